@@ -1,0 +1,81 @@
+//! The configuration of one installation: `replypath.toml`, `probes/*.toml`, `desks/*.toml`.
+
+use crate::model::{Account, Budget, Probe};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A loaded configuration: every reference resolved, nothing half valid.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder that holds `replypath.toml`.
+    pub dir: PathBuf,
+    /// The daemon's settings.
+    pub daemon: Daemon,
+    /// Accounts by key.
+    pub accounts: BTreeMap<String, Account>,
+    /// Desks by key.
+    pub desks: BTreeMap<String, DeskSettings>,
+    /// Probes by name.
+    pub probes: BTreeMap<String, Probe>,
+    /// Remarks that refuse nothing (an unproven desk, an inline secret in a readable file).
+    pub warnings: Vec<String>,
+}
+
+/// Settings of the daemon and of all runs.
+#[derive(Debug, Clone)]
+pub struct Daemon {
+    /// Where `/metrics` is served.
+    pub listen: SocketAddr,
+    /// The folder of the store (absolute).
+    pub state: PathBuf,
+    /// How many runs may work (not: wait) at once.
+    pub workers: usize,
+    /// How long passed runs are kept.
+    pub keep_passed: Duration,
+    /// How long failed and unknown runs are kept.
+    pub keep_failed: Duration,
+    /// How long a probe may be unknown before that is an alert of its own.
+    pub blind_after: Duration,
+    /// At most so many probes.
+    pub max_probes: usize,
+}
+
+/// One desk.
+#[derive(Debug, Clone)]
+pub struct DeskSettings {
+    /// The desk's key.
+    pub name: String,
+    /// The definition's id: a built-in one or a file in `desks/`.
+    pub definition: String,
+    /// The definition's text and where it came from (for messages).
+    pub source: DeskSource,
+    /// Values for the definition's params.
+    pub params: BTreeMap<String, ParamValue>,
+    /// How many messages all probes together may send to this desk.
+    pub budget: Budget,
+    /// A PEM file with the only authorities to trust; none: the system's.
+    pub ca: Option<PathBuf>,
+    /// How long one API call may take.
+    pub timeout: Duration,
+}
+
+/// Where a desk definition comes from.
+#[derive(Debug, Clone)]
+pub struct DeskSource {
+    /// Path of the file, or `built-in:ID`.
+    pub origin: String,
+    /// The TOML text.
+    pub text: String,
+}
+
+/// A value for a desk's param.
+#[derive(Debug, Clone)]
+pub enum ParamValue {
+    /// Plain.
+    Plain(toml::Value),
+    /// Secret.
+    Secret(SecretString),
+}

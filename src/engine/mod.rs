@@ -1,0 +1,3 @@
+//! The engine: a state machine over stored runs.
+
+pub mod ports;

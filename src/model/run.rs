@@ -1,0 +1,293 @@
+//! One execution of a probe: everything that must survive a crash. This is also the stored form.
+
+use super::{Diagnosis, Observation, Outcome, Position, Probe, ReceivedMail, Stage, TicketRef, Token, millis};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A run's id: time-ordered, lower-case letters and digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub String);
+
+impl RunId {
+    /// An id made from a time and random bits; ids sort by time.
+    pub fn new(now: Timestamp, random: u64) -> RunId {
+        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let base36 = |mut n: u64, width: usize| {
+            let mut out = vec![b'0'; width];
+            for slot in out.iter_mut().rev() {
+                *slot = DIGITS[(n % 36) as usize];
+                n /= 36;
+            }
+            String::from_utf8(out).unwrap_or_default()
+        };
+        let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+        RunId(format!("r{}{}", base36(millis, 9), base36(random % 60_466_176, 5)))
+    }
+
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Why a run was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// By its schedule. Only these runs move the verdict gauges.
+    Scheduled,
+    /// By a person or a pipeline.
+    Manual,
+}
+
+impl Trigger {
+    /// The name in reports and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trigger::Scheduled => "scheduled",
+            Trigger::Manual => "manual",
+        }
+    }
+}
+
+/// Where a run is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// On its journey.
+    Active,
+    /// Everything seen; waiting for duplicates.
+    Settling,
+    /// Removing what it made.
+    CleaningUp,
+    /// Has its verdict; tokens may still be watched.
+    Finished,
+}
+
+/// A thing that must not be done twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActKind {
+    /// The customer's first message.
+    Send,
+    /// The agent's answer.
+    Reply,
+    /// Closing before the follow-up.
+    CloseFirst,
+    /// The customer's answer.
+    FollowUp,
+    /// Tagging the ticket.
+    Mark,
+    /// Closing at the end.
+    Close,
+    /// Deleting at the end.
+    Delete,
+}
+
+/// How far an act got. `Intent` found at start means: nobody knows; it is never done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActState {
+    /// Stored before the act.
+    Intent,
+    /// The act was done and its result stored.
+    Done,
+    /// The other side refused or the act never began; the text says why.
+    Failed(String),
+    /// The process died (or the connection broke) between intent and result.
+    Uncertain,
+    /// Was uncertain; its effect was found later.
+    FoundDone,
+}
+
+/// One act of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// What.
+    pub kind: ActKind,
+    /// On what: a ticket id for close and delete, empty otherwise. (kind, target) is unique in a run.
+    pub target: String,
+    /// How far.
+    pub state: ActState,
+    /// When the intent was stored.
+    pub intent: Timestamp,
+    /// When the result was stored.
+    pub result: Option<Timestamp>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// The customer, that is: us.
+    Customer,
+    /// The agent, that is: us through the desk, or a person.
+    Agent,
+}
+
+/// A message of the run that we write: each has its own token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The stage that writes it: `send`, `reply` or `follow_up`.
+    pub stage: Stage,
+    /// 0 for the first of its stage.
+    pub turn: u32,
+    /// Who speaks.
+    pub party: Party,
+    /// Its token.
+    pub token: Token,
+    /// Its Message-ID where we make it, without angle brackets.
+    pub message_id: Option<String>,
+    /// The subject as written.
+    pub subject: String,
+}
+
+/// What a mail is to its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailRole {
+    /// An automatic reply to the request.
+    Acknowledgement,
+    /// The agent's answer.
+    Answer,
+    /// A delivery status notification.
+    Bounce,
+    /// Sent because a ticket was closed.
+    ClosingNotice,
+    /// Our own mail in Sent or by a copy.
+    Own,
+    /// Carries our token but is none of these.
+    Other,
+}
+
+/// A mail of this run that was seen in the mailbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeenMail {
+    /// What it is.
+    pub role: MailRole,
+    /// When we first saw it.
+    pub seen: Timestamp,
+    /// The mail.
+    pub mail: ReceivedMail,
+}
+
+/// A mail handed to a run by a listener; kept until the run has taken it in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// When the listener saw it.
+    pub seen: Timestamp,
+    /// The mail.
+    pub mail: ReceivedMail,
+}
+
+/// One expectation, with what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name: `queue`, `subject`, `attachment letter.pdf`, `threaded`.
+    pub check: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What should have been there.
+    pub expected: String,
+    /// What was there.
+    pub found: String,
+}
+
+/// The record of one stage. `outcome` none: still open or not begun.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// When it could begin.
+    pub opened: Option<Timestamp>,
+    /// When its limit ends.
+    pub deadline: Option<Timestamp>,
+    /// When it was decided.
+    pub closed: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Its checks.
+    pub checks: Vec<Check>,
+    /// Fault ids that its own evidence points to, ranked; the diagnosis narrows them.
+    pub hints: Vec<String>,
+}
+
+/// A place that is asked again and again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Poll {
+    /// When to ask next.
+    pub next: Timestamp,
+    /// How often it was asked.
+    pub count: u32,
+    /// The last properly answered look (found or empty).
+    pub answered: Option<Timestamp>,
+    /// The wait before the next look.
+    #[serde(with = "millis")]
+    pub wait: Duration,
+}
+
+/// Something that clean-up could not or must not remove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// `ticket 12`, `mail INBOX/345`.
+    pub what: String,
+    /// Why it was left.
+    pub why: String,
+}
+
+/// One execution of a probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The probe as it was when the run began.
+    pub probe: Probe,
+    /// The address that the run writes from.
+    pub address: String,
+    /// Why it was started.
+    pub trigger: Trigger,
+    /// Last stage to take, for `--until`.
+    pub until: Option<Stage>,
+    /// Begin.
+    pub started: Timestamp,
+    /// End: the verdict's time.
+    pub finished: Option<Timestamp>,
+    /// Where it is.
+    pub phase: Phase,
+    /// Mailbox position before the first send.
+    pub position: Option<Position>,
+    /// One record a stage.
+    pub stages: BTreeMap<Stage, StageRecord>,
+    /// What we wrote.
+    pub messages: Vec<Message>,
+    /// What must not be done twice.
+    pub acts: Vec<Act>,
+    /// Mail of this run in the mailbox.
+    pub mails: Vec<SeenMail>,
+    /// The ticket it landed in.
+    pub ticket: Option<TicketRef>,
+    /// Every ticket that carries a token of this run.
+    pub tickets: Vec<TicketRef>,
+    /// Places asked again and again, by name.
+    pub polls: BTreeMap<String, Poll>,
+    /// Evidence. Loaded with the run; the store keeps it in rows of its own.
+    #[serde(skip)]
+    pub observations: Vec<Observation>,
+    /// What clean-up left.
+    pub leftovers: Vec<Leftover>,
+    /// End of the time for duplicates.
+    pub settle_until: Option<Timestamp>,
+    /// Remarks for people.
+    pub notes: Vec<String>,
+    /// Set when the user asked to stop: clean up, end as unknown.
+    pub interrupted: bool,
+    /// The answer, once finished.
+    pub diagnosis: Option<Diagnosis>,
+}
