@@ -1,3 +1,7 @@
 //! Mail: writing it as a person would, handing it in, listening to mailboxes, reading what comes.
 
+pub mod dsn;
+pub mod headers;
+pub mod html;
 pub mod parse;
+pub mod quote;
