@@ -176,13 +176,34 @@ impl Engine {
         Ok(true)
     }
 
+    /// Starts taking in mail events; `run_until_stopped` does this by itself.
+    pub fn start_intake(&self) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(intake::take_in(self.parts.clone(), self.events.clone()))
+    }
+
+    /// Moves on every run whose time has come, one after another, and gives their number. For tests that drive the
+    /// clock; the intake must have been started.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tick(&self) -> Result<usize, StoreError> {
+        self.parts.intake_barrier().await;
+        let claimed = self.parts.store.claim_due(self.parts.clock.now(), usize::MAX >> 1, self.adopt).await?;
+        let count = claimed.len();
+        for claim in claimed {
+            advance::advance(&self.parts, claim).await;
+        }
+        self.parts.intake_barrier().await;
+        Ok(count)
+    }
+
     /// Works until `stop` becomes true. Steps in hand are finished, waiting runs stay in the store.
     ///
     /// # Errors
     /// When the store fails for good.
     pub async fn run_until_stopped(&self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         self.parts.store.heartbeat(LEASE).await?;
-        let intake = tokio::spawn(intake::take_in(self.parts.clone(), self.events.clone()));
+        let intake = self.start_intake();
         let pulse = tokio::spawn(pulse(self.parts.clone()));
         intake::watch_again(&self.parts).await?;
         let slots = Arc::new(Semaphore::new(self.workers));
