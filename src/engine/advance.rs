@@ -20,11 +20,19 @@ pub(super) async fn advance(parts: &Parts, claimed: Claimed) {
 
 impl Journey<'_> {
     async fn walk(&mut self) -> Walk<()> {
-        let due = match self.run.phase {
-            Phase::Active => self.travel().await?,
-            Phase::Settling => self.settle().await?,
-            Phase::CleaningUp => self.clean_up().await?,
-            Phase::Finished => self.after_verdict().await?,
+        let due = loop {
+            let phase = self.run.phase;
+            let due = match phase {
+                Phase::Active => self.travel().await?,
+                Phase::Settling => self.settle().await?,
+                Phase::CleaningUp => self.clean_up().await?,
+                Phase::Finished => self.after_verdict().await?,
+            };
+            // A phase that may begin at once needs no commit of its own: what must not be lost is stored by its acts.
+            let at_once = self.run.phase != phase && !self.finished_now && due.is_some_and(|d| d <= self.now());
+            if !at_once {
+                break due;
+            }
         };
         self.commit(due, false, false).await?;
         if self.finished_now {
@@ -50,6 +58,12 @@ impl Journey<'_> {
         next.extend(self.follow_up().await?);
         self.judge_accept();
         self.end_unreachable();
+        next.extend(self.is_open(Stage::Accept).then(|| self.deadline(Stage::Accept)).filter(|d| *d > self.now()));
+        if next.is_empty() && !Stage::ALL.into_iter().any(|s| self.is_open(s)) {
+            // Nothing is awaited, so nothing that has not begun can begin any more.
+            let rest: Vec<Stage> = Stage::ALL.into_iter().filter(|s| *s != Stage::CleanUp).collect();
+            self.not_reached_all(&rest);
+        }
         if self.all_decided() {
             self.run.phase = Phase::Settling;
             let quiet = if self.run.stages.values().any(|r| r.outcome == Some(Outcome::Pass)) {

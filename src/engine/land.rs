@@ -44,7 +44,7 @@ impl Journey<'_> {
         match answer {
             Ok(found) if !found.is_empty() => {
                 self.landed(&found);
-                return Ok(Some(self.now()));
+                return Ok(None);
             }
             Ok(_) => {
                 self.looked(Stage::Land, View::Normal, &token, Looked::Empty);

@@ -35,7 +35,10 @@ impl Journey<'_> {
         match (self.run.probe.reply.mode, self.act(ActKind::Reply, "").cloned()) {
             (ReplyMode::Await, _) => self.await_answer(&*desk).await,
             (ReplyMode::Post, None) => self.post_answer(&*desk).await,
-            (ReplyMode::Post, Some(ActState::Failed(_))) => Ok(None),
+            (ReplyMode::Post, Some(ActState::Failed(_))) => {
+                self.unknown(Stage::Reply, "reply-not-written");
+                Ok(None)
+            }
             (ReplyMode::Post, Some(_)) => self.verify_answer(&*desk).await,
         }
     }
@@ -115,7 +118,7 @@ impl Journey<'_> {
                 self.poll_again("reply", limit, true, None);
                 if let Some(message) = messages.iter().find(|m| token.is_in(&m.text) && m.author != Some(Author::Customer)) {
                     self.answer_stored(message);
-                    return Ok(Some(self.now()));
+                    return Ok(None);
                 }
                 let place = format!("ticket {}", self.run.ticket.as_ref().map(|t| t.number.clone()).unwrap_or_default());
                 self.observe(

@@ -231,7 +231,7 @@ impl Journey<'_> {
                 return self.send_later(Source::Submission, "submission", &trouble);
             }
         }
-        Ok(Some(now))
+        Ok(None)
     }
 
     /// Nothing was sent: try again within the limit, except where trying again cannot help.
@@ -259,7 +259,7 @@ impl Journey<'_> {
         self.open(Stage::Accept);
         self.open(Stage::Land);
         self.open(Stage::Acknowledge);
-        if self.run.probe.desk.is_none() {
+        if self.run.probe.desk.is_none() || !self.takes(Stage::Reply) {
             self.open(Stage::Return);
         }
     }

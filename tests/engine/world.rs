@@ -245,7 +245,12 @@ impl Desk for FakeDesk {
             .tickets
             .iter()
             .filter(hit)
-            .map(|t| FoundTicket { reference: TicketRef { id: t.id.to_string(), number: t.id.to_string() }, view: View::Normal, strategy: "all".into(), hold_cause: None })
+            .map(|t| FoundTicket {
+                reference: TicketRef { id: t.id.to_string(), number: t.id.to_string() },
+                view: View::Normal,
+                strategy: "all".into(),
+                hold_cause: None,
+            })
             .collect())
     }
     async fn read(&self, id: &TicketRef) -> Result<Option<Ticket>, Trouble> {
@@ -356,7 +361,9 @@ impl Mailboxes for World {
         if state.weather.mailbox_down {
             return Err(mailbox_down());
         }
-        let ours = |m: &&ReceivedMail| m.key.uid >= since.uid_next && (m.tokens.iter().any(|t| tokens.contains(t)) || m.in_reply_to.iter().any(|i| ids.contains(i)));
+        let ours = |m: &&ReceivedMail| {
+            m.key.uid >= since.uid_next && (m.tokens.iter().any(|t| tokens.contains(t)) || m.in_reply_to.iter().any(|i| ids.contains(i)))
+        };
         Ok(state.inbox.iter().filter(ours).cloned().collect())
     }
     async fn remove(&self, _: &str, mails: &[MailKey]) -> Result<Removed, Trouble> {
