@@ -93,15 +93,7 @@ impl Submission for SmtpSubmission {
         let Ok(Ok(_slot)) = slot else {
             return Err(unavailable(format!("{place}: {AT_ONCE} other messages were still being handed in after {}", seconds(limit))));
         };
-        let progress = Progress::default();
-        match tokio::time::timeout(limit, pool.deliver(&parcel, &progress)).await {
-            Ok(Ok(answer)) => Ok(Submitted::Accepted(line(&answer))),
-            Ok(Err(failure)) => outcome(&place, !pool.settings.server.user.is_empty(), failure),
-            Err(_) if progress.may_be_sent() => {
-                Ok(Submitted::Uncertain(format!("{place}: no answer to the data within {}", seconds(limit))))
-            }
-            Err(_) => Err(unavailable(format!("{place}: the message could not be handed in within {}; nothing was sent", seconds(limit)))),
-        }
+        pool.hand_in(&parcel, tokio::time::sleep(limit)).await
     }
 
     async fn doctor(&self, account: &str) -> Result<Vec<String>, Trouble> {
@@ -128,6 +120,27 @@ impl Pool {
         match &self.tls {
             Ok(tls) => Session::open(&self.settings.server, tls.as_ref()).await,
             Err(e) => Err(Failure::NotOffered(Step::Tls, e.clone())),
+        }
+    }
+
+    /// Hands in until `limit` is over, and says truthfully what that means.
+    async fn hand_in(self: &Arc<Self>, parcel: &Parcel, limit: impl Future<Output = ()>) -> Result<Submitted, Trouble> {
+        let place = self.place();
+        let allowed = seconds(self.settings.timeout);
+        let progress = Progress::default();
+        tokio::select! {
+            biased;
+            result = self.deliver(parcel, &progress) => match result {
+                Ok(answer) => Ok(Submitted::Accepted(line(&answer))),
+                Err(failure) => outcome(&place, !self.settings.server.user.is_empty(), failure),
+            },
+            () = limit => {
+                if progress.may_be_sent() {
+                    Ok(Submitted::Uncertain(format!("{place}: no answer to the data within {allowed}")))
+                } else {
+                    Err(unavailable(format!("{place}: the message could not be handed in within {allowed}; nothing was sent")))
+                }
+            }
         }
     }
 
