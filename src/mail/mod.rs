@@ -7,3 +7,7 @@ pub mod html;
 pub mod human;
 pub mod parse;
 pub mod quote;
+mod smtp;
+pub mod submit;
+mod wire;
+mod x509;
