@@ -5,7 +5,7 @@
 //! poll with a deadline; answers have a byte budget; and a read never hands out more than one line,
 //! which lets [`Wire::read_line`] and the package take turns on one connection.
 
-use mio::{Events, Interest, Poll, Token, Waker};
+pub use super::imap_poll::{Limits, Poller};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,100 +14,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const WAKE: Token = Token(0);
-const SOCKET: Token = Token(1);
 const BUFFER: usize = 8 * 1024;
 const STATUS_LINE: usize = 512;
-
-/// How long and how much a mailbox's connection may take.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Longest wait for a TCP connection, over all addresses of the host.
-    pub connect: Duration,
-    /// Longest silence of the server while it owes us an answer.
-    pub silence: Duration,
-    /// Longest time for one whole answer, however steadily it drips.
-    pub response: Duration,
-    /// Longest wait for the socket to take our bytes.
-    pub write: Duration,
-    /// Most bytes of one answer.
-    pub response_bytes: usize,
-    /// Longest IDLE before it is renewed (RFC 2177 allows 29 minutes; middle boxes forget much earlier).
-    pub idle: Duration,
-    /// Longest time that a caller waits for an answer.
-    pub answer: Duration,
-    /// First pause before connecting again; doubles each time.
-    pub backoff_first: Duration,
-    /// Longest pause before connecting again.
-    pub backoff_last: Duration,
-    /// A mailbox nobody needed for so long is closed.
-    pub close_after: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            connect: Duration::from_secs(10),
-            silence: Duration::from_secs(15),
-            response: Duration::from_secs(90),
-            write: Duration::from_secs(15),
-            response_bytes: 16 * 1024 * 1024,
-            idle: Duration::from_secs(240),
-            answer: Duration::from_secs(20),
-            backoff_first: Duration::from_millis(200),
-            backoff_last: Duration::from_secs(30),
-            close_after: Duration::from_secs(300),
-        }
-    }
-}
-
-/// What a mailbox's thread waits on: its socket and the wake-up call of other threads.
-#[derive(Debug)]
-pub struct Poller {
-    poll: Poll,
-    events: Events,
-    woken: bool,
-}
-
-impl Poller {
-    /// A poller and the handle that wakes it.
-    ///
-    /// # Errors
-    /// When the process has no file descriptors left.
-    pub fn new() -> io::Result<(Poller, Waker)> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKE)?;
-        Ok((Poller { poll, events: Events::with_capacity(4), woken: false }, waker))
-    }
-
-    /// Forgets wake-up calls so far; done before the queue is emptied, so that none is lost.
-    pub fn clear_wake(&mut self) {
-        self.woken = false;
-    }
-
-    /// Waits for the socket, a wake-up call or the time. A wake-up call stays noted until [`Poller::clear_wake`].
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(e) if e.kind() != ErrorKind::Interrupted => return Err(e),
-            _ => {}
-        }
-        if self.events.iter().any(|e| e.token() == WAKE) {
-            self.woken = true;
-        }
-        Ok(())
-    }
-
-    /// Sleeps until the socket says something, somebody calls, or the time is over.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn sleep(&mut self, timeout: Duration) -> io::Result<()> {
-        if self.woken { Ok(()) } else { self.wait(timeout) }
-    }
-}
 
 /// The non-blocking socket made blocking, with deadlines.
 #[derive(Debug)]
@@ -123,7 +31,7 @@ struct Pipe {
 impl Pipe {
     fn wait(&mut self, limit: Instant) -> io::Result<()> {
         let mut poller = self.poller.borrow_mut();
-        if self.wakeable && poller.woken {
+        if self.wakeable && poller.is_woken() {
             return Err(ErrorKind::WouldBlock.into());
         }
         let left = limit.saturating_duration_since(Instant::now());
@@ -269,7 +177,7 @@ impl Wire {
         tcp.set_nodelay(true)?;
         tcp.set_nonblocking(true)?;
         let mut tcp = mio::net::TcpStream::from_std(tcp);
-        poller.borrow().poll.registry().register(&mut tcp, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
+        poller.borrow().register(&mut tcp)?;
         let pipe = Pipe {
             tcp,
             poller: Rc::clone(poller),

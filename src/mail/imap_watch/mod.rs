@@ -4,8 +4,10 @@
 //! look now. Each mail is reported once, unless somebody asks for an earlier position.
 
 mod jobs;
+mod thread;
 
-pub use jobs::answer;
+use jobs::answer;
+pub use thread::Thread;
 
 use super::imap_session::{Fail, FolderName, FolderState, ImapSession, Meta, RawMail};
 use super::parse::parse_mail;
