@@ -6,3 +6,4 @@ pub mod engine;
 pub mod mail;
 pub mod model;
 pub mod problem;
+pub mod sandbox;
