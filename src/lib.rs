@@ -8,4 +8,5 @@ pub mod engine;
 pub mod mail;
 pub mod model;
 pub mod problem;
+pub mod sandbox;
 pub mod store;
