@@ -1,8 +1,12 @@
 //! Replypath: a mystery shopper for customer-support desks.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod mail;
+pub mod metrics;
 pub mod model;
 pub mod problem;
+pub mod report;
+pub mod web;
