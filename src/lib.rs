@@ -3,10 +3,12 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod engine;
 pub mod mail;
 pub mod metrics;
 pub mod model;
 pub mod problem;
 pub mod report;
+pub mod watched;
 pub mod web;

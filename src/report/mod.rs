@@ -2,6 +2,7 @@
 //!
 //! Every form is made from [`crate::model::RunReport`], so that none can tell another story.
 
+pub mod detail;
 pub mod human;
 pub mod json;
 pub mod junit;
