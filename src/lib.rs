@@ -1,9 +1,11 @@
 //! Replypath: a mystery shopper for customer-support desks.
 
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod diagnosis;
 pub mod engine;
 pub mod mail;
 pub mod metrics;

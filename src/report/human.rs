@@ -88,10 +88,11 @@ pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
     let style = style_of(verdict.unwrap_or_default());
     let mut out = format!("{}: {}\n", paint(style, label), paint(STRONG, format!("{} {what}{at}{cause}", run.probe)));
     let mut row = |name: &str, text: &str| out.push_str(&entry(name, text, look));
-    if !run.summary.is_empty() {
+    let failed: Vec<&CheckReport> = bad_checks(run);
+    // The checks say in full what the summary says in one line.
+    if failed.is_empty() {
         row("", &run.summary);
     }
-    let failed: Vec<&CheckReport> = bad_checks(run);
     for check in &failed {
         let name = if failed.len() > 1 { format!(" ({})", check.check) } else { String::new() };
         row("expected", &format!("{}{name}", check.expected));
@@ -209,7 +210,6 @@ FAIL    returns     34s  send 1.0s > accept 1.0s > land 1.0s > queue 1.0s > form
 UNKNOWN shipping   1m03  send 1.0s > accept 1.0s > land UNKNOWN 1m00
 
 error: returns failed at return: return-in-spam
-  |           the answer lies in Junk, not in INBOX
   | expected  INBOX
   | found     in Junk after 3 s
   | fault     the answer is delivered to the spam folder

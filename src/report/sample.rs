@@ -74,6 +74,7 @@ pub fn running(id: &str, name: &str) -> Run {
         id: RunId(id.to_owned()),
         probe: probe(name),
         address: "alice@mail.test".to_owned(),
+        display_name: None,
         trigger: Trigger::Scheduled,
         until: None,
         started: at(0),
