@@ -1,12 +1,18 @@
 //! Replypath: a mystery shopper for customer-support desks.
 
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod diagnosis;
 pub mod engine;
 pub mod mail;
+pub mod metrics;
 pub mod model;
 pub mod problem;
+pub mod report;
 pub mod sandbox;
 pub mod store;
+pub mod watched;
+pub mod web;
