@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Breaks one thing for one lane of a running stack, or mends it; everything else goes on as before.
-#   break.sh DIR break FAULT LANE [CUSTOMER]
-#   break.sh DIR mend  FAULT LANE [CUSTOMER]
+#   break.sh DIR break FAULT LANE
+#   break.sh DIR mend  FAULT LANE
 # LANE is 01, 02, ... (lane01@desk.test, queue Lane01). Faults:
 #   gateway-stopped   mail is accepted and stays in the desk's queue: its gateway reaches no desk
 #   alias-gone        the desk's mail exchange answers 550 5.1.1
@@ -37,8 +37,8 @@ esac
 case $act in break | mend) ;; *) die "unknown act $act" ;; esac
 [ -n "$lane" ] || die "which lane?"
 case $what in
-  gateway-stopped) put_map "$D/desk/transport" "$address" "$(value "rt-stopped:Lane$lane" "rt:Lane$lane")" ;;
-  wrong-queue) put_map "$D/desk/transport" "$address" "$(value rt:General "rt:Lane$lane")" ;;
+  gateway-stopped) put_gate "Lane$lane" "Lane$lane" "$(value http://127.0.0.1:1/ "http://127.0.0.1:$RT_PORT/")" ;;
+  wrong-queue) put_gate "Lane$lane" "$(value General "Lane$lane")" "http://127.0.0.1:$RT_PORT/" ;;
   alias-gone) put_map "$D/desk/recipients" "$address" "$(value "" ok)" ;;
   greylisted) put_map "$D/desk/inbound" "$address" "$(value greylisted "")" ;;
   split) put_map "$D/desk/inbound" "$address" "$(value "FILTER smtp:[127.0.0.1]:$DESK_SPLIT" "")" ;;

@@ -48,8 +48,8 @@ pid_of() {
   [ -n "$p" ] && [ "$(cat "/proc/$p/comm" 2>/dev/null)" = "$2" ] && echo "$p"
 }
 
-# build_map FILE: makes FILE.db. Daemons notice a change by the whole second of the file's time, so each build gets a
-# second of its own.
+# build_map FILE: makes FILE.db. smtpd looks before each client whether a table changed, and looks at the whole second of
+# the file's time, so each build gets a second of its own.
 build_map() {
   local now last
   now=$(date +%s)
@@ -60,7 +60,8 @@ build_map() {
   touch -d "@$now" "$1" "$1.db"
 }
 
-# put_map FILE KEY VALUE: sets one line (or removes it, when VALUE is empty) and tells that Postfix.
+# put_map FILE KEY VALUE: sets one line of a table that only smtpd reads (or removes it, when VALUE is empty).
+# No reload: that would put off by five minutes whatever another test has under way.
 put_map() {
   (
     flock 9
@@ -69,7 +70,11 @@ put_map() {
     cat "$1.new" >"$1"
     rm -f "$1.new"
     build_map "$1"
-    # trivial-rewrite and smtpd look at the file's time only between clients; a reload makes sure.
-    postfix -c "$(dirname "$1")" reload >/dev/null 2>&1
   ) 9>"$D/maps.lock"
+}
+
+# put_gate LANE QUEUE URL: where the desk's gateway files mail to that lane.
+put_gate() {
+  echo "$2 $3" >"$D/desk/gates/.$1.$$"
+  mv "$D/desk/gates/.$1.$$" "$D/desk/gates/$1"
 }

@@ -38,6 +38,7 @@ queue_run_delay = 3s
 minimal_backoff_time = 3s
 maximal_backoff_time = 6s
 lmtp_destination_recipient_limit = 1
+smtp_connection_cache_on_demand = no
 E
 }
 
@@ -145,7 +146,7 @@ E
 
 # The desk's mail exchange: known addresses only, each piped into Request Tracker; and its way out.
 write_desk() {
-  local p=$D/desk i lane gate
+  local p=$D/desk i
   prepare_postfix desk
   {
     common_main desk mx.desk.test
@@ -154,14 +155,12 @@ relay_domains = desk.test
 relay_recipient_maps = hash:$p/recipients
 transport_maps = hash:$p/transport
 rt_destination_recipient_limit = 1
-rt-stopped_destination_recipient_limit = 1
 smtpd_relay_restrictions = permit_auth_destination, reject
 smtpd_restriction_classes = greylisted
 greylisted = check_policy_service unix:private/greylist
 smtpd_recipient_restrictions = reject_unlisted_recipient, check_recipient_access hash:$p/inbound
 E
   } >"$p/main.cf"
-  gate="/usr/bin/rt-mailgate-5 --action correspond --queue \${nexthop}"
   {
     cat <<E
 127.0.0.1:$DESK_MX inet n - n - - smtpd
@@ -171,9 +170,7 @@ E
   -o smtpd_recipient_restrictions=
   -o smtpd_sender_restrictions=check_sender_access,hash:$p/outbound
 rt        unix  - n n - 3 pipe
-  flags=R user=nobody argv=$gate --url $RT_URL/
-rt-stopped unix - n n - 1 pipe
-  flags=R user=nobody argv=$gate --url http://127.0.0.1:1/
+  flags=R user=nobody argv=/bin/sh $D/bin/gate.sh $p/gates/\${nexthop}
 greylist  unix  - n n - 0 spawn
   user=nobody argv=/usr/bin/perl $D/bin/greylist.pl $D/greylist 8
 E
@@ -194,19 +191,22 @@ E
 /^From:/ REPLACE From: "Support" <noreply@desk.test>
 E
   printf 'customers.test smtp:[127.0.0.1]:%s\nletters.test smtp:[127.0.0.1]:%s\n' "$PROVIDER_MX" "$PROVIDER_MX" >"$p/transport"
-  printf 'support@desk.test rt:General\nbilling@desk.test rt:Billing\n' >>"$p/transport"
-  printf 'support@desk.test ok\nbilling@desk.test ok\n' >"$p/recipients"
-  for i in $(seq -w 1 $LANES); do
-    lane=lane$i
-    echo "$lane@desk.test rt:Lane$i" >>"$p/transport"
-    echo "$lane@desk.test ok" >>"$p/recipients"
-  done
+  mkdir -p "$p/gates" "$D/bin"
+  : >"$p/recipients"
+  gate() {
+    echo "$1@desk.test rt:$2" >>"$p/transport"
+    echo "$1@desk.test ok" >>"$p/recipients"
+    put_gate "$2" "$2" "$RT_URL/"
+  }
+  gate support General
+  gate billing Billing
+  for i in $(seq -w 1 $LANES); do gate "lane$i" "Lane$i"; done
   : >"$p/inbound"
   : >"$p/outbound"
   for i in transport recipients inbound outbound; do build_map "$p/$i"; done
-  mkdir -p "$D/greylist" "$D/bin"
+  mkdir -p "$D/greylist"
   chown nobody "$D/greylist"
-  install -m 755 "$HERE/greylist.pl" "$D/bin/greylist.pl"
+  install -m 644 "$HERE/greylist.pl" "$HERE/gate.sh" "$D/bin/"
 }
 
 start_postfix() {
