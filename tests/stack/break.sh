@@ -40,7 +40,10 @@ case $what in
   gateway-stopped) put_gate "Lane$lane" "Lane$lane" "$(value http://127.0.0.1:1/ "http://127.0.0.1:$RT_PORT/")" ;;
   wrong-queue) put_gate "Lane$lane" "$(value General "Lane$lane")" "http://127.0.0.1:$RT_PORT/" ;;
   alias-gone) put_map "$D/desk/recipients" "$address" "$(value "" ok)" ;;
-  greylisted) put_map "$D/desk/inbound" "$address" "$(value greylisted "")" ;;
+  greylisted)
+    rm -f "$D/greylist/"*"_$address"
+    put_map "$D/desk/inbound" "$address" "$(value greylisted "")"
+    ;;
   split) put_map "$D/desk/inbound" "$address" "$(value "FILTER smtp:[127.0.0.1]:$DESK_SPLIT" "")" ;;
   outbound-held) put_map "$D/desk/outbound" "$address" "$(value HOLD "")" ;;
   outbound-refused) put_map "$D/desk/outbound" "$address" "$(value "550 5.7.1 sender blocked" "")" ;;
