@@ -66,7 +66,7 @@ pub async fn run(bench: Bench) -> Result<(), String> {
     let engine = Engine::new(EngineParts {
         store: store.clone(),
         mailboxes: mailboxes.clone(),
-        submission: Arc::new(SmtpSubmission::new(accounts.clone())),
+        submission: Arc::new(SmtpSubmission::new(&accounts)),
         desks: Arc::new(NoDesks),
         clock,
         events_in,
@@ -86,7 +86,7 @@ pub async fn run(bench: Bench) -> Result<(), String> {
     let result = drive(&bench, &engine, &accounts, &mut heard).await;
     let _ = stop.send(true);
     let _ = loop_.await;
-    mailboxes.shutdown();
+    mailboxes.shutdown().await;
     result
 }
 

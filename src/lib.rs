@@ -1,5 +1,6 @@
 //! Replypath: a mystery shopper for customer-support desks.
 
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod clock;

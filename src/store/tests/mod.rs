@@ -85,6 +85,7 @@ pub(crate) fn run(id: &str, name: &str) -> Run {
     Run {
         id: RunId(id.to_owned()),
         probe: probe(name),
+        display_name: None,
         address: "alice@customer.test".to_owned(),
         trigger: Trigger::Scheduled,
         until: None,
