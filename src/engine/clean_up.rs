@@ -181,7 +181,7 @@ impl Journey<'_> {
         let fresh: Vec<(MailRole, MailKey)> = late.into_iter().filter(|(_, k)| !self.run.polls.contains_key(&late_name(k))).collect();
         if !fresh.is_empty() {
             for (role, key) in &fresh {
-                self.poll_again(&late_name(key), Duration::from_secs(1), true, None);
+                self.poll_after(&late_name(key), true, Duration::ZERO);
                 if *role == MailRole::Answer && self.outcome(Stage::Return) == Some(Outcome::Pass) {
                     self.late_duplicate();
                 } else if *role != MailRole::ClosingNotice && *role != MailRole::Own {

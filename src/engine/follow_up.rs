@@ -11,7 +11,6 @@ use crate::model::{
     Source, Stage, Ticket, TicketMessage, TicketStatus, Token, View,
 };
 use jiff::Timestamp;
-use std::time::Duration;
 
 impl Journey<'_> {
     /// The mail that the follow-up answers, once it is there. `Own` needs none.
@@ -57,7 +56,7 @@ impl Journey<'_> {
         };
         self.open(Stage::FollowUp);
         if !self.poll_due("follow_up") {
-            return Ok(Some(self.poll_next("follow_up").min(self.deadline(Stage::FollowUp).max(self.now()))));
+            return Ok(Some(self.poll_next("follow_up")));
         }
         if self.run.probe.follow_up.after_close && self.act(ActKind::CloseFirst, "").is_none() {
             if let Some(next) = self.close_first(&*desk).await? {
@@ -95,7 +94,7 @@ impl Journey<'_> {
                 Ok(None)
             }
             Err(why) => {
-                self.poll_again("follow_up", self.run.probe.limit(Stage::FollowUp), false, Some(Duration::from_secs(1)));
+                self.poll_again("follow_up", Stage::FollowUp, false, None);
                 if self.now() >= self.deadline(Stage::FollowUp) {
                     self.check(Stage::FollowUp, "closed first", Outcome::Unknown, "the ticket can be closed", why);
                     self.unknown(Stage::FollowUp, "reply-not-written");
@@ -157,8 +156,8 @@ impl Journey<'_> {
     }
 
     fn follow_up_later(&mut self, fault: &str, why: String) -> Walk<Option<Timestamp>> {
-        self.poll_again("follow_up", self.run.probe.limit(Stage::FollowUp), false, Some(Duration::from_secs(1)));
-        if self.poll_next("follow_up") > self.deadline(Stage::FollowUp) || fault == "submission-login-refused" {
+        self.poll_again("follow_up", Stage::FollowUp, false, None);
+        if self.now() >= self.deadline(Stage::FollowUp) || fault == "submission-login-refused" {
             self.check(Stage::FollowUp, "handed in", Outcome::Unknown, "our own mail account works", why);
             self.unknown(Stage::FollowUp, fault);
         }
@@ -188,11 +187,10 @@ impl Journey<'_> {
     async fn look_for_follow_up(&mut self, desk: &dyn Desk) -> Walk<Option<Timestamp>> {
         let deadline = self.deadline(Stage::FollowUp);
         let looked_at = self.now();
-        let limit = self.run.probe.limit(Stage::FollowUp);
         let Some(token) = self.token(Stage::FollowUp) else { return Ok(None) };
         match self.read_messages(desk).await {
             Ok((ticket, messages)) => {
-                self.poll_again("follow_up", limit, true, None);
+                self.poll_again("follow_up", Stage::FollowUp, true, None);
                 let joined = messages.iter().find(|m| carries(m, &token));
                 if let Some(message) = joined {
                     return self.joined(&ticket, message, &token, looked_at >= deadline);
@@ -217,7 +215,7 @@ impl Journey<'_> {
                 }
             }
             Err(why) => {
-                self.poll_again("follow_up", limit, false, None);
+                self.poll_again("follow_up", Stage::FollowUp, false, None);
                 if self.now() >= self.grace(Stage::FollowUp) {
                     self.check(Stage::FollowUp, "joined", Outcome::Unknown, "the customer's answer stands in the ticket", why);
                     self.unknown(Stage::FollowUp, "desk-api-down");
@@ -225,8 +223,7 @@ impl Journey<'_> {
                 }
             }
         }
-        let next = self.poll_next("follow_up");
-        Ok(Some(if looked_at < deadline { next.min(deadline) } else { next }))
+        Ok(Some(self.poll_next("follow_up")))
     }
 
     fn joined(&mut self, ticket: &Ticket, message: &TicketMessage, token: &Token, final_look: bool) -> Walk<Option<Timestamp>> {

@@ -262,18 +262,34 @@ impl<'e> Journey<'e> {
         self.run.polls.get(name).map_or(0, |p| p.count)
     }
 
-    /// Counts a look and plans the next: soon at first, then ever more rarely, at most each thirtieth of the limit.
-    pub(super) fn poll_again(&mut self, name: &str, limit: Duration, answered: bool, wait_at_least: Option<Duration>) {
+    /// Counts a look and plans the next: soon at first, then ever more rarely, at most each thirtieth of the stage's
+    /// limit, and exactly at its deadline. `wait_at_least` is what the other side asks for, deadline or not.
+    pub(super) fn poll_again(&mut self, name: &str, stage: Stage, answered: bool, wait_at_least: Option<Duration>) {
+        let cap = (self.run.probe.limit(stage) / 30).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let (now, deadline) = (self.now(), self.deadline(stage));
+        let poll = self.count_poll(name, answered);
+        poll.wait = (poll.wait * 2).clamp(Duration::from_millis(250), cap);
+        poll.next = after(now, poll.wait);
+        if now < deadline {
+            poll.next = poll.next.min(deadline);
+        }
+        poll.next = poll.next.max(after(now, wait_at_least.unwrap_or_default()));
+    }
+
+    /// Counts a look and plans the next after a fixed time.
+    pub(super) fn poll_after(&mut self, name: &str, answered: bool, wait: Duration) {
+        let next = after(self.now(), wait);
+        self.count_poll(name, answered).next = next;
+    }
+
+    fn count_poll(&mut self, name: &str, answered: bool) -> &mut Poll {
         let now = self.now();
-        let cap = (limit / 30).clamp(Duration::from_secs(1), Duration::from_secs(60));
-        let first = Duration::from_millis(250);
-        let poll = self.run.polls.entry(name.to_owned()).or_insert(Poll { next: now, count: 0, answered: None, wait: first / 2 });
+        let poll = self.run.polls.entry(name.to_owned()).or_insert(Poll { next: now, count: 0, answered: None, wait: Duration::from_millis(125) });
         poll.count += 1;
-        poll.wait = (poll.wait * 2).clamp(first, cap);
         if answered {
             poll.answered = Some(now);
         }
-        poll.next = after(now, poll.wait.max(wait_at_least.unwrap_or_default()));
+        poll
     }
 
     // ------------------------------------------------------------------------------------- acts

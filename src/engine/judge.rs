@@ -25,13 +25,12 @@ impl Journey<'_> {
         };
         let deadline = open.iter().map(|s| self.deadline(*s)).min().unwrap_or_else(|| self.now());
         if !self.poll_due("ticket") {
-            return Ok(Some(self.poll_next("ticket").min(deadline.max(self.now()))));
+            return Ok(Some(self.poll_next("ticket")));
         }
         let looked_at = self.now();
-        let limit = self.run.probe.limit(first);
         match look(&*desk, &reference).await {
             Ok(Some(sight)) => {
-                self.poll_again("ticket", limit, true, None);
+                self.poll_again("ticket", first, true, None);
                 self.saw_ticket(first, &sight.ticket);
                 for stage in open {
                     let final_look = looked_at >= self.deadline(stage);
@@ -42,7 +41,7 @@ impl Journey<'_> {
                 }
             }
             Ok(None) => {
-                self.poll_again("ticket", limit, true, None);
+                self.poll_again("ticket", first, true, None);
                 if looked_at >= deadline {
                     for stage in open {
                         self.check(stage, "ticket", Outcome::Fail, "the ticket is still there", "it is gone");
@@ -51,7 +50,7 @@ impl Journey<'_> {
                 }
             }
             Err(trouble) => {
-                self.poll_again("ticket", limit, false, trouble.retry_after);
+                self.poll_again("ticket", first, false, trouble.retry_after);
                 self.trouble(first, Source::Desk, &format!("ticket {}", reference.number), "fields", &trouble);
                 for stage in open {
                     if self.now() >= self.grace(stage) {
@@ -61,8 +60,7 @@ impl Journey<'_> {
                 }
             }
         }
-        let next = self.poll_next("ticket");
-        Ok(Some(if looked_at < deadline { next.min(deadline) } else { next }))
+        Ok(Some(self.poll_next("ticket")))
     }
 
     fn saw_ticket(&mut self, stage: Stage, ticket: &Ticket) {

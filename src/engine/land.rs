@@ -34,13 +34,12 @@ impl Journey<'_> {
         };
         let deadline = self.deadline(Stage::Land);
         if !self.poll_due("land") {
-            return Ok(Some(self.poll_next("land").min(deadline.max(self.now()))));
+            return Ok(Some(self.poll_next("land")));
         }
         let Some(token) = self.token(Stage::Send) else { return Ok(None) };
         let looked_at = self.now();
         let needle = self.needle(&token);
         let answer = desk.find(&needle, View::Normal).await;
-        let limit = self.run.probe.limit(Stage::Land);
         match answer {
             Ok(found) if !found.is_empty() => {
                 self.landed(&found);
@@ -48,7 +47,7 @@ impl Journey<'_> {
             }
             Ok(_) => {
                 self.looked(Stage::Land, View::Normal, &token, Looked::Empty);
-                self.poll_again("land", limit, true, None);
+                self.poll_again("land", Stage::Land, true, None);
                 let last_look = looked_at >= deadline;
                 // The bad places are asked less often: only once the good one has been empty for a while.
                 let count = self.poll_count("land");
@@ -63,7 +62,7 @@ impl Journey<'_> {
             }
             Err(trouble) => {
                 self.trouble(Stage::Land, Source::Desk, "view normal", token.as_str(), &trouble);
-                self.poll_again("land", limit, false, trouble.retry_after);
+                self.poll_again("land", Stage::Land, false, trouble.retry_after);
                 let twice = self.poll_count("land") >= 2;
                 let hopeless =
                     twice && matches!(trouble.class, ResultClass::Unauthorised | ResultClass::Denied | ResultClass::BrokenContract);
@@ -74,8 +73,7 @@ impl Journey<'_> {
                 }
             }
         }
-        let next = self.poll_next("land");
-        Ok(Some(if looked_at < deadline { next.min(deadline) } else { next }))
+        Ok(Some(self.poll_next("land")))
     }
 
     fn looked(&mut self, stage: Stage, view: View, token: &Token, result: Looked) {

@@ -343,6 +343,10 @@ impl Journey<'_> {
         if self.now() < deadline {
             return Ok(Some(deadline));
         }
+        if stage == Stage::Acknowledge && self.is_open(Stage::Land) {
+            // Whether an acknowledgement is missing can be said only once it is known whether anything landed.
+            return Ok(None);
+        }
         match self.last_look_at_mailbox(stage).await? {
             LastLook::Again(at) => Ok(Some(at)),
             LastLook::Trouble(trouble) => {
@@ -352,7 +356,13 @@ impl Journey<'_> {
             }
             LastLook::Done => {
                 self.judge_mails();
-                if self.is_open(stage) {
+                if self.is_open(stage) && self.send_is_uncertain() {
+                    self.unknown(Stage::Send, "act-uncertain");
+                    self.not_reached(stage);
+                } else if self.is_open(stage) && stage == Stage::Acknowledge && self.outcome(Stage::Land) == Some(Outcome::Fail) && !self.landed_with_duplicates() {
+                    // What did not land cannot be acknowledged: the loss stands at `land`.
+                    self.not_reached(stage);
+                } else if self.is_open(stage) {
                     self.missing(stage).await;
                 }
                 Ok(Some(self.now()))
@@ -381,7 +391,7 @@ impl Journey<'_> {
         match found {
             Ok(mails) => {
                 self.parts.intake_barrier().await;
-                self.poll_again(&name, Duration::from_secs(1), true, None);
+                self.poll_after(&name, true, Duration::ZERO);
                 if mails.is_empty() {
                     self.observe(
                         Observation::new(now, Some(stage), Source::Mailbox, "all folders", token, Looked::Empty).class(ResultClass::Empty),
@@ -394,7 +404,7 @@ impl Journey<'_> {
             }
             Err(trouble) => {
                 self.trouble(stage, Source::Mailbox, "all folders", &token, &trouble);
-                self.poll_again(&name, Duration::from_secs(60), false, Some(Duration::from_secs(1)));
+                self.poll_after(&name, false, Duration::from_secs(1));
                 let grace = after(self.deadline(stage), Duration::from_secs(5)).max(self.grace(stage));
                 let hopeless = trouble.class == ResultClass::Unauthorised && self.poll_count(&name) >= 2;
                 if hopeless || now >= grace { Ok(LastLook::Trouble(trouble)) } else { Ok(LastLook::Again(self.poll_next(&name))) }

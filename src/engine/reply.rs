@@ -9,7 +9,6 @@ use crate::model::{
     Stage, Ticket, TicketMessage,
 };
 use jiff::Timestamp;
-use std::time::Duration;
 
 impl Journey<'_> {
     /// Writes the answer once, then watches it at the desk until it is there.
@@ -86,15 +85,14 @@ impl Journey<'_> {
 
     /// The guard refused: try again within the limit, since a desk may be slow to show a ticket whole.
     fn answer_not_written(&mut self, why: &str) -> Walk<Option<Timestamp>> {
-        let limit = self.run.probe.limit(Stage::Reply);
-        self.poll_again("reply", limit, false, Some(Duration::from_secs(1)));
+        self.poll_again("reply", Stage::Reply, false, None);
         if self.now() >= self.deadline(Stage::Reply) {
             let found = format!("nothing was written: {why}");
             self.check(Stage::Reply, "own ticket", Outcome::Unknown, "a ticket with our token and our address as requester", found);
             self.unknown(Stage::Reply, "reply-not-written");
             return Ok(Some(self.now()));
         }
-        Ok(Some(self.poll_next("reply").min(self.deadline(Stage::Reply))))
+        Ok(Some(self.poll_next("reply")))
     }
 
     async fn verify_answer(&mut self, desk: &dyn Desk) -> Walk<Option<Timestamp>> {
@@ -112,10 +110,9 @@ impl Journey<'_> {
         let deadline = self.deadline(Stage::Reply);
         let Some(token) = self.token(Stage::Reply) else { return Ok(None) };
         let looked_at = self.now();
-        let limit = self.run.probe.limit(Stage::Reply);
         match self.read_messages(desk).await {
             Ok((_, messages)) => {
-                self.poll_again("reply", limit, true, None);
+                self.poll_again("reply", Stage::Reply, true, None);
                 if let Some(message) = messages.iter().find(|m| token.is_in(&m.text) && m.author != Some(Author::Customer)) {
                     self.answer_stored(message);
                     return Ok(None);
@@ -141,7 +138,7 @@ impl Journey<'_> {
                 }
             }
             Err(why) => {
-                self.poll_again("reply", limit, false, None);
+                self.poll_again("reply", Stage::Reply, false, None);
                 if self.now() >= self.grace(Stage::Reply) {
                     self.check(Stage::Reply, "stored", Outcome::Unknown, "the answer stands in the ticket", why.clone());
                     self.unknown(Stage::Reply, if uncertain { "act-uncertain" } else { "desk-api-down" });
@@ -149,8 +146,7 @@ impl Journey<'_> {
                 }
             }
         }
-        let next = self.poll_next("reply");
-        Ok(Some(if looked_at < deadline { next.min(deadline) } else { next }))
+        Ok(Some(self.poll_next("reply")))
     }
 
     fn answer_still_uncertain(&mut self) -> Walk<Option<Timestamp>> {
@@ -244,7 +240,7 @@ impl Journey<'_> {
         let seen_by_mail = self.outcome(Stage::Return) == Some(Outcome::Pass);
         match self.read_messages(desk).await {
             Ok((_, messages)) => {
-                self.poll_again("reply", limit, true, None);
+                self.poll_again("reply", Stage::Reply, true, None);
                 let answer = messages.iter().find(|m| m.author == Some(Author::Agent) && m.public != Some(false));
                 if let Some(message) = answer {
                     let number = self.run.ticket.as_ref().map(|t| t.number.clone()).unwrap_or_default();
@@ -276,7 +272,7 @@ impl Journey<'_> {
                 }
             }
             Err(why) => {
-                self.poll_again("reply", limit, false, None);
+                self.poll_again("reply", Stage::Reply, false, None);
                 if self.now() >= self.grace(Stage::Reply) {
                     self.check(Stage::Reply, "answered", Outcome::Unknown, "a person answers", why);
                     self.unknown(Stage::Reply, "desk-api-down");
@@ -284,8 +280,7 @@ impl Journey<'_> {
                 }
             }
         }
-        let next = self.poll_next("reply");
-        Ok(Some(if looked_at < deadline { next.min(deadline) } else { next }))
+        Ok(Some(self.poll_next("reply")))
     }
 
     /// True while an answer may still reach the customer although the desk did not show it as it should.

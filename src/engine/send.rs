@@ -239,9 +239,8 @@ impl Journey<'_> {
         let looked_for = self.token(Stage::Send).map(|t| t.0).unwrap_or_default();
         self.trouble(Stage::Send, source, place, &looked_for, trouble);
         let hopeless = matches!(trouble.class, ResultClass::Unauthorised | ResultClass::Denied | ResultClass::BrokenContract);
-        let limit = self.run.probe.limit(Stage::Send);
-        self.poll_again("send", limit, false, Some(trouble.retry_after.unwrap_or(Duration::from_secs(1))));
-        if hopeless || self.poll_next("send") > self.deadline(Stage::Send) {
+        self.poll_again("send", Stage::Send, false, Some(trouble.retry_after.unwrap_or(Duration::from_secs(1))));
+        if hopeless || self.now() >= self.deadline(Stage::Send) {
             self.check(Stage::Send, "handed in", Outcome::Unknown, "our own mail account works", trouble.message.clone());
             self.unknown(Stage::Send, trouble.fault);
             return Ok(None);
