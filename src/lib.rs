@@ -6,4 +6,5 @@ pub mod engine;
 pub mod mail;
 pub mod model;
 pub mod problem;
+pub mod schedule;
 pub mod store;
