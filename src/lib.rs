@@ -14,6 +14,7 @@ pub mod model;
 pub mod problem;
 pub mod report;
 pub mod sandbox;
+pub mod schedule;
 pub mod store;
 pub mod watched;
 pub mod web;

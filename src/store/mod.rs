@@ -12,7 +12,7 @@ mod runs;
 mod schema;
 mod standing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod worker;
 
 use crate::clock::Clock;
