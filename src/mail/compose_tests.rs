@@ -56,7 +56,11 @@ fn everything_arrives_as_it_was_meant() {
         text: "Grüße,\n\n.\nFrom here on ".to_owned() + &"long ".repeat(400) + "\ntrailing \n\ttab=20\n",
         html: Some("<p>Grüße <a href=\"https://shop.example/?t=1&amp;u=2\">Link</a></p>".to_owned()),
         attachments: vec![
-            OutgoingAttachment { name: "note.txt".to_owned(), content_type: "text/plain".to_owned(), bytes: b"unix\nlines\r\nmixed\r".to_vec() },
+            OutgoingAttachment {
+                name: "note.txt".to_owned(),
+                content_type: "text/plain".to_owned(),
+                bytes: b"unix\nlines\r\nmixed\r".to_vec(),
+            },
             OutgoingAttachment {
                 name: "Überweisung ein sehr langer Name für eine Datei, der umbrochen werden muss 2026.pdf".to_owned(),
                 content_type: "application/pdf".to_owned(),
@@ -76,7 +80,10 @@ fn everything_arrives_as_it_was_meant() {
     assert_eq!(read.text, mail.text.trim_end());
     assert_eq!(read.html.as_deref().map(str::trim_end), mail.html.as_deref());
     assert_eq!(read.attachments, mail.attachments.iter().map(OutgoingAttachment::expected).collect::<Vec<_>>());
-    assert_eq!((read.message_id.as_deref(), &read.in_reply_to, &read.references), (Some("1@customers.example"), &vec!["0@desk.example".to_owned()], &mail.references));
+    assert_eq!(
+        (read.message_id.as_deref(), &read.in_reply_to, &read.references),
+        (Some("1@customers.example"), &vec!["0@desk.example".to_owned()], &mail.references)
+    );
     assert_eq!(read.date, Some(mail.date));
     assert_eq!(read.to, ["help@desk.example", "sales@desk.example", "bob@customers.example"]);
 }
@@ -125,7 +132,8 @@ fn an_answer_is_threaded_and_quotes_below() {
           Message-ID: <a2@desk.example>\r\nReferences: <1@customers.example> <a1@desk.example>\r\nDate: Wed, 25 Nov 2026 10:00:00 +0100\r\n\r\n\
           Where was it?\r\n\r\n> my parcel is lost\r\n",
     );
-    let answer = answer_in(&received, ("alice@customers.example", "Alice"), "At home.\n", "3@customers.example".to_owned(), mail().date, &berlin());
+    let answer =
+        answer_in(&received, ("alice@customers.example", "Alice"), "At home.\n", "3@customers.example".to_owned(), mail().date, &berlin());
     assert_eq!(answer.to, ["help@desk.example"]);
     assert_eq!(answer.subject, "Re: [desk #2] Parcel lost");
     assert_eq!(answer.in_reply_to.as_deref(), Some("a2@desk.example"));

@@ -10,7 +10,7 @@ const KEPT: usize = 1_000;
 const KEPT_FIELDS: usize = 300;
 
 /// Header fields that say "automatic" by being there.
-const AUTOMATIC: [&str; 14] = [
+const AUTOMATIC: [&str; 11] = [
     "feedback-id",
     "list-id",
     "list-post",
@@ -20,11 +20,8 @@ const AUTOMATIC: [&str; 14] = [
     "x-autorespond",
     "x-autoreply",
     "x-autoreply-from",
-    "x-loop",
     "x-mail-autoreply",
     "x-mailing-list",
-    "x-otrs-loop",
-    "x-rt-loop-prevention",
 ];
 
 /// All header fields in order: decoded (RFC 2047), unfolded, without control characters.
@@ -115,7 +112,9 @@ pub fn auto_mark(headers: &[(String, String)]) -> AutoMark {
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         let empty_sender = name == "return-path" && matches!(value.as_str(), "<>" | "");
-        if (AUTOMATIC.contains(&name.as_str()) || empty_sender) && !others.contains(&name) {
+        // X-Loop, X-RT-Loop-Prevention, X-OTRS-Loop, X-Roundup-Loop, …
+        let loop_guard = name.starts_with("x-") && name.contains("loop");
+        if (AUTOMATIC.contains(&name.as_str()) || empty_sender || loop_guard) && !others.contains(&name) {
             others.push(name);
         }
     }

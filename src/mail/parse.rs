@@ -282,3 +282,107 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
     hash.as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(raw: &[u8]) -> ReceivedMail {
+        let key = MailKey { folder: "INBOX".to_owned(), uidvalidity: 1, uid: 1 };
+        parse_mail(raw, key, true, Some(Timestamp::UNIX_EPOCH), &TokenKey::new(b"test"))
+    }
+
+    #[test]
+    fn bytes_that_are_no_mail_still_have_size_and_hash() {
+        let mail = read(b"");
+        assert_eq!((mail.size, mail.sha256.as_str()), (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+        assert!(mail.in_junk && mail.received.is_some());
+        assert_eq!(read(b"\0\0\0").size, 3);
+    }
+
+    #[test]
+    fn a_tower_of_mails_in_mails_does_not_end_the_stack() {
+        for tower in [
+            "Content-Type: message/rfc822\n\n",
+            "Content-Type: MESSAGE/Global\n\n",
+            "Content-Type: multipart/digest; boundary=a\n\n--a\n\n",
+        ] {
+            let mail = read(format!("Subject: tower\n{}", tower.repeat(100_000)).as_bytes());
+            assert_eq!(mail.subject, "tower");
+        }
+        let nested = format!("Subject: nested\n{}", "Content-Type: multipart/mixed; boundary=a\n\n--a\n".repeat(20_000));
+        assert_eq!(read(nested.as_bytes()).subject, "nested");
+    }
+
+    #[test]
+    fn a_token_in_the_subject_is_new_only_where_the_subject_is() {
+        let token = TokenKey::new(b"test").token("run", "send");
+        let read = |subject: &str, body: &str| read(format!("Subject: {subject}\n\n{body}").as_bytes());
+        assert_eq!(read(&format!("Parcel {token}"), "x").new_tokens, std::slice::from_ref(&token));
+        let quoted = read(&format!("Re: Parcel {token}"), &format!("x\n> {token}\n"));
+        assert_eq!((quoted.tokens.len(), quoted.new_tokens.len()), (1, 0));
+        assert_eq!(read("Re: x", &format!("it is {token}")).new_tokens, [token]);
+    }
+
+    #[test]
+    fn a_text_that_marks_no_quote_is_judged_by_its_html() {
+        let mail = read(
+            b"Content-Type: multipart/alternative; boundary=a\n\n--a\nContent-Type: text/plain\n\nnew\n\nold\n--a\nContent-Type: text/html\n\n\
+              <p>new</p><blockquote type=\"cite\">old</blockquote>\n--a--\n",
+        );
+        assert_eq!((mail.text.as_str(), mail.new_text.as_str()), ("new\n\nold", "new"));
+    }
+
+    #[test]
+    fn a_text_file_is_no_body_and_a_footer_beside_html_is() {
+        let mail = read(
+            b"Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n\n<p>hi</p>\n--a\nContent-Type: text/plain\n\nfooter\n\
+              --a\nContent-Type: text/plain\nContent-Disposition: attachment\n\nfile\n--a--\n",
+        );
+        assert_eq!((mail.text.as_str(), mail.attachments.len()), ("hi\n\nfooter", 1));
+    }
+
+    /// Pieces that mail is made of, so that random mails reach deep into the parser.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let known = prop::sample::select(vec![
+            "Content-Type: multipart/mixed; boundary=a\n",
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n",
+            "Content-Type: message/rfc822\n",
+            "Content-Type: message/delivery-status\n",
+            "Content-Type: text/html; charset=iso-2022-jp\n",
+            "Content-Transfer-Encoding: base64\n",
+            "Content-Transfer-Encoding: quoted-printable\n",
+            "Content-Disposition: attachment; filename*=utf-8''%\n",
+            "Final-Recipient: rfc822;\nAction:\n",
+            "Subject: =?utf-8?q?=C3?= =?x?b?!?=\n",
+            "From: <>,;:\"\n",
+            "Date: 99 Foo 99999 99:99:99 +9999\n",
+            "References: <<a@b> > <\n",
+            "\n",
+            "\r\n\r\n",
+            "\n--a\n",
+            "\n--a--\n",
+            "--b",
+            "<blockquote><div id=appendonsend>&#x110000;",
+            "> quoted\nOn 2026 wrote:\n",
+            "MAILER-DAEMON",
+        ]);
+        prop_oneof![
+            4 => known.prop_map(|s| s.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..40),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
+        #[test]
+        fn no_bytes_make_it_panic(pieces in prop::collection::vec(piece(), 0..40)) {
+            let raw = pieces.concat();
+            // Not through `parse_mail`, which would hide a panic of ours.
+            let mut mail = empty(&raw, MailKey { folder: String::new(), uidvalidity: 0, uid: 0 }, false, None);
+            fill(&mut mail, &raw, &TokenKey::new(b"test"));
+            prop_assert!(mail.headers.iter().all(|(_, v)| v.chars().count() <= 1_000));
+        }
+    }
+}

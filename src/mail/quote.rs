@@ -79,7 +79,7 @@ const ABOVE: [&str; 13] = [
 pub fn new_text(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let mut kept: Vec<&str> = Vec::new();
-    let last_quoted = lines.iter().rposition(|l| l.trim_start().starts_with('>')).unwrap_or(0);
+    let last_quoted = (0..lines.len()).rev().find(|&i| is_quoted(&lines, i)).unwrap_or(0);
     let mut at = 0;
     while at < lines.len() {
         let line = lines[at];
@@ -130,6 +130,12 @@ fn is_quoted(lines: &[&str], at: usize) -> bool {
     if !line.starts_with('>') {
         return false;
     }
+    // An introduction may be broken inside `<address\n> wrote:`.
+    let above = at.checked_sub(1).and_then(|i| lines.get(i)).map_or("", |l| l.trim_start());
+    let open = above.rfind('<') > above.rfind('>');
+    if open && !above.starts_with('>') && line.trim_end().ends_with(':') {
+        return false;
+    }
     // ">From " is what mbox files make of a line that begins with "From ".
     let alone = |i: Option<usize>| i.and_then(|i| lines.get(i)).is_none_or(|l| !l.trim_start().starts_with('>'));
     !(line.starts_with(">From ") && alone(at.checked_sub(1)) && alone(Some(at + 1)))
@@ -141,7 +147,7 @@ fn is_separator(line: &str) -> bool {
 }
 
 fn has_text(kept: &[&str]) -> bool {
-    kept.iter().any(|l| !l.trim().is_empty())
+    kept.iter().any(|l| l.chars().any(char::is_alphanumeric))
 }
 
 /// Removes the introduction that ends the text kept so far: what precedes a `>` block.
@@ -276,3 +282,7 @@ fn join(kept: &[&str]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+#[path = "quote_tests.rs"]
+mod tests;

@@ -146,13 +146,13 @@ impl Pool {
 
     /// Hands in over a kept connection or a new one.
     async fn deliver(self: &Arc<Self>, parcel: &Parcel, progress: &Progress) -> Result<Answer, Failure> {
-        if let Some(mut session) = self.kept() {
-            if session.reset().await {
-                match session.send(&parcel.from, &parcel.to, &parcel.content, progress).await {
-                    // The server gave the connection up between two messages: nothing was sent, a new one may be tried.
-                    Err(failure) if stale(&failure) && !progress.may_be_sent() => {}
-                    result => return self.done(session, result),
-                }
+        if let Some(mut session) = self.kept()
+            && session.reset().await
+        {
+            match session.send(&parcel.from, &parcel.to, &parcel.content, progress).await {
+                // The server gave the connection up between two messages: nothing was sent, a new one may be tried.
+                Err(failure) if stale(&failure) && !progress.may_be_sent() => {}
+                result => return self.done(session, result),
             }
         }
         let mut session = self.open().await?;
@@ -227,7 +227,8 @@ impl Pool {
 
 /// The bytes and the envelope, after the check that it looks like a person's mail.
 fn pack(mail: &OutgoingMail) -> Result<Parcel, Trouble> {
-    let unwritable = |e: String| Trouble::new(ResultClass::BrokenContract, "submission-refused", format!("the mail cannot be written: {e}"));
+    let unwritable =
+        |e: String| Trouble::new(ResultClass::BrokenContract, "submission-refused", format!("the mail cannot be written: {e}"));
     let content = compose::compose(mail).map_err(|e| unwritable(e.to_string()))?;
     if let Some(reason) = human::looks_automated(&content) {
         let message = format!("the mail would be taken for a machine's: {reason}; nothing was sent");

@@ -340,7 +340,12 @@ async fn a_server_that_repeats_the_login_does_not_bring_the_secret_into_a_messag
 
 #[tokio::test]
 async fn login_and_xoauth2_are_spoken_to_the_end() {
-    let login = Server::start(&[("AUTH", "334 VXNlcm5hbWU6"), ("YWxpY2VAY3VzdG9tZXJzLmV4YW1wbGU=", "334 UGFzc3dvcmQ6"), ("Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", "235 2.7.0 ok")]).await;
+    let login = Server::start(&[
+        ("AUTH", "334 VXNlcm5hbWU6"),
+        ("YWxpY2VAY3VzdG9tZXJzLmV4YW1wbGU=", "334 UGFzc3dvcmQ6"),
+        ("Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", "235 2.7.0 ok"),
+    ])
+    .await;
     let submission = login.submission_with(|s| s.server.auth = AuthMethod::Login);
     assert!(matches!(submission.submit("alice", &mail()).await, Ok(Submitted::Accepted(_))));
     // The refusal is a challenge that wants an empty line.
