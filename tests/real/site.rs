@@ -220,7 +220,7 @@ impl Probe {
         Probe::to(&lane.address(), &lane.queue())
     }
 
-    /// A probe of an address with its queue. Stages may take a minute and a half: many tests share two cores.
+    /// A probe of an address with its queue. Stages may take three minutes: many tests share two cores.
     pub fn to(address: &str, queue: &str) -> Probe {
         let stages = ["send", "accept", "land", "queue", "format", "acknowledge", "reply", "return", "follow_up", "clean_up"];
         Probe {
@@ -231,7 +231,7 @@ impl Probe {
             text: "Hello,\n\nmy order has not come yet. Where is it?\n\nReference: ${token}\n".to_owned(),
             email: String::new(),
             tables: String::new(),
-            limits: stages.map(|s| (s, "90s")).to_vec(),
+            limits: stages.map(|s| (s, "3m")).to_vec(),
         }
     }
 

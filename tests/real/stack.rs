@@ -134,9 +134,9 @@ impl Drop for Broken {
     }
 }
 
-/// Asks again and again until there is an answer; panics after a minute and a half.
+/// Asks again and again until there is an answer; panics after four minutes.
 pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    within(Duration::from_secs(90), ask).unwrap_or_else(|| panic!("waited in vain for {what}"))
+    within(Duration::from_secs(240), ask).unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
 /// Asks again and again until there is an answer or the time is over.
