@@ -12,5 +12,7 @@ pub mod metrics;
 pub mod model;
 pub mod problem;
 pub mod report;
+pub mod sandbox;
+pub mod store;
 pub mod watched;
 pub mod web;

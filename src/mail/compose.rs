@@ -110,7 +110,12 @@ fn mailboxes(field: &'static str, list: &[String]) -> Result<Mailboxes, ComposeE
 
 /// Line breaks in a header would begin a new header.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.is_ascii() {
+        return line.trim().to_owned();
+    }
+    // lettre's encoded words lose every blank between them where there is more than one.
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn body(mail: &OutgoingMail) -> Result<Vec<u8>, ComposeError> {
@@ -162,13 +167,9 @@ fn with_files(mut mixed: MultiPart, files: &[OutgoingAttachment]) -> Result<Mult
     Ok(mixed)
 }
 
-/// LF, CR and CRLF become CRLF; the text ends with one.
+/// LF, CR and CRLF become CRLF. Without those at the end: lettre ends every part with one.
 fn crlf(text: &str) -> String {
-    let mut out = text.replace("\r\n", "\n").replace(['\r', '\n'], "\r\n");
-    if !out.is_empty() && !out.ends_with("\r\n") {
-        out.push_str("\r\n");
-    }
-    out
+    text.replace("\r\n", "\n").trim_end_matches(['\r', '\n']).replace(['\r', '\n'], "\r\n")
 }
 
 // ------------------------------------------------------------------------------------- answers
@@ -278,3 +279,7 @@ pub fn message_id(random: u64, now: Timestamp, domain: &str) -> String {
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     format!("{}-{}-{}-{}-{}@{domain}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
+
+#[cfg(test)]
+#[path = "compose_tests.rs"]
+mod tests;

@@ -199,7 +199,7 @@ mod tests {
     fn nested_and_unclosed_quotes_go_and_what_follows_a_closed_one_stays() {
         let (html, found) = without_quotes("<p>new</p><blockquote type=\"cite\">a<blockquote>b</blockquote>c</blockquote><p>below</p>");
         assert!(found);
-        assert_eq!(to_text(&html), "new\n\n> …\n\nbelow");
+        assert_eq!(to_text(&html), "new\n\n> …\nbelow");
         let (html, _) = without_quotes("new<blockquote>never closed");
         assert_eq!(to_text(&html), "new\n> …");
     }
