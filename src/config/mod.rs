@@ -1,5 +1,9 @@
 //! The configuration of one installation: `replypath.toml`, `probes/*.toml`, `desks/*.toml`.
 
+mod read;
+mod shape;
+mod values;
+
 use crate::model::{Account, Budget, Probe};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
