@@ -1,8 +1,19 @@
 //! The configuration of one installation: `replypath.toml`, `probes/*.toml`, `desks/*.toml`.
 
+mod accounts;
+mod budget;
+mod catalog;
+mod load;
+mod probes;
 mod read;
 mod shape;
+mod stages;
+mod template;
+mod times;
 mod values;
+
+pub use catalog::{DeskCatalog, DeskDefinition, ParamProblem};
+pub use load::{load, load_from};
 
 use crate::model::{Account, Budget, Probe};
 use secrecy::SecretString;

@@ -78,9 +78,9 @@ impl Doc {
         self.masks.push(span);
     }
 
-    /// True when nothing is wrong so far.
-    pub fn is_clean(&self) -> bool {
-        self.found.is_empty()
+    /// True when something within these bytes was found wrong.
+    pub fn has_problem_within(&self, place: &Range<usize>) -> bool {
+        self.found.iter().filter_map(|f| f.span.as_ref()).any(|s| s.start >= place.start && s.start < place.end)
     }
 
     /// The line of a place, counted from 1.
