@@ -3,9 +3,11 @@
 mod accounts;
 mod budget;
 mod catalog;
+mod init;
 mod load;
 mod probes;
 mod read;
+mod schema;
 mod shape;
 mod stages;
 mod template;
@@ -13,7 +15,9 @@ mod times;
 mod values;
 
 pub use catalog::{DeskCatalog, DeskDefinition, ParamProblem};
+pub use init::{InitError, init};
 pub use load::{load, load_from};
+pub use schema::{markdown, reference, schema};
 
 use crate::model::{Account, Budget, Probe};
 use secrecy::SecretString;

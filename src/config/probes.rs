@@ -73,7 +73,7 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
         description: text(&shape.description),
         owner: text(&shape.owner),
         tags: tags(shape, doc),
-        gateway: gateway.unwrap_or_else(|| format!("{}-email", desk_key.as_deref().unwrap_or(domain))),
+        gateway: gateway.unwrap_or_else(|| format!("{}-email", desk_key.clone().unwrap_or_else(|| domain.to_lowercase().replace('.', "-")))),
         desk: desk_key,
         account: shape.account.as_ref()?.value.clone(),
         schedule,
@@ -227,7 +227,7 @@ fn attachments(paths: Option<&[At<String>]>, folder: &Path, doc: &mut Doc) -> Ve
         let file = folder.join(&path.value);
         let size = std::fs::metadata(&file).map(|m| m.len());
         let reason = match size {
-            Ok(size) if size > LARGEST_FILE => format!("it has {:.1} MB, at most 10 MB are allowed", size as f64 / 1_048_576.0),
+            Ok(size) if size > LARGEST_FILE => format!("it has {size} bytes, at most {LARGEST_FILE} (10 MB) are allowed"),
             _ => match std::fs::read(&file) {
                 Ok(bytes) => {
                     let name = file.file_name().map_or_else(|| path.value.clone(), |n| n.to_string_lossy().into_owned());
@@ -380,7 +380,7 @@ fn slow_probe(probe: &Probe, shape: &ProbeShape, doc: &Doc) -> Option<String> {
     let limits = shape.limits.as_ref()?;
     let Some(Schedule::Every { interval, .. }) = &probe.schedule else { return None };
     let (total, path) = longest(probe);
-    if total <= *interval || probe.overlap == Overlap::Allow {
+    if probe.limits.is_empty() || total <= *interval || probe.overlap == Overlap::Allow {
         return None;
     }
     Some(format!(

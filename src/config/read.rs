@@ -112,10 +112,17 @@ impl Doc {
     /// A file that is no TOML gives no values; what looks like a secret by its key is hidden all the same.
     fn mask_likely_secrets(&mut self) {
         let mut begin = 0;
+        let mut inside = false;
         for line in self.text.clone().split_inclusive('\n') {
-            if let Some(equals) = line.find('=').filter(|_| looks_secret(line)) {
-                self.mask(begin + equals + 1..begin + line.trim_end().len());
+            let end = begin + line.trim_end().len();
+            if inside {
+                self.mask(begin..end);
+            } else if let Some(equals) = line.find('=').filter(|_| looks_secret(line)) {
+                self.mask(begin + equals + 1..end);
             }
+            // Only a secret's own lines are followed: other long texts are left alone.
+            let quotes = line.matches("\"\"\"").count() + line.matches("'''").count();
+            inside = quotes % 2 != usize::from(inside) && (inside || looks_secret(line));
             begin += line.len();
         }
     }
@@ -167,6 +174,11 @@ pub struct Key {
     pub doc: &'static str,
 }
 
+/// True for the tables of `replypath.toml` in which passwords and tokens stand.
+fn may_hold_secrets(label: &str) -> bool {
+    ["an account", "`imap`", "`smtp`", "a desk"].contains(&label)
+}
+
 /// Refuses every key of `table` that is not in `keys`.
 pub fn refuse_unknown(table: &DeTable<'_>, keys: &[Key], label: &str, doc: &mut Doc) {
     for (key, value) in table.iter() {
@@ -174,7 +186,9 @@ pub fn refuse_unknown(table: &DeTable<'_>, keys: &[Key], label: &str, doc: &mut 
         if keys.iter().any(|k| k.name == name) {
             continue;
         }
-        if value.get_ref().is_str() && doc.name.ends_with("replypath.toml") {
+        // A secret under a misspelt key must not be shown; a table's header holds none.
+        let header = doc.text.get(value.span()).is_some_and(|raw| raw.starts_with('['));
+        if may_hold_secrets(label) && !(value.get_ref().is_table() && header) {
             doc.mask(value.span());
         }
         let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
