@@ -66,7 +66,9 @@ pub fn render(problems: &[Problem], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
     for problem in problems {
-        out.push_str(&renderer.render(&[group(problem)]));
+        let shown = renderer.render(&[group(problem)]);
+        // Without a source line there is no gutter; one column keeps all arrows in line.
+        out.push_str(&if problem.spot().is_some() { shown } else { shown.replace('\n', "\n ") });
         out.push_str("\n\n");
     }
     let files: BTreeSet<&str> = problems.iter().map(|p| p.file.as_str()).collect();

@@ -486,10 +486,8 @@ fn all_keys(schema: &serde_json::Value, out: &mut Vec<String>) {
 
 #[test]
 fn every_example_uses_only_keys_of_the_schema_and_a_wrong_key_would_be_seen() {
-    let mut files: Vec<(&str, PathBuf)> = vec![
-        ("config", root().join("src/config/init/replypath.toml")),
-        ("probe", root().join("src/config/init/example.toml")),
-    ];
+    let mut files: Vec<(&str, PathBuf)> =
+        vec![("config", root().join("src/config/init/replypath.toml")), ("probe", root().join("src/config/init/example.toml"))];
     files.extend(["support", "billing", "sales"].map(|n| ("probe", root().join(format!("probes/{n}.toml")))));
     for (kind, path) in files {
         let table: toml::Table = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

@@ -206,7 +206,7 @@ impl Workshop<'_> {
         let id = shape.r#use.as_ref()?;
         let Some(definition) = self.definitions.get(&id.value) else {
             let names: Vec<&str> = self.definitions.keys().map(String::as_str).collect();
-            let help = format!("{}; your own go into desks/{}.toml", suggest(&id.value, &names, "definitions"), id.value);
+            let help = format!("{} (your own go into desks/{}.toml)", suggest(&id.value, &names, "definitions"), id.value);
             self.doc.problem(id.span.clone(), format!("there is no desk definition `{}`", id.value), help);
             return None;
         };
@@ -220,7 +220,7 @@ impl Workshop<'_> {
             // A value that could not be resolved would be called missing too; once is enough.
             let checked = params.as_ref().map(|p| facts.check_params(p)).unwrap_or_default();
             for problem in checked {
-                let entries = shape.params.iter().flat_map(|p| &p.value.0);
+                let entries = shape.params.iter().flat_map(|p| &p.value.entries);
                 let named = entries.filter(|(k, _)| problem.param.as_deref() == Some(k.value.as_str())).map(|(k, _)| k.span.clone()).next();
                 self.doc.problem(named.unwrap_or(place.clone()), problem.message, problem.help);
             }
@@ -238,9 +238,9 @@ impl Workshop<'_> {
 
     fn params(&mut self, shape: &DeskShape, facts: Option<&dyn DeskDefinition>) -> Option<BTreeMap<String, ParamValue>> {
         let declared = facts.map(DeskDefinition::secret_params).unwrap_or_default();
-        let mut complete = true;
+        let mut complete = shape.params.as_ref().is_none_or(|p| p.value.complete);
         let mut values = BTreeMap::new();
-        for (key, value) in shape.params.iter().flat_map(|p| &p.value.0) {
+        for (key, value) in shape.params.iter().flat_map(|p| &p.value.entries) {
             let found = match &value.value {
                 ParamText::Plain(toml::Value::String(text)) if declared.contains(&key.value) => {
                     self.doc.mask(value.span.clone());
@@ -293,7 +293,9 @@ fn check_key(what: &str, key: &At<String>, doc: &mut Doc) {
 
 /// True for a word of a-z, 0-9, `-` and `_`.
 pub fn is_slug(word: &str, longest: usize) -> bool {
-    !word.is_empty() && word.len() <= longest && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    !word.is_empty()
+        && word.len() <= longest
+        && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
 /// A duration that must be longer than zero.

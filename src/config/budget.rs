@@ -30,8 +30,9 @@ pub fn overdraft(who: &str, rate: Rate, loads: &[Load<'_>]) -> Option<(String, S
         .iter()
         .take(5)
         .map(|(l, runs)| {
-            let plural = if l.messages == 1 { "message" } else { "messages" };
-            format!("{}: {} runs × {} {plural} = {}", l.probe, number(*runs), l.messages, number(f64::from(l.messages) * runs))
+            let plural = |n: f64| if (n - 1.0).abs() < 0.05 { "" } else { "s" };
+            let (count, sum) = (f64::from(l.messages), f64::from(l.messages) * runs);
+            format!("{}: {} run{} × {count} message{} = {}", l.probe, number(*runs), plural(*runs), plural(count), number(sum))
         })
         .collect();
     if largest.len() > 5 {

@@ -95,7 +95,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
 }
 
 fn entries<T>(table: &Option<At<Keyed<T>>>) -> &[(At<String>, At<T>)] {
-    table.as_ref().map_or(&[], |t| t.value.0.as_slice())
+    table.as_ref().map_or(&[], |t| t.value.entries.as_slice())
 }
 
 fn read_main(dir: &Path, problems: &mut Vec<Problem>) -> Option<String> {

@@ -5,9 +5,9 @@ use super::catalog::DeskDefinition;
 use super::read::{At, Doc};
 use super::shape::{EmailShape, ExpectShape, FollowUpShape, LimitsShape, PolicyShape, ProbeShape, ReplyShape, WindowShape};
 use super::stages::Journey;
+use super::template;
 use super::times::{Starts, cron, zone};
 use super::values::{Address, Period, show_period};
-use super::template;
 use crate::model::{
     AfterStage, Capability, Channel, CleanUp, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis, OutgoingAttachment, Overlap, Policy,
     Probe, Reply, ReplyMode, Schedule, Stage, Window,
@@ -73,7 +73,8 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
         description: text(&shape.description),
         owner: text(&shape.owner),
         tags: tags(shape, doc),
-        gateway: gateway.unwrap_or_else(|| format!("{}-email", desk_key.clone().unwrap_or_else(|| domain.to_lowercase().replace('.', "-")))),
+        gateway: gateway
+            .unwrap_or_else(|| format!("{}-email", desk_key.clone().unwrap_or_else(|| domain.to_lowercase().replace('.', "-")))),
         desk: desk_key,
         account: shape.account.as_ref()?.value.clone(),
         schedule,
@@ -104,7 +105,7 @@ fn reference<T: Copy>(name: &At<String>, what: &str, names: &BTreeMap<&str, T>, 
     let found = names.get(name.value.as_str()).copied();
     if found.is_none() && complete {
         let list: Vec<&str> = names.keys().copied().collect();
-        let help = format!("{}; they are tables [{what}s.KEY] of replypath.toml", suggest(&name.value, &list, &format!("{what}s")));
+        let help = format!("{} (tables [{what}s.KEY] of replypath.toml)", suggest(&name.value, &list, &format!("{what}s")));
         doc.problem(name.span.clone(), format!("there is no {what} `{}`", name.value), help);
     }
     found
@@ -274,9 +275,14 @@ fn reply(shape: Option<&ReplyShape>, folder: &Path, doc: &mut Doc) -> Reply {
     }
     let mode = shape.mode.as_ref().map_or(ReplyMode::Post, |m| m.value);
     if mode == ReplyMode::Await {
-        let written = [shape.text.as_ref().map(|t| &t.span), shape.html.as_ref().map(|h| &h.span), shape.attachments.as_ref().map(|a| &a.span)];
+        let written =
+            [shape.text.as_ref().map(|t| &t.span), shape.html.as_ref().map(|h| &h.span), shape.attachments.as_ref().map(|a| &a.span)];
         if let Some(place) = written.into_iter().flatten().next() {
-            doc.problem(place.clone(), "with mode = \"await\" a person writes the answer, so it has no text of ours", "take it out, or write mode = \"post\"".to_owned());
+            doc.problem(
+                place.clone(),
+                "with mode = \"await\" a person writes the answer, so it has no text of ours",
+                "take it out, or write mode = \"post\"".to_owned(),
+            );
         }
     }
     Reply {
@@ -332,7 +338,7 @@ fn expect(shape: Option<&ExpectShape>, desk: Option<&dyn DeskDefinition>, files:
         requester: address(&shape.requester),
         priority: shape.priority.as_ref().map(|p| p.value.0.clone()),
         tags: shape.tags.iter().flat_map(|t| &t.value.0).map(|t| t.value.clone()).collect(),
-        fields: shape.fields.iter().flat_map(|f| &f.value.0).map(|(k, v)| (k.value.clone(), v.value.0.clone())).collect(),
+        fields: shape.fields.iter().flat_map(|f| &f.value.entries).map(|(k, v)| (k.value.clone(), v.value.0.clone())).collect(),
         channel: word(&shape.channel),
         attachments: shape.attachments.as_ref().map_or(sees_files, |a| a.value),
         created_within: positive("created_within", shape.created_within.as_ref(), doc).unwrap_or(Duration::from_secs(900)),
@@ -357,9 +363,8 @@ fn limits(shape: Option<&LimitsShape>, doc: &mut Doc) -> BTreeMap<Stage, LimitMi
         (Stage::FollowUp, &s.follow_up),
         (Stage::CleanUp, &s.clean_up),
     ];
-    let mut limit = |(stage, value): (Stage, &Option<At<Period>>)| {
-        positive(stage.as_str(), value.as_ref(), doc).map(|d| (stage, LimitMillis(d)))
-    };
+    let mut limit =
+        |(stage, value): (Stage, &Option<At<Period>>)| positive(stage.as_str(), value.as_ref(), doc).map(|d| (stage, LimitMillis(d)));
     given.into_iter().filter_map(&mut limit).collect()
 }
 
@@ -398,7 +403,14 @@ fn longest(probe: &Probe) -> (Duration, String) {
     let slowest = |stages: &[Stage]| stages.iter().filter(|s| taken.contains(s)).map(|s| (probe.limit(*s), *s)).max();
     let acknowledged = probe.reply.after == AfterStage::Acknowledge;
     let first: &[Stage] = if acknowledged { &[Stage::Accept, Stage::Land, Stage::Acknowledge] } else { &[Stage::Accept, Stage::Land] };
-    let legs = [slowest(&[Stage::Send]), slowest(first), slowest(&[Stage::Reply]), slowest(&[Stage::Return]), slowest(&[Stage::FollowUp]), slowest(&[Stage::CleanUp])];
+    let legs = [
+        slowest(&[Stage::Send]),
+        slowest(first),
+        slowest(&[Stage::Reply]),
+        slowest(&[Stage::Return]),
+        slowest(&[Stage::FollowUp]),
+        slowest(&[Stage::CleanUp]),
+    ];
     let legs: Vec<(Duration, Stage)> = legs.into_iter().flatten().collect();
     let total = legs.iter().map(|(limit, _)| *limit).sum::<Duration>() + probe.settle;
     let mut words: Vec<String> = legs.iter().map(|(limit, stage)| format!("{stage} {}", show_period(*limit))).collect();

@@ -1,7 +1,7 @@
 //! Reads TOML into shapes so that one bad key hides no other: every value keeps its place, every
 //! problem is collected, unknown keys are refused with the nearest valid name.
 
-use crate::problem::{Problem, suggest};
+use crate::problem::{Problem, nearest, suggest};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -27,6 +27,8 @@ pub struct Doc {
     found: Vec<Finding>,
     masks: Vec<Range<usize>>,
     key: String,
+    /// Keys that a misspelt one stands for, with the begin of their table: they are not missing as well.
+    meant: Vec<(usize, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ struct Finding {
 impl Doc {
     /// A file with its text.
     pub fn new(name: impl Into<String>, text: &str) -> Doc {
-        Doc { name: name.into(), text: text.into(), found: Vec::new(), masks: Vec::new(), key: String::new() }
+        Doc { name: name.into(), text: text.into(), found: Vec::new(), masks: Vec::new(), key: String::new(), meant: Vec::new() }
     }
 
     /// Parses the text. None when it is no TOML: its problems are noted then.
@@ -64,8 +66,11 @@ impl Doc {
 
     /// Notes that a value has the wrong type or form: `expected` completes "must be …".
     pub fn wrong(&mut self, span: &Range<usize>, expected: &str, found: &DeValue<'_>) {
-        let message = format!("`{}` must be {expected}, found {}", self.key, kind(found));
-        self.problem(span.clone(), message, None);
+        let found = match found.as_integer() {
+            Some(number) => format!("the number {}", number.as_str()),
+            None => kind(found).to_owned(),
+        };
+        self.problem(span.clone(), format!("`{}` must be {expected}, found {found}", self.key), None);
     }
 
     /// The key whose value is being read.
@@ -180,7 +185,7 @@ fn may_hold_secrets(label: &str) -> bool {
 }
 
 /// Refuses every key of `table` that is not in `keys`.
-pub fn refuse_unknown(table: &DeTable<'_>, keys: &[Key], label: &str, doc: &mut Doc) {
+pub fn refuse_unknown(table: &DeTable<'_>, span: &Range<usize>, keys: &[Key], label: &str, doc: &mut Doc) {
     for (key, value) in table.iter() {
         let name = key.get_ref().as_ref();
         if keys.iter().any(|k| k.name == name) {
@@ -191,7 +196,8 @@ pub fn refuse_unknown(table: &DeTable<'_>, keys: &[Key], label: &str, doc: &mut 
         if may_hold_secrets(label) && !(value.get_ref().is_table() && header) {
             doc.mask(value.span());
         }
-        let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
+        let names: Vec<&'static str> = keys.iter().map(|k| k.name).collect();
+        doc.meant.extend(nearest(name, names.iter().copied()).map(|near| (span.start, near)));
         doc.problem(key.span(), format!("unknown key `{name}` in {label}"), suggest(name, &names, "valid keys"));
     }
 }
@@ -206,7 +212,7 @@ pub fn read_key<T: FromToml>(
     doc: &mut Doc,
 ) -> Option<At<T>> {
     let Some(value) = table.get(key.name) else {
-        if required {
+        if required && !doc.meant.contains(&(span.start, key.name)) {
             let place = (span.start != span.end && *span != (0..doc.text.len())).then(|| span.clone());
             doc.problem(place, format!("{label} lacks the key `{}`", key.name), format!("add `{}`: {}", key.name, fragment(key.doc)));
         }
@@ -226,12 +232,11 @@ fn fragment(text: &str) -> String {
 
 /// The entries of a table with free keys, in the order of the file.
 #[derive(Debug, Clone)]
-pub struct Keyed<T>(pub Vec<(At<String>, At<T>)>);
-
-impl<T> Default for Keyed<T> {
-    fn default() -> Self {
-        Keyed(Vec::new())
-    }
+pub struct Keyed<T> {
+    /// Keys and values.
+    pub entries: Vec<(At<String>, At<T>)>,
+    /// False when an entry could not be read, which was noted.
+    pub complete: bool,
 }
 
 impl<T: FromToml> FromToml for Keyed<T> {
@@ -250,7 +255,7 @@ impl<T: FromToml> FromToml for Keyed<T> {
             }
         }
         entries.sort_by_key(|(k, _)| k.span.start);
-        Some(Keyed(entries))
+        Some(Keyed { complete: entries.len() == table.len(), entries })
     }
 }
 
@@ -271,16 +276,12 @@ impl<T: JsonSchema> JsonSchema for Keyed<T> {
 #[derive(Debug, Clone)]
 pub struct List<T>(pub Vec<At<T>>);
 
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        List(Vec::new())
-    }
-}
-
 impl<T: FromToml> FromToml for List<T> {
     fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
         let Some(array) = value.as_array() else {
-            doc.wrong(span, "a list", value);
+            let raw = doc.text.get(span.clone()).filter(|raw| value.is_str() && !raw.contains('\n'));
+            let help = raw.map(|raw| format!("write {} = [{raw}]", doc.key));
+            doc.problem(span.clone(), format!("`{}` must be a list, found {}", doc.key, kind(value)), help);
             return None;
         };
         let read = |v: &toml::Spanned<DeValue<'_>>| T::read(v.get_ref(), &v.span(), doc).map(|value| At { value, span: v.span() });
@@ -304,12 +305,6 @@ impl<T: JsonSchema> JsonSchema for List<T> {
 /// One value, or a list of them.
 #[derive(Debug, Clone)]
 pub struct OneOrMany<T>(pub Vec<At<T>>);
-
-impl<T> Default for OneOrMany<T> {
-    fn default() -> Self {
-        OneOrMany(Vec::new())
-    }
-}
 
 impl<T: FromToml> FromToml for OneOrMany<T> {
     fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
@@ -363,7 +358,7 @@ macro_rules! table {
                     doc.wrong(span, "a table", value);
                     return None;
                 };
-                $crate::config::read::refuse_unknown(table, Self::KEYS, $label, doc);
+                $crate::config::read::refuse_unknown(table, span, Self::KEYS, $label, doc);
                 let mut keys = Self::KEYS.iter().copied();
                 let mut shape = Self::default();
                 $( if let Some(key) = keys.next() {

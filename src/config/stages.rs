@@ -64,7 +64,8 @@ impl Journey<'_> {
             let help = match self.shape.only {
                 Some(_) => format!("take {} out of `only`, or name a `desk`", quoted(&blind)),
                 None => {
-                    let left: Vec<&str> = Stage::ALL.into_iter().filter(|s| !stages.contains(s) || blind.contains(&s.as_str())).map(Stage::as_str).collect();
+                    let left: Vec<&str> =
+                        Stage::ALL.into_iter().filter(|s| !stages.contains(s) || blind.contains(&s.as_str())).map(Stage::as_str).collect();
                     format!("write skip = [{}], or name a `desk`", left.iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(", "))
                 }
             };
@@ -87,19 +88,31 @@ impl Journey<'_> {
         if self.after == AfterStage::Acknowledge {
             needs.push((Stage::Reply, Stage::Acknowledge, " with after = \"acknowledge\""));
         }
-        for (stage, needed, with) in needs {
-            if !stages.contains(&stage) || stages.contains(&needed) {
-                continue;
+        needs.retain(|(stage, needed, _)| stages.contains(stage) && !stages.contains(needed));
+        if self.shape.only.is_some() {
+            for (stage, needed, with) in needs {
+                let help = format!("add `{needed}` to `only`, or take `{stage}` out");
+                doc.problem(self.place(stage), format!("`{stage}`{with} needs the stage `{needed}`, which is left out"), help);
             }
-            let message = format!("`{stage}`{with} needs the stage `{needed}`, which is left out");
-            let (place, help) = match self.shape.only {
-                Some(_) => (self.place(stage), format!("add `{needed}` to `only`, or take `{stage}` out")),
-                None => (self.place(needed), format!("leave out `{stage}` too, or take `{needed}` out of `skip`")),
-            };
-            doc.problem(place, message, help);
+        } else {
+            for needed in Stage::ALL {
+                let all = needs.iter().filter(|n| n.1 == needed);
+                let (names, words): (Vec<&str>, Vec<String>) =
+                    all.map(|(stage, _, with)| (stage.as_str(), format!("`{stage}`{with}"))).unzip();
+                if let Some(first) = names.first() {
+                    let verb = if names.len() == 1 { "needs" } else { "need" };
+                    let too = if names.len() == 1 { format!("`{first}`") } else { "them".to_owned() };
+                    let help = format!("leave {too} out too, or take `{needed}` out of `skip`");
+                    doc.problem(self.place(needed), format!("{} {verb} the stage `{needed}`, which is left out", listed(&words)), help);
+                }
+            }
         }
         if let Some(mark) = self.shape.mark.as_ref().filter(|_| !stages.contains(&Stage::Land)) {
-            doc.problem(mark.span.clone(), "`mark` needs the stage `land`, which is left out", "a ticket that nobody looks for cannot be tagged".to_owned());
+            doc.problem(
+                mark.span.clone(),
+                "`mark` needs the stage `land`, which is left out",
+                "a ticket that nobody looks for cannot be tagged".to_owned(),
+            );
         }
     }
 
@@ -109,7 +122,11 @@ impl Journey<'_> {
         let lacks = |needed: &[Capability]| needed.iter().copied().find(|c| !facts.capabilities().contains(c));
         for stage in stages {
             if let Some(missing) = lacks(self.capabilities(*stage)) {
-                let message = format!("desk `{}` cannot answer the stage `{stage}`: its definition has no `{}`", desk.value, capability_name(missing));
+                let message = format!(
+                    "desk `{}` cannot answer the stage `{stage}`: its definition has no `{}`",
+                    desk.value,
+                    capability_name(missing)
+                );
                 let place = if self.shape.only.is_some() { self.place(*stage) } else { Some(desk.span.clone()) };
                 doc.problem(place, message, format!("leave `{stage}` out, or use a definition that can"));
             }
@@ -159,7 +176,10 @@ impl Journey<'_> {
 }
 
 fn quoted(words: &[&str]) -> String {
-    let words: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+    listed(&words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>())
+}
+
+fn listed(words: &[String]) -> String {
     match words.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => words.concat(),

@@ -19,7 +19,9 @@ pub fn cron(pattern: &At<String>, doc: &mut Doc) -> Option<Cron> {
         Ok(cron) => cron,
         Err(error) => {
             let reason = error.to_string();
-            doc.problem(pattern.span.clone(), format!("{key} is not a cron pattern: {}", reason.trim_end_matches('.')), HELP.to_owned());
+            let reason = reason.rsplit(": ").next().unwrap_or_default().trim_end_matches('.').to_lowercase();
+            let place = wrong_field(&pattern.value).map_or(pattern.span.clone(), |part| doc.inside(&pattern.span, &pattern.value, part));
+            doc.problem(place, format!("{key} is not a cron pattern: {reason}"), HELP.to_owned());
             return None;
         }
     };
@@ -29,6 +31,22 @@ pub fn cron(pattern: &At<String>, doc: &mut Doc) -> Option<Cron> {
         return None;
     }
     Some(cron)
+}
+
+/// The first field that is wrong by itself.
+fn wrong_field(pattern: &str) -> Option<std::ops::Range<usize>> {
+    let fields: Vec<&str> = pattern.split_whitespace().collect();
+    if !(5..=6).contains(&fields.len()) {
+        return None;
+    }
+    let wrong = |at: usize| {
+        let alone: Vec<&str> = fields.iter().enumerate().map(|(i, f)| if i == at { *f } else { "*" }).collect();
+        alone.join(" ").parse::<Cron>().is_err()
+    };
+    let field = fields[(0..fields.len()).find(|at| wrong(*at))?];
+    // The fields are parts of the pattern, so their places in memory tell their places in it.
+    let start = field.as_ptr() as usize - pattern.as_ptr() as usize;
+    Some(start..start + field.len())
 }
 
 fn doc_key(pattern: &At<String>, doc: &Doc) -> String {

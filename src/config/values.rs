@@ -1,9 +1,7 @@
 //! The kinds of values that keys take: durations, rates, secrets, addresses, times, words.
 
 use super::read::{At, Doc, FromToml, choice, looks_secret};
-use crate::model::{
-    AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, Rate, ReplyMode, Require, Stage, TlsMode,
-};
+use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, Rate, ReplyMode, Require, Stage, TlsMode};
 use crate::problem::{nearest, suggest};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
@@ -155,6 +153,10 @@ pub fn parse_period(text: &str) -> Result<Duration, Fault> {
         let unit_at = at + digits + gap;
         let unit_len = text[unit_at..].find(|c: char| !c.is_alphabetic()).unwrap_or(text.len() - unit_at);
         let unit = &text[unit_at..unit_at + unit_len];
+        if text[unit_at..].starts_with(['.', ',']) {
+            let help = "use a smaller unit: \"90m\" or \"1h 30m\" instead of \"1.5h\"";
+            return Err(Fault::new(at..text.len(), "fractions are not understood", help));
+        }
         if unit.is_empty() {
             let help = format!("write \"{number}s\", \"{number}m\", \"{number}h\" or \"{number}d\"");
             return Err(Fault::new(at..unit_at.max(at + 1), format!("the number {number} has no unit"), help));
@@ -163,9 +165,8 @@ pub fn parse_period(text: &str) -> Result<Duration, Fault> {
             return Err(Fault::new(unit_at..unit_at + unit_len, format!("unknown unit `{unit}`"), unit_help(unit)));
         };
         let part = number.parse::<u64>().ok().and_then(|n| n.checked_mul(*factor)).and_then(|ms| total.checked_add(ms));
-        total = part
-            .filter(|ms| *ms <= LONGEST_MS)
-            .ok_or_else(|| Fault::new(whole.clone(), "a duration of more than ten years", EXAMPLES))?;
+        total =
+            part.filter(|ms| *ms <= LONGEST_MS).ok_or_else(|| Fault::new(whole.clone(), "a duration of more than ten years", EXAMPLES))?;
         let next = unit_at + unit_len;
         at = next + text[next..].len() - text[next..].trim_start().len();
     }
@@ -217,7 +218,8 @@ fn parse_rate(text: &str) -> Result<Rate, Fault> {
         return Err(Fault::new(0..text.len(), format!("`{text}` is not a rate"), RATES));
     };
     let number = count.trim().parse::<u32>().ok().filter(|n| *n > 0);
-    let count = number.ok_or_else(|| Fault::new(0..count.len().max(1), format!("`{}` is not a number of messages", count.trim()), RATES))?;
+    let count =
+        number.ok_or_else(|| Fault::new(0..count.len().max(1), format!("`{}` is not a number of messages", count.trim()), RATES))?;
     let from = text.len() - per.len();
     let trimmed = per.trim();
     let one = UNITS.iter().find(|(unit, _)| *unit == trimmed).map(|(_, ms)| Duration::from_millis(*ms));
@@ -258,6 +260,9 @@ impl SecretText {
     /// Reads a table with the one key `env` or `file`.
     pub fn read_table(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
         let table = value.as_table()?;
+        // A secret written into the table by mistake must not be shown.
+        let foreign = |key: &str| key != "env" && key != "file";
+        table.iter().filter(|(key, _)| foreign(key.get_ref())).for_each(|(_, value)| doc.mask(value.span()));
         let mut entries = table.iter();
         let (Some((key, place)), None) = (entries.next(), entries.next()) else {
             let message = format!("`{}` must name one source", doc.key());
@@ -274,9 +279,7 @@ impl SecretText {
             "env" => Some(SecretText::Env(source)),
             "file" => Some(SecretText::File(source)),
             _ => {
-                // A secret written under a wrong name must not be shown either.
-                doc.mask(place.span());
-                let help = format!("{}; {SECRET_FORMS}", suggest(name, &["env", "file"], "sources"));
+                let help = format!("{} ({SECRET_FORMS})", suggest(name, &["env", "file"], "sources"));
                 doc.problem(key.span(), format!("unknown source `{name}` of a secret"), help);
                 None
             }
@@ -294,7 +297,8 @@ impl FromToml for SecretText {
             return SecretText::read_table(value, span, doc);
         }
         doc.mask(span.clone());
-        doc.wrong(span, "a secret: \"…\", { env = \"NAME\" } or { file = \"path\" }", value);
+        let message = format!("`{}` must be a secret", doc.key());
+        doc.problem(span.clone(), message, SECRET_FORMS.to_owned());
         None
     }
 }
@@ -485,7 +489,7 @@ mod tests {
         assert_eq!(fault("half an hour").part, 0..12);
         assert_eq!(fault("").message, "a duration is missing");
         assert_eq!(fault("99999999999999999999d").message, "a duration of more than ten years");
-        assert_eq!(fault("1.5h").message, "the number 1 has no unit");
+        assert_eq!(fault("1.5h").message, "fractions are not understood");
     }
 
     #[test]
