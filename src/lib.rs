@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod desk;
 pub mod engine;
 pub mod mail;
 pub mod model;
 pub mod problem;
+pub mod suggest;
