@@ -11,6 +11,7 @@ mod init;
 mod list;
 pub mod live;
 mod pause;
+mod playground;
 mod reports;
 mod run;
 mod runs;

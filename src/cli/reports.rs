@@ -75,13 +75,14 @@ fn write(file: &mut Option<(File, PathBuf)>, text: &str) -> Result<(), Failure> 
     Ok(())
 }
 
-/// What stands round a run in the report for people: the fault's title and the last pass.
-pub async fn around(run: &Run, store: &dyn Store, more: &str) -> Around {
+/// What stands round a run in the report for people: the fault's title, the last pass, how to see the evidence
+/// (`evidence`: what `show` needs beside the id).
+pub async fn around(run: &Run, store: &dyn Store, evidence: Option<&str>) -> Around {
     let fault = run.diagnosis.as_ref().and_then(|d| d.fault.as_deref());
     let mut around = Around {
         title: fault.and_then(assemble::fault).map(|f| f.title),
         last_good: None,
-        evidence: format!("replypath show {}{more}", run.id),
+        evidence: evidence.map(|more| format!("replypath show {}{more}", run.id)).unwrap_or_default(),
     };
     if run.diagnosis.as_ref().is_some_and(|d| d.verdict == Verdict::Fail) {
         let filter = RunFilter { probe: Some(run.probe.name.clone()), limit: 200, ..RunFilter::default() };

@@ -88,18 +88,26 @@ pub async fn run(args: Args, context: &Context) -> Ended {
     let finished = session.run_once(&config, &probes, args.until, &mut progress, &mut reports).await;
     progress.clear();
     let seconds = (context.clock.now().as_microsecond() - began.as_microsecond()) as f64 / 1e6;
-    conclude(finished?, session, reports, seconds, context).await
+    let at = if context.dir.as_os_str() == "." { String::new() } else { format!(" --config {}", context.dir.display()) };
+    conclude(finished?, session, reports, seconds, context, Some(&at)).await
 }
 
-/// Writes the reports, closes the session, and says what the command ends with.
+/// Writes the reports, closes the session, and says what the command ends with. `evidence` is what `show` needs beside
+/// the run's id; none when nothing will be left to show.
 ///
 /// # Errors
 /// When a report cannot be written or the engine ended badly.
-pub async fn conclude(finished: Finished, session: Session, reports: Reports, seconds: f64, context: &Context) -> Ended {
-    let at = if context.dir.as_os_str() == "." { String::new() } else { format!(" --config {}", context.dir.display()) };
+pub async fn conclude(
+    finished: Finished,
+    session: Session,
+    reports: Reports,
+    seconds: f64,
+    context: &Context,
+    evidence: Option<&str>,
+) -> Ended {
     let mut told = Vec::new();
     for run in &finished.runs {
-        told.push((RunReport::of(run), around(run, session.store.as_ref(), &at).await));
+        told.push((RunReport::of(run), around(run, session.store.as_ref(), evidence).await));
     }
     reports.finish(&told, seconds, context.look)?;
     if !finished.abandoned.is_empty() {
