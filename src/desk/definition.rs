@@ -5,7 +5,6 @@ use super::template::Template;
 use crate::model::{Capability, ResultClass, View};
 use crate::problem::Problem;
 use regex::Regex;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A desk definition, ready to run.
@@ -348,10 +347,23 @@ pub(crate) enum Shape {
     List(Vec<Shape>),
     Map(Vec<(String, Shape)>),
     /// `$each` / `$as`: a list; with `$key`/`$value` an object.
-    Each { over: Over, omit_empty: bool, item: Box<Shape> },
-    EachPair { over: Over, omit_empty: bool, key: Template, value: Box<Shape> },
+    Each {
+        over: Over,
+        omit_empty: bool,
+        item: Box<Shape>,
+    },
+    EachPair {
+        over: Over,
+        omit_empty: bool,
+        key: Template,
+        value: Box<Shape>,
+    },
     /// `$list`: a list found by a path.
-    ListOf { step: String, path: Path, omit_empty: bool },
+    ListOf {
+        step: String,
+        path: Path,
+        omit_empty: bool,
+    },
 }
 
 /// Where a field's value comes from.
@@ -379,14 +391,34 @@ pub(crate) enum Decode {
 /// A recipe for one value.
 #[derive(Debug, Clone)]
 pub(crate) enum Field {
-    From { source: Source, decode: Vec<Decode>, map: Option<Vec<(String, String)>>, other: Option<String>, not: bool },
+    From {
+        source: Source,
+        decode: Vec<Decode>,
+        map: Option<Vec<(String, String)>>,
+        other: Option<String>,
+        not: bool,
+    },
     /// Always the same.
     Fixed(String),
     /// The first that gives a value.
     First(Vec<Field>),
-    If { when: Source, then: Option<Template>, otherwise: Option<Template> },
-    Equals { source: Source, with: Template, then: Template, otherwise: Option<Template> },
-    LookUp { key: Source, within: Source, by: Path, take: Path },
+    If {
+        when: Source,
+        then: Option<Template>,
+        otherwise: Option<Template>,
+    },
+    Equals {
+        source: Source,
+        with: Template,
+        then: Template,
+        otherwise: Option<Template>,
+    },
+    LookUp {
+        key: Source,
+        within: Source,
+        by: Path,
+        take: Path,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -459,9 +491,4 @@ pub(crate) struct EntryMap {
     pub field: Option<Field>,
     pub old: Option<Field>,
     pub new: Option<Field>,
-}
-
-/// For messages about where the text came from.
-pub(crate) fn origin(definition: &Arc<Definition>) -> &str {
-    &definition.origin
 }

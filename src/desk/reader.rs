@@ -28,11 +28,6 @@ impl Reader {
         Reader { file: file.to_owned(), text: Arc::from(text), problems: RefCell::default() }
     }
 
-    /// The file's text.
-    pub fn text(&self) -> Arc<str> {
-        self.text.clone()
-    }
-
     /// Notes a problem.
     pub fn problem(&self, span: Option<Span>, message: impl Into<String>, help: Option<String>) {
         let problem = Problem { file: self.file.clone(), text: Some(self.text.clone()), span, message: message.into(), help };
@@ -101,7 +96,11 @@ impl Reader {
         let text = self.string(node, what)?;
         let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
         if parsed.is_none() {
-            self.problem(Some(node.span()), format!("{what} is no duration"), Some("write for instance \"90s\", \"5m\" or \"1h\"".to_owned()));
+            self.problem(
+                Some(node.span()),
+                format!("{what} is no duration"),
+                Some("write for instance \"90s\", \"5m\" or \"1h\"".to_owned()),
+            );
         }
         parsed
     }

@@ -1,6 +1,6 @@
 //! What templates can see while an operation runs: params, variables, answers of steps, the element in hand.
 
-use super::path::{Json, Path, list, scalar, string};
+use super::path::{Json, Path, scalar, string};
 use super::template::from_json;
 use crate::model::OutgoingAttachment;
 use jiff::Timestamp;
@@ -154,14 +154,4 @@ fn file_value(file: &OutgoingAttachment, field: &str) -> Option<Value> {
         "size" => Some(Value::Json(Arc::new(jmespath::Variable::Number(file.bytes.len().into())))),
         _ => None,
     }
-}
-
-/// The elements that `each` goes through: the rows of a list.
-pub fn rows_of(answer: &Json) -> Option<Vec<Json>> {
-    answer.as_array().cloned()
-}
-
-/// Rows as one value.
-pub fn rows_value(rows: Vec<Json>) -> Json {
-    list(rows)
 }

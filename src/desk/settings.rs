@@ -33,7 +33,8 @@ impl Definition {
         for name in given.keys() {
             if !self.params.iter().any(|p| p.name == *name) {
                 let known: Vec<&str> = self.params.iter().map(|p| p.name.as_str()).collect();
-                let help = suggest(name, known.iter().copied()).map_or_else(|| format!("it has {}", known.join(", ")), |n| format!("did you mean `{n}`?"));
+                let help = suggest(name, known.iter().copied())
+                    .map_or_else(|| format!("it has {}", known.join(", ")), |n| format!("did you mean `{n}`?"));
                 problems.push((name.clone(), format!("the desk definition `{}` has no param `{name}`; {help}", self.id)));
             }
         }
@@ -87,7 +88,9 @@ fn missing(param: &Param, desk: &str) -> String {
 fn check_given(param: &Param, value: &ParamValue) -> Result<(), String> {
     match value {
         ParamValue::Plain(value) => check_value(param, value),
-        ParamValue::Secret(secret) => check_text(param, secret.expose_secret()).map_err(|_| format!("does not look like {}", expected(param))),
+        ParamValue::Secret(secret) => {
+            check_text(param, secret.expose_secret()).map_err(|_| format!("does not look like {}", expected(param)))
+        }
     }
 }
 
@@ -155,7 +158,8 @@ impl Settings {
         let auth = definition.choose_auth(&params)?.map(|a| a.name.clone());
         let scope = Scope::new(Arc::new(params));
         let whole = |m: String| (String::new(), m);
-        let base = definition.base.string(&scope).map_err(whole)?.ok_or_else(|| whole("`base` needs a param that is not set".to_owned()))?;
+        let base =
+            definition.base.string(&scope).map_err(whole)?.ok_or_else(|| whole("`base` needs a param that is not set".to_owned()))?;
         let base = base.trim_end_matches('/').to_owned();
         check_url(&base).map_err(|m| whole(format!("the desk's address {m}: {base}")))?;
         let plain_http = base.starts_with("http://");

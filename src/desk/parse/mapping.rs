@@ -108,7 +108,11 @@ pub fn entry(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<Ent
 fn main_step(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<String> {
     let found = steps.iter().find(|s| s.rows.is_some() && s.each.is_none()).map(|s| s.id.clone());
     if found.is_none() && !steps.is_empty() {
-        names.reader.problem(Some(table.span()), "no step has `rows` that could be mapped", Some("say where the list is: rows = \"items\"".to_owned()));
+        names.reader.problem(
+            Some(table.span()),
+            "no step has `rows` that could be mapped",
+            Some("say where the list is: rows = \"items\"".to_owned()),
+        );
     }
     found
 }
@@ -127,7 +131,9 @@ fn timed(node: Node<'_>, names: &Names<'_>) -> Option<Timed> {
 /// Reads one recipe. `allowed` are the only values that a mapping may give; empty: any.
 pub fn field(node: Node<'_>, names: &Names<'_>, allowed: &[&str]) -> Option<Field> {
     match node.get_ref() {
-        DeValue::String(_) => Some(Field::From { source: names.source(node, "this value")?, decode: Vec::new(), map: None, other: None, not: false }),
+        DeValue::String(_) => {
+            Some(Field::From { source: names.source(node, "this value")?, decode: Vec::new(), map: None, other: None, not: false })
+        }
         DeValue::Boolean(b) => Some(Field::Fixed(b.to_string())),
         DeValue::Array(items) => Some(Field::First(items.iter().filter_map(|n| field(n, names, allowed)).collect())),
         DeValue::Table(_) => from_table(&names.reader.table(node, "this value")?, names, allowed),
@@ -201,13 +207,15 @@ fn plain(table: &Table<'_>, names: &Names<'_>, allowed: &[&str]) -> Option<Field
             "json" => decode.push(Decode::Json),
             "html" => decode.push(Decode::Html),
             other => {
-                let help = suggest(other, ["base64", "json", "html"]).map_or_else(|| "base64, json, html".to_owned(), |n| format!("did you mean `{n}`?"));
+                let help = suggest(other, ["base64", "json", "html"])
+                    .map_or_else(|| "base64, json, html".to_owned(), |n| format!("did you mean `{n}`?"));
                 names.reader.problem(Some(span), format!("there is no decoder `{other}`"), Some(help));
             }
         }
     }
     let Some(node) = from.or(not) else {
-        let help = "from = \"path\", not = \"path\", key/in/by/take, if/then/else, from/equals/then/else, first = […] or value = \"…\"".to_owned();
+        let help =
+            "from = \"path\", not = \"path\", key/in/by/take, if/then/else, from/equals/then/else, first = […] or value = \"…\"".to_owned();
         names.reader.problem(Some(table.span()), "this value comes from nowhere", Some(help));
         return None;
     };

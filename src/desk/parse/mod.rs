@@ -261,7 +261,11 @@ fn least(root: &Table<'_>, d: &Definition) {
     if !d.finds.iter().any(|f| f.view == View::Normal) && root.key_span("find").is_none() {
         root.reader.problem(None, "this desk file has no [[find]]", Some("a desk needs at least find and read".to_owned()));
     } else if !d.finds.iter().any(|f| f.view == View::Normal) {
-        root.reader.problem(root.key_span("find"), "no [[find]] looks into the normal view", Some("leave out `view` in one of them".to_owned()));
+        root.reader.problem(
+            root.key_span("find"),
+            "no [[find]] looks into the normal view",
+            Some("leave out `view` in one of them".to_owned()),
+        );
     }
     if root.key_span("read").is_none() {
         root.reader.problem(None, "this desk file has no [read]", Some("a desk needs at least find and read".to_owned()));

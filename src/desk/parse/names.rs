@@ -186,7 +186,11 @@ impl<'a> Names<'a> {
 
     fn check_item(&self, name: &str, span: impl Fn() -> Option<Span>) {
         match self.item {
-            ItemKind::None => self.reader.problem(span(), "there is no `item` here", Some("`item` exists in steps with `each` and inside `$as`".to_owned())),
+            ItemKind::None => self.reader.problem(
+                span(),
+                "there is no `item` here",
+                Some("`item` exists in steps with `each` and inside `$as`".to_owned()),
+            ),
             ItemKind::File => {
                 let field = name.strip_prefix("item.").unwrap_or_default();
                 if !FILE_FIELDS.contains(&field) {

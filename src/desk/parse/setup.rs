@@ -39,7 +39,9 @@ pub fn head(root: &Table<'_>, params: &[Param]) -> Option<Head> {
         }
     }
     let id = table.string("id");
-    let good = id.as_deref().is_some_and(|i| !i.is_empty() && i.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'));
+    let good = id
+        .as_deref()
+        .is_some_and(|i| !i.is_empty() && i.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'));
     if !good {
         let span = table.key_span("id").unwrap_or_else(|| table.span());
         reader.problem(Some(span), "[desk] needs an `id` of small letters, digits, - and _", None);
@@ -78,7 +80,11 @@ fn host(node: Node<'_>, names: &Names<'_>) -> Option<HostRule> {
     let inner = text.strip_prefix("host(").and_then(|t| t.strip_suffix(')'));
     let template = names.template_text(node, inner.unwrap_or(&text))?;
     if inner.is_none() && text.contains(['/', '*']) {
-        names.reader.problem(Some(node.span()), "a host is a name, with :port where it is not the usual one", Some("or host(URL)".to_owned()));
+        names.reader.problem(
+            Some(node.span()),
+            "a host is a name, with :port where it is not the usual one",
+            Some("or host(URL)".to_owned()),
+        );
     }
     Some(HostRule { template, of_url: inner.is_some() })
 }
@@ -188,7 +194,11 @@ fn auth(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<Auth> {
         "query" => word("name").zip(template("value")).map(|(name, value)| AuthKind::Query { name, value }),
         "bearer" => template("token").map(|token| AuthKind::Bearer { token }),
         reserved @ ("login" | "oauth2" | "body") => {
-            reader.problem(table.key_span("kind"), format!("kind = \"{reserved}\" is reserved, not in this release"), Some(KINDS.join(", ")));
+            reader.problem(
+                table.key_span("kind"),
+                format!("kind = \"{reserved}\" is reserved, not in this release"),
+                Some(KINDS.join(", ")),
+            );
             return None;
         }
         other => {

@@ -2,9 +2,7 @@
 
 use super::body::body;
 use super::names::{Names, Op};
-use crate::desk::definition::{
-    Answer, Fail, Match, Method, Over, Page, PageKind, Pick, PickSource, Source, Step, TimeKind, Verify,
-};
+use crate::desk::definition::{Answer, Fail, Match, Method, Over, Page, PageKind, Pick, PickSource, Source, Step, TimeKind, Verify};
 use crate::desk::filter::{Filter, LANGUAGES};
 use crate::desk::path::Path;
 use crate::desk::reader::{Node, Table};
@@ -88,7 +86,11 @@ fn consistent(table: &Table<'_>, step: &Step) {
         [("match", step.matching.is_some()), ("keep", step.keep.is_some()), ("page", step.page.is_some())];
     for (key, present) in needs_rows {
         if present && step.rows.is_none() {
-            table.reader.problem(table.key_span(key), format!("`{key}` needs `rows`"), Some("say where the list is: rows = \"items\"".to_owned()));
+            table.reader.problem(
+                table.key_span(key),
+                format!("`{key}` needs `rows`"),
+                Some("say where the list is: rows = \"items\"".to_owned()),
+            );
         }
     }
     if step.cache.is_some() && step.method != Method::Get {
@@ -108,15 +110,29 @@ fn target(table: &Table<'_>, names: &Names<'_>) -> Option<(Method, bool, Templat
         for (key, whole) in [(relative, false), (absolute, true)] {
             let Some(node) = table.get(key) else { continue };
             if found.is_some() {
-                table.reader.problem(table.key_span(key), "a step makes one call", Some("write a step of its own for the second".to_owned()));
+                table.reader.problem(
+                    table.key_span(key),
+                    "a step makes one call",
+                    Some("write a step of its own for the second".to_owned()),
+                );
                 continue;
             }
             let Some(template) = names.template(node, &format!("`{key}`")) else { continue };
             if !whole && !template.text().starts_with('/') {
-                table.reader.problem(Some(node.span()), format!("`{key}` is a path below `base`"), Some(format!("begin with `/`, or use `{absolute}`")));
+                table.reader.problem(
+                    Some(node.span()),
+                    format!("`{key}` is a path below `base`"),
+                    Some(format!("begin with `/`, or use `{absolute}`")),
+                );
             }
-            if template.text().contains(['?', '#']) && template.expressions().all(|e| !matches!(e.name, crate::desk::template::Name::Step(..))) {
-                table.reader.problem(Some(node.span()), format!("`{key}` holds a query"), Some("put it under `query`, so that values are encoded".to_owned()));
+            if template.text().contains(['?', '#'])
+                && template.expressions().all(|e| !matches!(e.name, crate::desk::template::Name::Step(..)))
+            {
+                table.reader.problem(
+                    Some(node.span()),
+                    format!("`{key}` holds a query"),
+                    Some("put it under `query`, so that values are encoded".to_owned()),
+                );
             }
             found = Some((method, whole, template));
         }
@@ -137,7 +153,8 @@ fn languages(table: &Table<'_>) -> Vec<(String, &'static str)> {
         match LANGUAGES.iter().find(|l| **l == name) {
             Some(language) => out.push((param.to_owned(), *language)),
             None => {
-                let help = suggest(&name, LANGUAGES).map_or_else(|| format!("languages: {}", LANGUAGES.join(", ")), |n| format!("did you mean `{n}`?"));
+                let help = suggest(&name, LANGUAGES)
+                    .map_or_else(|| format!("languages: {}", LANGUAGES.join(", ")), |n| format!("did you mean `{n}`?"));
                 table.reader.problem(Some(node.span()), format!("there is no language `{name}`"), Some(help));
             }
         }
@@ -246,7 +263,11 @@ fn answer(table: &Table<'_>) -> Answer {
             Answer::Text
         }
         Some(other) => {
-            table.reader.problem(Some(node.span()), format!("an answer cannot be read as `{other}`"), Some("json, text or ignored".to_owned()));
+            table.reader.problem(
+                Some(node.span()),
+                format!("an answer cannot be read as `{other}`"),
+                Some("json, text or ignored".to_owned()),
+            );
             Answer::Json
         }
     }
@@ -371,7 +392,11 @@ fn page(table: &Table<'_>) -> Option<Page> {
     let mut kinds: Vec<PageKind> = [next_url, link, cursor, offset, number].into_iter().flatten().collect();
     table.finish("`page`", &["range"]);
     if kinds.len() > 1 {
-        reader.problem(Some(table.span()), "`page` knows one way to go on", Some("keep one of next_url, link_header, cursor, number, offset".to_owned()));
+        reader.problem(
+            Some(table.span()),
+            "`page` knows one way to go on",
+            Some("keep one of next_url, link_header, cursor, number, offset".to_owned()),
+        );
     }
     let Some(kind) = kinds.pop() else {
         let help = "next_url, link_header, cursor with param, number, offset with size, or last_from_count".to_owned();
@@ -437,13 +462,8 @@ pub fn fails(table: &Table<'_>) -> Vec<Fail> {
 }
 
 fn class(table: &Table<'_>, node: Node<'_>) -> Option<ResultClass> {
-    let all = [
-        ResultClass::Throttled,
-        ResultClass::Unauthorised,
-        ResultClass::Unavailable,
-        ResultClass::Denied,
-        ResultClass::BrokenContract,
-    ];
+    let all =
+        [ResultClass::Throttled, ResultClass::Unauthorised, ResultClass::Unavailable, ResultClass::Denied, ResultClass::BrokenContract];
     let name = table.reader.string(node, "`class`")?;
     let found = all.into_iter().find(|c| c.as_str() == name);
     if found.is_none() {
