@@ -8,8 +8,8 @@ use crate::engine::{Budgets, Engine, EngineParts};
 use crate::mail::mailbox::ImapMailboxes;
 use crate::mail::submit::SmtpSubmission;
 use crate::model::{
-    Account, AfterStage, AuthMethod, Budget, Channel, CleanUp, EmailChannel, Expect, FollowUp, FollowUpTo, MailboxSettings, Overlap, Policy, Probe, Reply,
-    ReplyMode, ServerSettings, Stage, SubmissionSettings, TlsMode, Trigger, Verdict,
+    Account, AfterStage, AuthMethod, Budget, Channel, CleanUp, EmailChannel, Expect, FollowUp, FollowUpTo, MailboxSettings, Overlap,
+    Policy, Probe, Reply, ReplyMode, ServerSettings, Stage, SubmissionSettings, TlsMode, Trigger, Verdict,
 };
 use crate::store::SqliteStore;
 use secrecy::SecretString;
@@ -90,7 +90,12 @@ pub async fn run(bench: Bench) -> Result<(), String> {
     result
 }
 
-async fn drive(bench: &Bench, engine: &Engine, accounts: &BTreeMap<String, Account>, heard: &mut mpsc::UnboundedReceiver<RunEvent>) -> Result<(), String> {
+async fn drive(
+    bench: &Bench,
+    engine: &Engine,
+    accounts: &BTreeMap<String, Account>,
+    heard: &mut mpsc::UnboundedReceiver<RunEvent>,
+) -> Result<(), String> {
     let names: Vec<&String> = accounts.keys().collect();
     let start = |n: usize| {
         let account = names.get(n % names.len().max(1)).and_then(|k| accounts.get(*k)).cloned();
@@ -207,5 +212,10 @@ fn probe(account: &Account, hold: Option<&str>) -> Probe {
 /// Resident memory of this process in kB (`VmRSS`, proc(5)); 0 where there is no /proc.
 fn resident_kb() -> u64 {
     let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
-    status.lines().find_map(|l| l.strip_prefix("VmRSS:")).and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0)
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .and_then(|l| l.split_whitespace().next())
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
 }

@@ -11,13 +11,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The probes of this repository's `probes/` with their files.
-const FILES: [(&str, &[u8]); 6] = [
+const FILES: [(&str, &[u8]); 5] = [
     ("probes/support.toml", include_bytes!("../../probes/support.toml")),
     ("probes/billing.toml", include_bytes!("../../probes/billing.toml")),
     ("probes/sales.toml", include_bytes!("../../probes/sales.toml")),
-    ("probes/files/invoice.txt", include_bytes!("../../probes/files/invoice.txt")),
-    ("probes/files/credit-note.txt", include_bytes!("../../probes/files/credit-note.txt")),
-    ("probes/files/stamp.png", include_bytes!("../../probes/files/stamp.png")),
+    ("probes/files/order.csv", include_bytes!("../../probes/files/order.csv")),
+    ("probes/files/photo.png", include_bytes!("../../probes/files/photo.png")),
 ];
 
 /// Starts a sandbox with these faults.
@@ -45,7 +44,8 @@ pub async fn start(faults: &[String], seed: u64) -> Result<Sandbox, Failure> {
 
 /// The faults that the sandbox can show.
 pub fn faults() -> String {
-    let rows: Vec<_> = sandbox::faults().iter().map(|(id, what)| vec![(STRONG, (*id).to_owned()), (Style::new(), (*what).to_owned())]).collect();
+    let rows: Vec<_> =
+        sandbox::faults().iter().map(|(id, what)| vec![(STRONG, (*id).to_owned()), (Style::new(), (*what).to_owned())]).collect();
     table(&rows)
 }
 
@@ -73,9 +73,8 @@ fn main_file(sandbox: &Sandbox) -> String {
          [daemon]\nlisten = \"127.0.0.1:9464\"\nstate = \"state\"\n",
     );
     for account in &sandbox.accounts {
-        let server = |kind: &str, port: u16| {
-            format!("\n[accounts.{}.{kind}]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n", account.name)
-        };
+        let server =
+            |kind: &str, port: u16| format!("\n[accounts.{}.{kind}]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n", account.name);
         text.push_str(&format!("\n[accounts.{}]\naddress = {}\n", account.name, quoted(&account.address)));
         text.push_str(&format!("name = {}\n", quoted(&account.display_name)));
         text.push_str(&server("imap", sandbox.imap.port()));
@@ -102,7 +101,11 @@ pub fn write(sandbox: &Sandbox, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     for (name, bytes) in files {
         let path = dir.join(name);
         let failed = |e: std::io::Error| {
-            let what = if e.kind() == std::io::ErrorKind::AlreadyExists { "is there already; name an empty folder".to_owned() } else { e.to_string() };
+            let what = if e.kind() == std::io::ErrorKind::AlreadyExists {
+                "is there already; name an empty folder".to_owned()
+            } else {
+                e.to_string()
+            };
             Failure::new(Exit::Configuration, format!("{}: {what}", path.display()))
         };
         if let Some(folder) = path.parent() {

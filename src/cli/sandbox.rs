@@ -37,7 +37,9 @@ pub async fn run(args: Args, _context: &Context) -> Ended {
     if let Some(dir) = &args.init {
         playground::write(&sandbox, dir)?;
         let dir = dir.display();
-        text.push_str(&format!("\nconfiguration in {dir}; in another terminal:\n  replypath run --all --config {dir}\n  replypath serve --config {dir}\n"));
+        text.push_str(&format!(
+            "\nconfiguration in {dir}; in another terminal:\n  replypath run --all --config {dir}\n  replypath serve --config {dir}\n"
+        ));
     }
     put(&text);
     say("running; Ctrl-C ends it\n");

@@ -284,7 +284,8 @@ impl<'e> Journey<'e> {
 
     fn count_poll(&mut self, name: &str, answered: bool) -> &mut Poll {
         let now = self.now();
-        let poll = self.run.polls.entry(name.to_owned()).or_insert(Poll { next: now, count: 0, answered: None, wait: Duration::from_millis(125) });
+        let poll =
+            self.run.polls.entry(name.to_owned()).or_insert(Poll { next: now, count: 0, answered: None, wait: Duration::from_millis(125) });
         poll.count += 1;
         if answered {
             poll.answered = Some(now);

@@ -359,7 +359,11 @@ impl Journey<'_> {
                 if self.is_open(stage) && self.send_is_uncertain() {
                     self.unknown(Stage::Send, "act-uncertain");
                     self.not_reached(stage);
-                } else if self.is_open(stage) && stage == Stage::Acknowledge && self.outcome(Stage::Land) == Some(Outcome::Fail) && !self.landed_with_duplicates() {
+                } else if self.is_open(stage)
+                    && stage == Stage::Acknowledge
+                    && self.outcome(Stage::Land) == Some(Outcome::Fail)
+                    && !self.landed_with_duplicates()
+                {
                     // What did not land cannot be acknowledged: the loss stands at `land`.
                     self.not_reached(stage);
                 } else if self.is_open(stage) {

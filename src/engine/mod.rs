@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::model::{Account, Budget, Probe, Run, RunId, Stage, TokenKey, Trigger};
 use ports::{Desks, MailEvent, Mailboxes, RunEvent, Store, StoreError, Submission};
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
@@ -73,10 +73,10 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) mailboxes: Arc<dyn Mailboxes>,
     pub(crate) submission: Arc<dyn Submission>,
-    pub(crate) desks: RwLock<Arc<dyn Desks>>,
+    pub(crate) desks: Arc<dyn Desks>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: TokenKey,
-    pub(crate) budgets: RwLock<Budgets>,
+    pub(crate) budgets: Budgets,
     events_in: mpsc::Sender<MailEvent>,
     observer: mpsc::UnboundedSender<RunEvent>,
     wake: Notify,
@@ -93,7 +93,7 @@ impl Parts {
     }
 
     pub(crate) fn desk(&self, key: &str) -> Option<Arc<dyn ports::Desk>> {
-        self.desks.read().unwrap_or_else(|e| e.into_inner()).desk(key)
+        self.desks.desk(key)
     }
 
     /// Waits until every mail event queued before this call has been stored.
@@ -126,10 +126,10 @@ impl Engine {
                 store: parts.store,
                 mailboxes: parts.mailboxes,
                 submission: parts.submission,
-                desks: RwLock::new(parts.desks),
+                desks: parts.desks,
                 clock: parts.clock,
                 tokens,
-                budgets: RwLock::new(parts.budgets),
+                budgets: parts.budgets,
                 events_in: parts.events_in,
                 observer: parts.observer,
                 wake: Notify::new(),
@@ -138,12 +138,6 @@ impl Engine {
             workers: parts.workers.max(1),
             adopt: parts.adopt,
         })
-    }
-
-    /// Takes new desks and budgets after a reload.
-    pub fn reconfigure(&self, desks: Arc<dyn Desks>, budgets: Budgets) {
-        *self.parts.desks.write().unwrap_or_else(|e| e.into_inner()) = desks;
-        *self.parts.budgets.write().unwrap_or_else(|e| e.into_inner()) = budgets;
     }
 
     /// Stores a new run, due at once.

@@ -111,13 +111,9 @@ impl Journey<'_> {
 
     /// Takes one message from the account's and the desk's budget. Some: wait until then.
     pub(super) async fn take_budgets(&mut self, stage: Stage) -> Walk<Option<Timestamp>> {
-        let (account, desk) = {
-            let budgets = self.parts.budgets.read().unwrap_or_else(|e| e.into_inner());
-            (
-                budgets.accounts.get(&self.run.probe.account).cloned(),
-                self.run.probe.desk.as_ref().and_then(|d| budgets.desks.get(d)).cloned(),
-            )
-        };
+        let budgets = &self.parts.budgets;
+        let account = budgets.accounts.get(&self.run.probe.account).cloned();
+        let desk = self.run.probe.desk.as_ref().and_then(|d| budgets.desks.get(d)).cloned();
         let now = self.now();
         let keys = [
             (format!("account {}", self.run.probe.account), account),
