@@ -84,7 +84,7 @@ fn main_file(sandbox: &Sandbox) -> String {
     }
     text.push_str(&format!(
         "\n[desks.sandbox]\nuse = \"sandbox\"\n\n[desks.sandbox.params]\nurl = {}\nkey = {}\n",
-        quoted(&sandbox.api),
+        quoted(sandbox.api.trim_end_matches("/api/v1")),
         quoted(&sandbox.api_key)
     ));
     text
