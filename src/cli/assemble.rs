@@ -319,7 +319,8 @@ fn definition_text(definition: &Definition, origin: &str, text: &str) -> Definit
 pub fn definitions(dir: &Path) -> Result<Vec<DefinitionText>, Failure> {
     let mut all = BTreeMap::new();
     for (id, text) in desk::built_in() {
-        let definition = check_definition(&format!("built-in:{id}"), text).map_err(|p| Failure::new(super::exit::Exit::Configuration, render_problems(&p)))?;
+        let definition = check_definition(&format!("built-in:{id}"), text)
+            .map_err(|p| Failure::new(super::exit::Exit::Configuration, render_problems(&p)))?;
         all.insert((*id).to_owned(), definition);
     }
     let mut problems = Vec::new();
@@ -334,7 +335,11 @@ pub fn definitions(dir: &Path) -> Result<Vec<DefinitionText>, Failure> {
             Err(mut found) => problems.append(&mut found),
         }
     }
-    if problems.is_empty() { Ok(all.into_values().collect()) } else { Err(Failure::new(super::exit::Exit::Configuration, render_problems(&problems))) }
+    if problems.is_empty() {
+        Ok(all.into_values().collect())
+    } else {
+        Err(Failure::new(super::exit::Exit::Configuration, render_problems(&problems)))
+    }
 }
 
 fn toml_files(dir: &Path) -> Vec<PathBuf> {

@@ -8,7 +8,8 @@ use super::ports::{Acted, Desk, RunEvent};
 use crate::clock::after;
 use crate::diagnosis;
 use crate::model::{
-    ActKind, ActState, Capability, CleanUp, ClosingNotice, Leftover, MailKey, MailRole, Outcome, Phase, Stage, TicketRef, TicketStatus,
+    ActKind, ActState, Capability, CleanUp, ClosingNotice, Leftover, MailKey, MailRole, Outcome, Phase, SeenMail, Stage, TicketRef,
+    TicketStatus,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -111,7 +112,18 @@ impl Journey<'_> {
 
     async fn remove_mails(&mut self) -> Walk<()> {
         let Some(position) = self.run.position else { return Ok(()) };
-        let keys: Vec<MailKey> = self.run.mails.iter().filter(|m| is_newer(&m.mail, &position)).map(|m| m.mail.key.clone()).collect();
+        let mails = &self.run.mails;
+        // After a change of UIDVALIDITY the old key names nothing any more, and the mail was seen again under a new one.
+        let outdated = |m: &SeenMail| {
+            mails.iter().any(|o| {
+                o.mail.sha256 == m.mail.sha256
+                    && o.mail.key.folder == m.mail.key.folder
+                    && o.mail.key.uidvalidity != m.mail.key.uidvalidity
+                    && o.seen > m.seen
+            })
+        };
+        let keys: Vec<MailKey> =
+            mails.iter().filter(|m| is_newer(&m.mail, &position) && !outdated(m)).map(|m| m.mail.key.clone()).collect();
         if keys.is_empty() {
             return Ok(());
         }

@@ -7,8 +7,8 @@ use super::ports::{Acted, Desk, Submitted};
 use crate::check;
 use crate::mail::compose;
 use crate::model::{
-    ActKind, ActState, Capability, FollowUpTo, Looked, MailRole, Observation, Outcome, OutgoingMail, Party, ReceivedMail, ResultClass,
-    Source, Stage, Ticket, TicketMessage, TicketStatus, Token, View,
+    ActKind, ActState, Author, Capability, FollowUpTo, Looked, MailRole, Observation, Outcome, OutgoingMail, Party, ReceivedMail,
+    ResultClass, Source, Stage, Ticket, TicketMessage, TicketStatus, Token, View,
 };
 use jiff::Timestamp;
 
@@ -54,6 +54,10 @@ impl Journey<'_> {
             self.unknown(Stage::FollowUp, "desk-gone");
             return Ok(None);
         };
+        if self.run.probe.follow_up.after_close && self.is_open(Stage::Acknowledge) {
+            // Mail that comes after closing may be a closing notice, so the acknowledgement is waited for first.
+            return Ok(None);
+        }
         self.open(Stage::FollowUp);
         if !self.poll_due("follow_up") {
             return Ok(Some(self.poll_next("follow_up")));
@@ -191,7 +195,7 @@ impl Journey<'_> {
         match self.read_messages(desk).await {
             Ok((ticket, messages)) => {
                 self.poll_again("follow_up", Stage::FollowUp, true, None);
-                let joined = messages.iter().find(|m| carries(m, &token));
+                let joined = messages.iter().find(|m| carries(m, &token)).or_else(|| self.emptied(&messages));
                 if let Some(message) = joined {
                     return self.joined(&ticket, message, &token, looked_at >= deadline);
                 }
@@ -279,6 +283,16 @@ impl Journey<'_> {
         Ok(Some(now))
     }
 
+    /// A second message of the customer that lost its words: what was cut away held the token.
+    fn emptied<'m>(&self, messages: &'m [TicketMessage]) -> Option<&'m TicketMessage> {
+        let first = self.token(Stage::Send)?;
+        let sent = super::ports::act(&self.run, ActKind::FollowUp, "")?.intent;
+        let customers = messages
+            .iter()
+            .filter(|m| m.author == Some(Author::Customer) && m.at.is_none_or(|at| at >= sent - jiff::SignedDuration::from_secs(60)));
+        customers.skip(1).find(|m| !carries(m, &first) && m.text.trim().len() < 40)
+    }
+
     /// A ticket not known before that carries one of the run's tokens: the follow-up went there.
     async fn look_for_second_ticket(&mut self, desk: &dyn Desk, token: &Token, final_look: bool) -> Option<Walk<Option<Timestamp>>> {
         let first = self.token(Stage::Send)?;
@@ -346,13 +360,14 @@ impl Journey<'_> {
             return Ok(Some(self.now()));
         }
         self.check(Stage::FollowUp, "joined", Outcome::Fail, format!("ticket {first}"), format!("a second ticket, {number}"));
-        let fault = match (after_close, self.run.probe.follow_up.to) {
-            (true, _) => "closed-refuses",
-            (false, FollowUpTo::Agent) => "follow-up-opens-new-ticket",
-            (false, FollowUpTo::Acknowledgement) => "reply-to-ack-opens-ticket",
-            (false, FollowUpTo::Own) => "reply-to-own-first-mail",
+        // A special answer can fail for its own reason, or because no answer joins at all: only another probe can tell.
+        let faults: &[&str] = match (after_close, self.run.probe.follow_up.to) {
+            (true, _) => &["closed-refuses", "follow-up-opens-new-ticket"],
+            (false, FollowUpTo::Agent) => &["follow-up-opens-new-ticket"],
+            (false, FollowUpTo::Acknowledgement) => &["reply-to-ack-opens-ticket", "follow-up-opens-new-ticket"],
+            (false, FollowUpTo::Own) => &["reply-to-own-first-mail", "follow-up-opens-new-ticket"],
         };
-        self.fail(Stage::FollowUp, &[fault]);
+        self.fail(Stage::FollowUp, faults);
         Ok(Some(self.now()))
     }
 

@@ -32,6 +32,9 @@ impl Journey<'_> {
             Ok(Some(sight)) => {
                 self.poll_again("ticket", first, true, None);
                 self.saw_ticket(first, &sight.ticket);
+                if self.belongs_to_a_stranger(&sight.ticket) {
+                    return Ok(Some(self.now()));
+                }
                 for stage in open {
                     let final_look = looked_at >= self.deadline(stage);
                     match stage {
@@ -61,6 +64,20 @@ impl Journey<'_> {
             }
         }
         Ok(Some(self.poll_next("ticket")))
+    }
+
+    /// Our request in somebody else's ticket: said at once, since a stranger reads it and gets its answer.
+    fn belongs_to_a_stranger(&mut self, ticket: &Ticket) -> bool {
+        let Some(have) = ticket.requester.clone() else { return false };
+        let want = self.run.probe.expect.requester.clone().unwrap_or_else(|| self.run.address.clone());
+        if check::same_address(&have, &want) || !self.is_strangers(ticket) {
+            return false;
+        }
+        let stage = if self.takes(Stage::Format) { Stage::Format } else { Stage::Queue };
+        self.check(stage, "requester", Outcome::Fail, want, "somebody else, in a ticket that is not this run's");
+        self.fail(stage, &["merged-into-strangers-ticket"]);
+        self.not_reached(Stage::Queue);
+        true
     }
 
     fn saw_ticket(&mut self, stage: Stage, ticket: &Ticket) {
@@ -192,10 +209,7 @@ impl Journey<'_> {
         let requester = expect.requester.clone().unwrap_or_else(|| self.run.address.clone());
         match &ticket.requester {
             Some(have) if check::same_address(have, &requester) => out.pass("requester", &requester, have),
-            Some(have) => {
-                let stranger = self.is_strangers(ticket);
-                out.fail("requester", &requester, have, if stranger { "merged-into-strangers-ticket" } else { "requester-wrong" });
-            }
+            Some(have) => out.fail("requester", &requester, have, "requester-wrong"),
             None if expect.requester.is_some() => out.unknown("requester", &requester),
             None => {}
         }

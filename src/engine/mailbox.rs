@@ -12,6 +12,9 @@ use crate::model::{
 use jiff::Timestamp;
 use std::time::Duration;
 
+/// How long an answer waits for an acknowledgement that the probe does not ask for but that may thread it.
+const UNASKED_ACKNOWLEDGEMENT: Duration = Duration::from_secs(10);
+
 impl Journey<'_> {
     /// Takes a mail into the run, once.
     pub(super) fn take_in(&mut self, mail: ReceivedMail, seen: Timestamp) {
@@ -115,7 +118,7 @@ impl Journey<'_> {
         }
         if self.is_open(Stage::Return) {
             let seen = if self.run.probe.desk.is_none() { self.own_mail_back() } else { self.first_of(MailRole::Answer) };
-            if let Some(seen) = seen {
+            if let Some(seen) = seen.filter(|s| !self.may_yet_be_threaded(s)) {
                 self.judge_answer(&seen);
             }
         }
@@ -131,6 +134,19 @@ impl Journey<'_> {
     fn own_mail_back(&self) -> Option<SeenMail> {
         let back = |m: &&SeenMail| m.role == MailRole::Own && (m.mail.in_junk || m.mail.key.folder.eq_ignore_ascii_case("INBOX"));
         self.run.mails.iter().find(back).cloned()
+    }
+
+    /// An answer that names only an id of the desk's own is threaded if the acknowledgement names that id too; when
+    /// the answer is faster than the acknowledgement, the judgement waits for it.
+    fn may_yet_be_threaded(&self, seen: &SeenMail) -> bool {
+        let names_an_id = !seen.mail.references.is_empty() || !seen.mail.in_reply_to.is_empty();
+        let earlier: Vec<&ReceivedMail> = self.run.mails.iter().map(|m| &m.mail).collect();
+        if self.run.probe.desk.is_none() || !names_an_id || check::is_threaded(&seen.mail, &self.own_ids(), &earlier) {
+            return false;
+        }
+        let acknowledged = self.run.mails.iter().any(|m| m.role == MailRole::Acknowledgement);
+        let patience = after(seen.seen, UNASKED_ACKNOWLEDGEMENT).min(self.deadline(Stage::Return));
+        !acknowledged && if self.takes(Stage::Acknowledge) { self.is_open(Stage::Acknowledge) } else { self.now() < patience }
     }
 
     fn judge_bounces(&mut self) {
@@ -340,6 +356,13 @@ impl Journey<'_> {
             return Ok(None);
         }
         let deadline = self.deadline(stage);
+        if stage == Stage::Return
+            && let Some(seen) = self.first_of(MailRole::Answer)
+            && self.may_yet_be_threaded(&seen)
+        {
+            let again = after(seen.seen, UNASKED_ACKNOWLEDGEMENT);
+            return Ok(Some(if again > self.now() { again } else { after(self.now(), UNASKED_ACKNOWLEDGEMENT) }));
+        }
         if self.now() < deadline {
             return Ok(Some(deadline));
         }

@@ -23,10 +23,14 @@ impl Journey<'_> {
     }
 
     /// How often mail of a role lies in one folder, and how many Message-IDs it has. One mail filed in two folders
-    /// is one mail; copies have UIDs of their own in one folder.
+    /// is one mail, and so is one seen again after a change of UIDVALIDITY; copies have UIDs of their own in one folder.
     fn copies(&self, role: MailRole) -> (usize, usize) {
         let of_role: Vec<_> = self.run.mails.iter().filter(|m| m.role == role).map(|m| &m.mail).collect();
-        let per_folder = of_role.iter().map(|m| of_role.iter().filter(|o| o.key.folder == m.key.folder).count()).max().unwrap_or(0);
+        let per_folder = of_role
+            .iter()
+            .map(|m| of_role.iter().filter(|o| (&o.key.folder, o.key.uidvalidity) == (&m.key.folder, m.key.uidvalidity)).count())
+            .max()
+            .unwrap_or(0);
         let ids: std::collections::BTreeSet<&str> = of_role.iter().map(|m| m.message_id.as_deref().unwrap_or("")).collect();
         (per_folder, ids.len())
     }
