@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod diagnosis;
 pub mod engine;
 pub mod mail;
 pub mod model;

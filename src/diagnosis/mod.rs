@@ -1,0 +1,3 @@
+//! What the evidence of a run means.
+
+pub mod catalogue;
