@@ -247,6 +247,8 @@ pub(crate) struct Step {
     pub rows: Option<Path>,
     /// Of the rows, those that count; the others between them are their trail.
     pub keep: Option<Path>,
+    /// Of the others, those that belong to the row before them; the first that does not ends its trail.
+    pub trail: Option<Path>,
     pub matching: Option<Match>,
     pub page: Option<Page>,
     pub when: Option<Template>,

@@ -29,6 +29,11 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
 }
 
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -57,6 +57,7 @@ fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) ->
         pick: picks(table),
         rows: table.path("rows"),
         keep: table.path("keep"),
+        trail: table.path("trail"),
         matching: table.table("match").map(|t| matching(&t, names)),
         page: table.table("page").and_then(|t| page(&t)),
         when: condition(table, "when", names),
@@ -92,6 +93,13 @@ fn consistent(table: &Table<'_>, step: &Step) {
                 Some("say where the list is: rows = \"items\"".to_owned()),
             );
         }
+    }
+    if step.trail.is_some() && step.keep.is_none() {
+        table.reader.problem(
+            table.key_span("trail"),
+            "`trail` needs `keep`",
+            Some("keep says which rows count, trail which ones follow them".to_owned()),
+        );
     }
     if step.cache.is_some() && step.method != Method::Get {
         table.reader.problem(table.key_span("cache"), "only a get can be cached", None);
