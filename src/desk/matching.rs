@@ -1,9 +1,10 @@
 //! Which rows of a find are meant. The token is compared here, never spliced into a path.
 
-use super::definition::{Step, TimeKind};
+use super::definition::Step;
 use super::mapping::time;
 use super::outcome::Failure;
 use super::path::{Json, Path, scalar};
+use super::recipe::TimeKind;
 use super::scope::{Scope, Value};
 use crate::model::TicketRef;
 use jiff::Timestamp;

@@ -100,6 +100,10 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
     let head = loop {
         let mut part = [0; 4096];
         let n = stream.read(&mut part).await.ok().filter(|n| *n > 0)?;
+        // A TLS handshake: nothing here speaks that.
+        if part[0] == 0x16 && bytes.is_empty() {
+            return None;
+        }
         bytes.extend_from_slice(&part[..n]);
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
             break end;
