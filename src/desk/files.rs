@@ -49,10 +49,10 @@ impl HttpDesk {
         let key = url.to_string();
         {
             let files = self.files.lock().unwrap_or_else(|e| e.into_inner());
-            if let Some((at, size, hash)) = files.get(&key) {
-                if at.elapsed() < FILE_LIFE {
-                    return Ok(Some((*size, hash.clone())));
-                }
+            if let Some((at, size, hash)) = files.get(&key)
+                && at.elapsed() < FILE_LIFE
+            {
+                return Ok(Some((*size, hash.clone())));
             }
         }
         let reply = self.runner.fetch(url).await?;

@@ -237,12 +237,12 @@ impl Runner {
                 format!("the next page is said to be at {}, which is not among the desk's hosts; nothing was sent there", place(&url));
             return Err(Failure::contract(text));
         }
-        if let Some(auth) = self.definition.auths.iter().find(|a| Some(&a.name) == self.settings.auth.as_ref()) {
-            if let AuthKind::Query { name, .. } = &auth.kind {
-                let value = call.url.query_pairs().find(|(k, _)| k == name.as_str()).map(|(_, v)| v.into_owned());
-                if let Some(value) = value {
-                    set_param(&mut url, name, &value);
-                }
+        if let Some(auth) = self.definition.auths.iter().find(|a| Some(&a.name) == self.settings.auth.as_ref())
+            && let AuthKind::Query { name, .. } = &auth.kind
+        {
+            let value = call.url.query_pairs().find(|(k, _)| k == name.as_str()).map(|(_, v)| v.into_owned());
+            if let Some(value) = value {
+                set_param(&mut url, name, &value);
             }
         }
         Ok(Some(Call { url, ..call.clone() }))
@@ -306,10 +306,10 @@ fn skipped(step: &Step, scope: &Scope<'_>) -> Result<bool, Failure> {
     let holds = |template: &Template| -> Result<bool, Failure> {
         Ok(template.value(scope).map_err(Failure::contract)?.is_some_and(|v| !v.is_empty()))
     };
-    if let Some(when) = &step.when {
-        if !holds(when)? {
-            return Ok(true);
-        }
+    if let Some(when) = &step.when
+        && !holds(when)?
+    {
+        return Ok(true);
     }
     match &step.unless {
         Some(unless) => holds(unless),

@@ -243,10 +243,11 @@ fn map(table: &Table<'_>, allowed: &[&str]) -> Vec<(String, String)> {
 }
 
 fn permitted(table: &Table<'_>, key: &'static str, value: &str, allowed: &[&str]) {
-    if !allowed.is_empty() && !allowed.contains(&value) {
-        if let Some(node) = table.get(key) {
-            not_permitted(table, node.span(), value, allowed);
-        }
+    if !allowed.is_empty()
+        && !allowed.contains(&value)
+        && let Some(node) = table.get(key)
+    {
+        not_permitted(table, node.span(), value, allowed);
     }
 }
 

@@ -274,10 +274,10 @@ fn least(root: &Table<'_>, d: &Definition) {
         root.reader.problem(None, "this desk file has no [read]", Some("a desk needs at least find and read".to_owned()));
     }
     let destructive = ["reply", "close", "delete", "move", "mark", "note"].into_iter().find_map(|k| root.key_span(k));
-    if let (Some(span), Some(record)) = (destructive, &d.record) {
-        if record.requester.is_none() {
-            let help = "replypath changes a ticket only after proving that its own customer wrote it: map `requester`".to_owned();
-            root.reader.problem(Some(span), "a desk that changes tickets must map the requester", Some(help));
-        }
+    if let (Some(span), Some(record)) = (destructive, &d.record)
+        && record.requester.is_none()
+    {
+        let help = "replypath changes a ticket only after proving that its own customer wrote it: map `requester`".to_owned();
+        root.reader.problem(Some(span), "a desk that changes tickets must map the requester", Some(help));
     }
 }
