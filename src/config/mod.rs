@@ -1,5 +1,24 @@
 //! The configuration of one installation: `replypath.toml`, `probes/*.toml`, `desks/*.toml`.
 
+mod accounts;
+mod budget;
+mod catalog;
+mod init;
+mod load;
+mod probes;
+mod read;
+mod schema;
+mod shape;
+mod stages;
+mod template;
+mod times;
+mod values;
+
+pub use catalog::{DeskCatalog, DeskDefinition, ParamProblem};
+pub use init::{InitError, init};
+pub use load::{load, load_from};
+pub use schema::{markdown, reference, schema};
+
 use crate::model::{Account, Budget, Probe};
 use secrecy::SecretString;
 use std::collections::BTreeMap;

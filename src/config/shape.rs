@@ -1,0 +1,314 @@
+//! The tables of `replypath.toml` and of a probe file, key by key. The schema and the reference are
+//! made from this list, so what stands here is what users read.
+
+use super::read::{Keyed, List, OneOrMany, table};
+use super::values::{Address, Count, Instant, Listen, ParamText, Period, RateText, SecretText, Word};
+use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, ReplyMode, Require, Stage, TlsMode};
+
+table! {
+    /// The file `replypath.toml`: the daemon, the accounts that replypath writes from, the desks that it looks into.
+    ConfigShape "replypath.toml" {
+        /// Settings of the daemon and of all runs.
+        optional daemon: DaemonShape,
+        /// Customer identities, by a key of your choice: `[accounts.alice]`.
+        optional accounts: Keyed<AccountShape>,
+        /// Support desks, by a key of your choice: `[desks.helpdesk]`.
+        optional desks: Keyed<DeskShape>,
+    }
+}
+
+table! {
+    /// Settings of the daemon and of all runs.
+    DaemonShape "[daemon]" {
+        /// Where `/metrics` is served: an IP address and a port.
+        optional listen: Listen = "127.0.0.1:9464",
+        /// The folder of the store; a relative path starts beside `replypath.toml`.
+        optional state: String = "state",
+        /// How many runs may work at once. Waiting runs do not count.
+        optional workers: Count = 32,
+        /// How long passed runs are kept.
+        optional keep_passed: Period = "7d",
+        /// How long failed and unknown runs are kept.
+        optional keep_failed: Period = "90d",
+        /// How long a probe may be unknown before that is an alert of its own.
+        optional blind_after: Period = "30m",
+        /// How many probe files are accepted, so that a script gone wild fills no desk.
+        optional max_probes: Count = 2000,
+    }
+}
+
+table! {
+    /// A customer: an address at a mail provider, with its mailbox.
+    AccountShape "an account" {
+        /// The mail address that the customer writes from.
+        required address: Address,
+        /// The name that stands beside the address. Default: the part before the `@`.
+        optional name: String,
+        /// Further addresses that deliver into this mailbox.
+        optional aliases: List<Address>,
+        /// How many messages this account may send: `["20/h", "200/d"]`, every rate must hold. Default: no limit.
+        optional budget: OneOrMany<RateText>,
+        /// Where mail is read.
+        required imap: ImapShape,
+        /// Where mail is handed in.
+        required smtp: SmtpShape,
+    }
+}
+
+table! {
+    /// The IMAP server of an account.
+    ImapShape "`imap`" {
+        /// Host name or address.
+        required host: String,
+        /// TCP port. Default: 993 with `tls = "implicit"`, else 143.
+        optional port: u16,
+        /// `implicit`: TLS from the first byte; `starttls`: plain, then STARTTLS, which must succeed; `none`: for loopback and tests.
+        optional tls: TlsMode = "implicit",
+        /// Login name.
+        required user: String,
+        /// Password, or the bearer token with `auth = "xoauth2"`.
+        required password: SecretText,
+        /// How to sign in.
+        optional auth: AuthMethod = "plain",
+        /// A PEM file with the only authorities to trust. Default: those of the system.
+        optional ca: String,
+        /// The name to expect in the certificate when it is not `host`.
+        optional tls_name: String,
+        /// How often to look into the mailbox when nothing is pushed.
+        optional poll: Period = "30s",
+        /// How often to look into the junk folders while an answer is awaited.
+        optional junk_poll: Period = "60s",
+    }
+}
+
+table! {
+    /// The submission server of an account.
+    SmtpShape "`smtp`" {
+        /// Host name or address.
+        required host: String,
+        /// TCP port. Default: 465 with `tls = "implicit"`, else 587.
+        optional port: u16,
+        /// As for `imap`.
+        optional tls: TlsMode = "implicit",
+        /// Login name. Default: the one of `imap`; an empty one means without signing in.
+        optional user: String,
+        /// Password or bearer token. Default: the one of `imap`.
+        optional password: SecretText,
+        /// How to sign in. Default: as for `imap`.
+        optional auth: AuthMethod,
+        /// A PEM file with the only authorities to trust. Default: those of the system.
+        optional ca: String,
+        /// The name to expect in the certificate when it is not `host`.
+        optional tls_name: String,
+        /// The longest that handing in one message may take.
+        optional timeout: Period = "30s",
+    }
+}
+
+table! {
+    /// A support desk, read and written through its API.
+    DeskShape "a desk" {
+        /// The id of the desk's definition: a file `desks/ID.toml` beside `replypath.toml`, else a built-in one (`replypath desk list`).
+        required r#use: String,
+        /// How many messages all probes together may send to this desk. Default: no limit.
+        optional budget: OneOrMany<RateText>,
+        /// A PEM file with the only authorities to trust. Default: those of the system.
+        optional ca: String,
+        /// How long one API call may take.
+        optional timeout: Period = "20s",
+        /// What the definition asks for: the address of the desk, the API token. `replypath desk show ID` lists them.
+        optional params: Keyed<ParamText>,
+    }
+}
+
+table! {
+    /// A probe: a file `probes/NAME.toml`. Its name is the file's name: at most 40 of a-z, 0-9 and `-`.
+    ProbeShape "the probe" {
+        /// One sentence for people: what is tested here.
+        optional description: String = "",
+        /// Who looks after this path.
+        optional owner: String = "",
+        /// Words to select by: `replypath run --tag billing`.
+        optional tags: List<String>,
+        /// The key of the desk in `replypath.toml`. Without one, the stages that look into the desk must be left out.
+        optional desk: String,
+        /// The key of the account that writes.
+        required account: String,
+        /// The name of the shared way in and out, so that one broken mail exchange makes one alert. Default: `DESK-CHANNEL`.
+        optional gateway: String,
+        /// Run by itself so often. With neither `every` nor `cron` the probe runs on demand only.
+        optional every: Period,
+        /// Move each start by up to this much. Goes with `every`.
+        optional jitter: Period = "0s",
+        /// Run by itself at these times: a cron pattern of five fields, or six with seconds first.
+        optional cron: String,
+        /// The time zone of `cron`: an IANA name.
+        optional zone: String = "UTC",
+        /// What to do when the last run is still under way: do not start, or start beside it.
+        optional overlap: Overlap = "skip",
+        /// Stages that are left out. Not together with `only`.
+        optional skip: List<Stage>,
+        /// The only stages to take. Not together with `skip`.
+        optional only: List<Stage>,
+        /// How long a run waits for duplicates after everything else was seen. Default: twice the account's `poll`.
+        optional settle: Period,
+        /// How long the run's mail stays watched after the verdict.
+        optional watch_after: Period = "1h",
+        /// A tag to put on the ticket after `format`, so that staff and statistics can leave it out. Default: none.
+        optional mark: String,
+        /// What becomes of the ticket at the end. Default: `close`, without a desk `keep`.
+        optional clean_up: CleanUp,
+        /// Times in which no run is started.
+        optional maintenance: List<WindowShape>,
+        /// The request as mail.
+        required email: EmailShape,
+        /// What the ticket and the answer must look like.
+        optional expect: ExpectShape,
+        /// The agent's answer.
+        optional reply: ReplyShape,
+        /// The customer's answer to the answer.
+        optional follow_up: FollowUpShape,
+        /// How long each stage may take; days are fine.
+        optional limits: LimitsShape,
+        /// What counts as a defect and what as a habit of this desk.
+        optional policy: PolicyShape,
+    }
+}
+
+table! {
+    /// A time in which no run is started: `start` and `length` for one that comes again, `from` and `until` for a single one.
+    WindowShape "`[[maintenance]]`" {
+        /// Cron pattern of the begin.
+        optional start: String,
+        /// The time zone of `start`: an IANA name.
+        optional zone: String = "UTC",
+        /// How long it lasts. Goes with `start`.
+        optional length: Period,
+        /// Begin of a single one.
+        optional from: Instant,
+        /// End of a single one.
+        optional until: Instant,
+    }
+}
+
+table! {
+    /// The request as mail. `${token}`, `${run}` and `${customer}` may stand in subject and texts. A text without `${token}` gets it as a last line.
+    EmailShape "`[email]`" {
+        /// The published address, or a list of them.
+        required to: OneOrMany<Address>,
+        /// Further recipients that everybody sees.
+        optional cc: OneOrMany<Address>,
+        /// Recipients that stand in no header.
+        optional bcc: OneOrMany<Address>,
+        /// The subject.
+        required subject: String,
+        /// The text.
+        required text: String,
+        /// The same in HTML, for a mail with both.
+        optional html: String,
+        /// Files to attach, by their paths beside the probe file; at most 10 MB each.
+        optional attachments: OneOrMany<String>,
+    }
+}
+
+table! {
+    /// What the ticket and the answer must look like. What is not named is not asked.
+    ExpectShape "`[expect]`" {
+        /// The queue, group or inbox by name, whatever the case.
+        optional queue: String,
+        /// The requester's address. Default: the account's.
+        optional requester: Address,
+        /// The priority as the desk spells it.
+        optional priority: Word,
+        /// Tags that must all be there.
+        optional tags: List<String>,
+        /// Custom fields and their values.
+        optional fields: Keyed<Word>,
+        /// The channel as the desk sees it.
+        optional channel: String,
+        /// Compare attachments by size and hash. Default: true where the desk gives their bytes.
+        optional attachments: bool,
+        /// How far the ticket's creation time may be off, both ways.
+        optional created_within: Period = "15m",
+        /// Text that the acknowledgement must hold.
+        optional acknowledge_text: String,
+        /// The address from which answers must come. Default: any but noreply.
+        optional from: Address,
+        /// The address that Reply-To must hold.
+        optional reply_to: Address,
+        /// Texts that the answer must hold beside what the agent wrote, such as a footer's link.
+        optional return_links: OneOrMany<String>,
+    }
+}
+
+table! {
+    /// The agent's answer.
+    ReplyShape "`[reply]`" {
+        /// `post`: replypath answers through the desk's API; `await`: a person answers.
+        optional mode: ReplyMode = "post",
+        /// The answer is written as soon as the ticket is there, or only after the acknowledgement.
+        optional after: AfterStage = "land",
+        /// The answer's text. Default: a friendly one.
+        optional text: String,
+        /// The same in HTML.
+        optional html: String,
+        /// Files to attach, by their paths beside the probe file; at most 10 MB each.
+        optional attachments: OneOrMany<String>,
+    }
+}
+
+table! {
+    /// The customer's answer to the answer.
+    FollowUpShape "`[follow_up]`" {
+        /// Which mail is answered: the agent's, the acknowledgement, or the customer's own first mail.
+        optional to: FollowUpTo = "agent",
+        /// The text. Default: a short thank-you.
+        optional text: String,
+        /// Close the ticket first.
+        optional after_close: bool = false,
+        /// What must become of an answer to a closed ticket: `true` reopens it, `false` opens a new one.
+        optional reopens: bool = true,
+    }
+}
+
+table! {
+    /// How long each stage may take, from the moment at which it could begin.
+    LimitsShape "`[limits]`" {
+        /// Handing the mail to the customer's provider.
+        optional send: Period = "1m",
+        /// Until the desk's side took it over.
+        optional accept: Period = "10m",
+        /// Until a ticket exists.
+        optional land: Period = "10m",
+        /// Until the ticket lies in its queue.
+        optional queue: Period = "1m",
+        /// Until the ticket shows what the customer wrote.
+        optional format: Period = "1m",
+        /// Until the automatic reply is in the mailbox.
+        optional acknowledge: Period = "10m",
+        /// Until the answer is stored and on its way; with `mode = "await"` until a person has answered.
+        optional reply: Period = "1m",
+        /// Until the answer is in the mailbox.
+        optional r#return: Period = "10m",
+        /// Until the customer's answer is in the ticket.
+        optional follow_up: Period = "10m",
+        /// Closing the ticket and removing the run's mail.
+        optional clean_up: Period = "2m",
+    }
+}
+
+table! {
+    /// What counts as a defect and what as a habit of this desk.
+    PolicyShape "`[policy]`" {
+        /// Answers must be threaded to a mail of this run; `wanted` makes it a note, `ignored` nothing.
+        optional threading: Require = "required",
+        /// Answers may come from an address such as `noreply@`.
+        optional noreply_allowed: bool = false,
+        /// Whether closing a ticket may send a mail.
+        optional closing_notice: ClosingNotice = "allowed",
+        /// A human answer may be marked automatic.
+        optional automatic_reply_allowed: bool = true,
+        /// One request may open several tickets.
+        optional duplicates_allowed: bool = false,
+    }
+}
