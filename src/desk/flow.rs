@@ -5,7 +5,7 @@ use super::definition::{AuthKind, Definition, Page, PageKind, PickSource, Step};
 use super::http::{Call, Http, Lost, Reply, place};
 use super::matching::older;
 use super::outcome::{Failure, Judged, judge};
-use super::path::{Json, list, null, scalar, string};
+use super::path::{Json, Path, list, null, scalar, string};
 use super::scope::{Scope, Value};
 use super::settings::Settings;
 use super::template::Template;
@@ -237,19 +237,19 @@ impl Runner {
                 format!("the next page is said to be at {}, which is not among the desk's hosts; nothing was sent there", place(&url));
             return Err(Failure::contract(text));
         }
-        if let Some(auth) = self.definition.auths.iter().find(|a| Some(&a.name) == self.settings.auth.as_ref()) {
-            if let AuthKind::Query { name, .. } = &auth.kind {
-                let value = call.url.query_pairs().find(|(k, _)| k == name.as_str()).map(|(_, v)| v.into_owned());
-                if let Some(value) = value {
-                    set_param(&mut url, name, &value);
-                }
+        if let Some(auth) = self.definition.auths.iter().find(|a| Some(&a.name) == self.settings.auth.as_ref())
+            && let AuthKind::Query { name, .. } = &auth.kind
+        {
+            let value = call.url.query_pairs().find(|(k, _)| k == name.as_str()).map(|(_, v)| v.into_owned());
+            if let Some(value) = value {
+                set_param(&mut url, name, &value);
             }
         }
         Ok(Some(Call { url, ..call.clone() }))
     }
 
     /// Lists that are oldest first without an order parameter: the last pages, by a count that the first page tells.
-    async fn last_pages(&self, step: &Step, max: usize, how: (&super::path::Path, &str, u64), call: Call) -> Result<Got, Ended> {
+    async fn last_pages(&self, step: &Step, max: usize, how: (&Path, &str, u64), call: Call) -> Result<Got, Ended> {
         let (count, param, size) = how;
         let (reply, body) = self.exchange(step, &call).await?;
         let picks = picked(step, &body, Some(&reply))?;
@@ -306,10 +306,10 @@ fn skipped(step: &Step, scope: &Scope<'_>) -> Result<bool, Failure> {
     let holds = |template: &Template| -> Result<bool, Failure> {
         Ok(template.value(scope).map_err(Failure::contract)?.is_some_and(|v| !v.is_empty()))
     };
-    if let Some(when) = &step.when {
-        if !holds(when)? {
-            return Ok(true);
-        }
+    if let Some(when) = &step.when
+        && !holds(when)?
+    {
+        return Ok(true);
     }
     match &step.unless {
         Some(unless) => holds(unless),
@@ -335,11 +335,17 @@ fn kept(step: &Step, rows: Vec<Json>) -> Result<(Json, Option<Json>), Failure> {
     let Some(keep) = &step.keep else { return Ok((list(rows), None)) };
     let mut kept: Vec<Json> = Vec::new();
     let mut trails: Vec<Vec<Json>> = Vec::new();
+    let mut open = false;
+    let holds = |path: &Path, row: &Json| path.holds(row).map_err(|m| Failure::contract(m).after_effect());
     for row in rows {
-        if keep.holds(&row).map_err(|m| Failure::contract(m).after_effect())? {
+        if holds(keep, &row)? {
             kept.push(row);
             trails.push(Vec::new());
-        } else if let Some(trail) = trails.last_mut() {
+            open = true;
+            continue;
+        }
+        open = open && step.trail.as_ref().map_or(Ok(true), |t| holds(t, &row))?;
+        if let (true, Some(trail)) = (open, trails.last_mut()) {
             trail.push(row);
         }
     }

@@ -1,37 +1,32 @@
 //! A desk spoken to through its definition: the `Desk` and `Desks` ports of the engine.
 
-use super::call::address;
-use super::definition::{Definition, FileBytes, Step};
+use super::definition::{Definition, Step};
 use super::flow::{Flow, Runner};
 use super::http::Http;
-use super::mapping::{Mapper, bare, base64_bytes, row_scopes, status_word};
+use super::mapping::{Mapper, bare, row_scopes, status_word};
 use super::matching::matches;
 use super::outcome::Failure;
-use super::path::{Json, json, null, scalar};
-use super::scope::{Item, Scope, Value};
+use super::path::{Json, null};
+use super::scope::{Scope, Value};
 use super::secrets::Masks;
 use super::settings::Settings;
 use crate::config::DeskSettings;
-use crate::engine::ports::{Acted, Desk, Desks, FoundTicket, Needle, Trouble};
-use crate::model::{Attachment, Capability, HistoryEntry, ReplyContent, ReplyReceipt, Ticket, TicketMessage, TicketRef, View};
+use crate::engine::ports::{Acted, Desk, FoundTicket, Needle, Trouble};
+use crate::model::{Capability, HistoryEntry, ReplyContent, ReplyReceipt, Ticket, TicketMessage, TicketRef, View};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jmespath::Variable;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-/// How long the hash of a file is taken as known: the same messages are read again and again while a run waits.
-const FILE_LIFE: Duration = Duration::from_secs(300);
-const MAX_FILES: usize = 500;
+use std::time::Instant;
 
 /// One desk of the configuration.
 #[derive(Debug)]
 pub struct HttpDesk {
     name: String,
-    runner: Runner,
+    pub(super) runner: Runner,
     masks: Masks,
-    files: Mutex<HashMap<String, (Instant, u64, String)>>,
+    pub(super) files: Mutex<HashMap<String, (Instant, u64, String)>>,
 }
 
 impl HttpDesk {
@@ -45,7 +40,7 @@ impl HttpDesk {
         Ok(HttpDesk { name: settings.name.clone(), runner, masks, files: Mutex::default() })
     }
 
-    fn definition(&self) -> &Definition {
+    pub(super) fn definition(&self) -> &Definition {
         &self.runner.definition
     }
 
@@ -175,82 +170,6 @@ impl HttpDesk {
         }
         Ok(found)
     }
-
-    /// Fills in size and hash of a message's files.
-    async fn hashed(&self, mapper: &Mapper<'_, '_>, message: &str) -> Result<Vec<Attachment>, Failure> {
-        let Some(map) = self.definition().message.as_ref().and_then(|m| m.files.as_ref()) else { return Ok(Vec::new()) };
-        let mut out = Vec::new();
-        for (row, mut file) in mapper.files(map).map_err(Failure::contract)? {
-            match &map.bytes {
-                FileBytes::None => {}
-                FileBytes::Inline { path, decode } => {
-                    if let Some(text) = scalar(&path.eval(&row).map_err(Failure::contract)?) {
-                        let bytes = if decode.is_empty() { text.into_bytes() } else { base64_bytes(&text).map_err(Failure::contract)? };
-                        fill(&mut file, bytes.len() as u64, hash(&bytes));
-                    }
-                }
-                FileBytes::Fetch { url, content, decode } => {
-                    let mut scope = mapper.scope.with_item(Item::Json(row));
-                    scope.set("message.id", Value::text(message));
-                    let absolute = !url.text().starts_with('/');
-                    let url = address(&self.runner.settings, url, absolute, &scope).map_err(Failure::contract)?;
-                    if let Some((size, hash)) = self.fetched(url, content.as_ref(), !decode.is_empty()).await? {
-                        fill(&mut file, size, hash);
-                    }
-                }
-            }
-            out.push(file);
-        }
-        Ok(out)
-    }
-
-    /// Size and hash of a file; none when the desk says that it does not exist.
-    async fn fetched(
-        &self,
-        url: reqwest::Url,
-        content: Option<&super::path::Path>,
-        base64: bool,
-    ) -> Result<Option<(u64, String)>, Failure> {
-        let key = url.to_string();
-        {
-            let files = self.files.lock().unwrap_or_else(|e| e.into_inner());
-            if let Some((at, size, hash)) = files.get(&key) {
-                if at.elapsed() < FILE_LIFE {
-                    return Ok(Some((*size, hash.clone())));
-                }
-            }
-        }
-        let reply = self.runner.fetch(url).await?;
-        let failed = |f: Failure| Failure { message: format!("GET {}: {}", reply.url.path(), f.message), ..f };
-        let bytes = match super::outcome::judge_file(&self.definition().outcome, &reply, Timestamp::now()).map_err(failed)? {
-            false => return Ok(None),
-            true => match content {
-                None => reply.body.clone(),
-                Some(path) => {
-                    let answer = json(&String::from_utf8_lossy(&reply.body)).map_err(|m| failed(Failure::contract(m)))?;
-                    let text = scalar(&path.eval(&answer).map_err(Failure::contract)?);
-                    let text = text.ok_or_else(|| failed(Failure::contract(format!("the answer has no `{}`", path.text()))))?;
-                    if base64 { base64_bytes(&text).map_err(|m| failed(Failure::contract(m)))? } else { text.into_bytes() }
-                }
-            },
-        };
-        let (size, hash) = (bytes.len() as u64, hash(&bytes));
-        let mut files = self.files.lock().unwrap_or_else(|e| e.into_inner());
-        if files.len() >= MAX_FILES {
-            files.clear();
-        }
-        files.insert(key, (Instant::now(), size, hash.clone()));
-        Ok(Some((size, hash)))
-    }
-}
-
-fn fill(file: &mut Attachment, size: u64, hash: String) {
-    file.size = Some(size);
-    file.sha256 = Some(hash);
-}
-
-fn hash(bytes: &[u8]) -> String {
-    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Plain text as HTML, for desks that take nothing else.
@@ -413,41 +332,5 @@ impl Desk for HttpDesk {
             lines.push(format!("{} answers and knows us", definition.title));
         }
         Ok(lines.into_iter().map(|l| self.masks.mask(&l)).collect())
-    }
-}
-
-/// All desks of the configuration.
-#[derive(Debug, Default)]
-pub struct DeskSet(BTreeMap<String, Arc<HttpDesk>>);
-
-impl DeskSet {
-    /// Desks from their settings. Every problem is reported, each with the desk's name.
-    pub fn new(settings: &BTreeMap<String, DeskSettings>) -> Result<DeskSet, Vec<String>> {
-        let mut desks = BTreeMap::new();
-        let mut problems = Vec::new();
-        for (key, one) in settings {
-            let desk = match Definition::parse(&one.source.origin, &one.source.text) {
-                Ok(definition) => HttpDesk::new(Arc::new(definition), one),
-                Err(found) => Err(found.iter().map(|p| format!("desk `{key}`: {}: {}", p.file, p.message)).collect::<Vec<_>>().join("\n")),
-            };
-            match desk {
-                Ok(desk) => {
-                    desks.insert(key.clone(), Arc::new(desk));
-                }
-                Err(problem) => problems.push(problem),
-            }
-        }
-        if problems.is_empty() { Ok(DeskSet(desks)) } else { Err(problems) }
-    }
-
-    /// A desk with all that its definition can do, beyond the engine's port.
-    pub fn get(&self, key: &str) -> Option<&Arc<HttpDesk>> {
-        self.0.get(key)
-    }
-}
-
-impl Desks for DeskSet {
-    fn desk(&self, key: &str) -> Option<Arc<dyn Desk>> {
-        self.0.get(key).map(|d| d.clone() as Arc<dyn Desk>)
     }
 }

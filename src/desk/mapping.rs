@@ -1,7 +1,8 @@
 //! From answers to tickets, messages and changes. A field that is absent is none, never a guess.
 
-use super::definition::{Decode, EntryMap, Field, MessageMap, Over, Record, Source, Step, TimeKind, Timed};
+use super::definition::{Over, Step};
 use super::path::{Json, json, null, scalar, string};
+use super::recipe::{Decode, EntryMap, Field, MessageMap, Record, Source, TimeKind, Timed};
 use super::scope::Scope;
 use crate::model::{Attachment, Author, HistoryEntry, Ticket, TicketMessage, TicketRef, TicketStatus};
 use base64::Engine;
@@ -159,7 +160,7 @@ impl Mapper<'_, '_> {
     }
 
     /// The rows of a message's files, with what can be told without fetching them.
-    pub fn files(&self, map: &super::definition::FilesMap) -> Result<Vec<(Json, Attachment)>, String> {
+    pub fn files(&self, map: &super::recipe::FilesMap) -> Result<Vec<(Json, Attachment)>, String> {
         let rows = self.source(&map.each)?;
         let mut out = Vec::new();
         for row in rows.as_array().into_iter().flatten() {

@@ -1,9 +1,10 @@
 //! Which rows of a find are meant. The token is compared here, never spliced into a path.
 
-use super::definition::{Step, TimeKind};
+use super::definition::Step;
 use super::mapping::time;
 use super::outcome::Failure;
 use super::path::{Json, Path, scalar};
+use super::recipe::TimeKind;
 use super::scope::{Scope, Value};
 use crate::model::TicketRef;
 use jiff::Timestamp;
@@ -28,15 +29,15 @@ pub(crate) fn matches(step: &Step, rows: &[Json], scope: &Scope<'_>) -> Result<V
     for row in rows {
         let texts = texts(&wanted.fields, row).map_err(broken)?;
         seen_a_field |= !texts.is_empty();
-        if let Some(token) = &contains {
-            if token.is_empty() || !texts.iter().any(|t| t.to_lowercase().contains(token)) {
-                continue;
-            }
+        if let Some(token) = &contains
+            && (token.is_empty() || !texts.iter().any(|t| t.to_lowercase().contains(token)))
+        {
+            continue;
         }
-        if let Some(created) = &wanted.created {
-            if created_at(created, row).map_err(broken)? < since(scope) {
-                continue;
-            }
+        if let Some(created) = &wanted.created
+            && created_at(created, row).map_err(broken)? < since(scope)
+        {
+            continue;
         }
         let id = wanted.id.eval(row).map_err(broken)?;
         let id = scalar(&id).filter(|i| !i.is_empty()).ok_or_else(|| broken(format!("a row has no id at `{}`", wanted.id.text())))?;

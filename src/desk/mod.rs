@@ -5,6 +5,7 @@
 
 mod call;
 mod definition;
+mod files;
 mod filter;
 mod flow;
 mod http;
@@ -15,18 +16,28 @@ mod outcome;
 mod parse;
 mod path;
 mod reader;
+mod recipe;
 mod scope;
 mod secrets;
+mod set;
 mod settings;
 mod template;
 
 pub use definition::{Definition, Param, ParamKind};
-pub use live::{DeskSet, HttpDesk};
+pub use live::HttpDesk;
+pub use set::DeskSet;
 
 /// The definitions that come with the program: id and text.
 pub fn built_in() -> &'static [(&'static str, &'static str)] {
     &[("sandbox", include_str!("definitions/sandbox.toml")), ("rt", include_str!("definitions/rt.toml"))]
 }
+
+#[cfg(test)]
+mod check_tests;
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {

@@ -97,10 +97,10 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
             });
         }
     }
-    if let Some(path) = &step.empty_if {
-        if path.holds(&body).map_err(broken)? {
-            return Ok(Judged::Empty);
-        }
+    if let Some(path) = &step.empty_if
+        && path.holds(&body).map_err(broken)?
+    {
+        return Ok(Judged::Empty);
     }
     for check in step.check.iter().chain(&rules.check) {
         if !check.holds(&body).map_err(broken)? {

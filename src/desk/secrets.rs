@@ -23,10 +23,10 @@ impl Masks {
         for secret in settings.secrets() {
             let plain = secret.expose_secret().to_owned();
             for value in settings.params.values() {
-                if let Value::Json(other) = value {
-                    if let Some(user) = other.as_string() {
-                        texts.push(STANDARD.encode(format!("{user}:{plain}")));
-                    }
+                if let Value::Json(other) = value
+                    && let Some(user) = other.as_string()
+                {
+                    texts.push(STANDARD.encode(format!("{user}:{plain}")));
                 }
             }
             texts.push(percent(&plain));

@@ -49,10 +49,10 @@ impl Definition {
                 }
             }
         }
-        if problems.is_empty() {
-            if let Err(problem) = Settings::new(self, given) {
-                problems.push(problem);
-            }
+        if problems.is_empty()
+            && let Err(problem) = Settings::new(self, given)
+        {
+            problems.push(problem);
         }
         problems
     }

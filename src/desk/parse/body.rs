@@ -2,8 +2,9 @@
 
 use super::names::Names;
 use super::steps::{over, pairs, value_template};
-use crate::desk::definition::{Body, Shape, Source};
+use crate::desk::definition::{Body, Shape};
 use crate::desk::reader::{Node, Table};
+use crate::desk::recipe::Source;
 use toml::de::DeValue;
 
 /// Reads a `body` table.

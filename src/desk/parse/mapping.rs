@@ -1,9 +1,10 @@
 //! Reads `[record]`, `[message]` and `[history.entry]`: how answers become tickets, messages and changes.
 
 use super::names::{ItemKind, Names};
-use super::steps::time_kind;
-use crate::desk::definition::{Decode, EntryMap, Field, FileBytes, FilesMap, MessageMap, Record, Source, Step, Timed};
+use super::rows::time_kind;
+use crate::desk::definition::Step;
 use crate::desk::reader::{Node, Table};
+use crate::desk::recipe::{Decode, EntryMap, Field, FileBytes, FilesMap, MessageMap, Record, Source, Timed};
 use crate::suggest::suggest;
 use toml::de::DeValue;
 
@@ -124,7 +125,7 @@ fn timed(node: Node<'_>, names: &Names<'_>) -> Option<Timed> {
             let kind = time_kind(&table, "time");
             Some(Timed { field: from_table(&table, names, &[])?, kind })
         }
-        _ => Some(Timed { field: field(node, names, &[])?, kind: crate::desk::definition::TimeKind::Rfc3339 }),
+        _ => Some(Timed { field: field(node, names, &[])?, kind: crate::desk::recipe::TimeKind::Rfc3339 }),
     }
 }
 
@@ -242,10 +243,11 @@ fn map(table: &Table<'_>, allowed: &[&str]) -> Vec<(String, String)> {
 }
 
 fn permitted(table: &Table<'_>, key: &'static str, value: &str, allowed: &[&str]) {
-    if !allowed.is_empty() && !allowed.contains(&value) {
-        if let Some(node) = table.get(key) {
-            not_permitted(table, node.span(), value, allowed);
-        }
+    if !allowed.is_empty()
+        && !allowed.contains(&value)
+        && let Some(node) = table.get(key)
+    {
+        not_permitted(table, node.span(), value, allowed);
     }
 }
 

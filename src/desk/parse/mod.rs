@@ -3,11 +3,13 @@
 mod body;
 mod mapping;
 mod names;
+mod rows;
 mod setup;
 mod steps;
 
-use super::definition::{Definition, Field, FileBytes, Find, MessageMap, Step};
+use super::definition::{Definition, Find, Step};
 use super::reader::{Reader, Table};
+use super::recipe::{Field, FileBytes, MessageMap};
 use crate::model::{Capability, View};
 use crate::problem::Problem;
 use crate::suggest::suggest;
@@ -169,15 +171,16 @@ fn finds(root: &Table<'_>, params: &[super::definition::Param], auths: &[String]
             includes.extend(self::view(&table, &name, span));
         }
         let mut names = Names::new(root.reader, Op::Find, params);
-        let steps = steps(table.tables("step"), &mut names, auths);
-        match steps.last() {
+        let tables = table.tables("step");
+        match tables.last() {
             None => root.reader.problem(Some(table.span()), "this [[find]] has no step", Some("write [[find.step]]".to_owned())),
-            Some(last) if last.rows.is_none() || last.matching.is_none() => {
+            Some(last) if last.key_span("rows").is_none() || last.key_span("match").is_none() => {
                 let help = "the last step says where the list is (rows) and which row is meant (match)".to_owned();
                 root.reader.problem(Some(table.span()), "this [[find]] does not say what it finds", Some(help));
             }
             Some(_) => {}
         }
+        let steps = steps(tables, &mut names, auths);
         table.finish("[[find]]", &["limit", "source"]);
         out.push(Find { id, view, steps });
     }
@@ -271,10 +274,10 @@ fn least(root: &Table<'_>, d: &Definition) {
         root.reader.problem(None, "this desk file has no [read]", Some("a desk needs at least find and read".to_owned()));
     }
     let destructive = ["reply", "close", "delete", "move", "mark", "note"].into_iter().find_map(|k| root.key_span(k));
-    if let (Some(span), Some(record)) = (destructive, &d.record) {
-        if record.requester.is_none() {
-            let help = "replypath changes a ticket only after proving that its own customer wrote it: map `requester`".to_owned();
-            root.reader.problem(Some(span), "a desk that changes tickets must map the requester", Some(help));
-        }
+    if let (Some(span), Some(record)) = (destructive, &d.record)
+        && record.requester.is_none()
+    {
+        let help = "replypath changes a ticket only after proving that its own customer wrote it: map `requester`".to_owned();
+        root.reader.problem(Some(span), "a desk that changes tickets must map the requester", Some(help));
     }
 }

@@ -1,9 +1,10 @@
 //! Which names a template may use where it stands.
 
-use crate::desk::definition::{Over, Param, Source};
+use crate::desk::definition::{Over, Param};
 use crate::desk::filter::{Arg, Filter};
 use crate::desk::path::{Path, PathError};
 use crate::desk::reader::{Node, Reader, Span};
+use crate::desk::recipe::Source;
 use crate::desk::scope::FILE_FIELDS;
 use crate::desk::template::{Expr, Name, Template, step_prefix};
 use crate::suggest::suggest;
