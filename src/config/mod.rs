@@ -3,11 +3,13 @@
 mod accounts;
 mod budget;
 mod catalog;
+mod collections;
 mod init;
 mod load;
 mod probes;
 mod read;
 mod schema;
+mod secrets;
 mod shape;
 mod stages;
 mod template;
