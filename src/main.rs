@@ -1,1 +1,5 @@
-fn main() {}
+//! The program; see [`replypath::cli`].
+
+fn main() -> std::process::ExitCode {
+    replypath::cli::main()
+}

@@ -223,6 +223,8 @@ pub enum MailEvent {
         /// For people.
         text: String,
     },
+    /// Put into the queue by the engine itself: everything before it has been dealt with when it is notified.
+    Barrier(std::sync::Arc<tokio::sync::Notify>),
 }
 
 /// What a removal did.

@@ -1,10 +1,36 @@
 //! Raw mail to [`ReceivedMail`].
 
-use crate::model::{MailKey, ReceivedMail, TokenKey};
+use super::{dsn, headers, html, quote};
+use crate::model::{Attachment, MailKey, ReceivedMail, Token, TokenKey};
 use jiff::Timestamp;
+use mail_parser::{Address, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// More mails inside mails than this are read by their outermost header only: the parser keeps them
+/// as values inside values, and dropping thousands of those ends the stack.
+const MAX_NESTED: usize = 50;
 
 /// Parses a mail as it lies in a mailbox. Never fails: what cannot be read stays empty.
-pub fn parse_mail(_raw: &[u8], key: MailKey, in_junk: bool, received: Option<Timestamp>, _tokens: &TokenKey) -> ReceivedMail {
+///
+/// `tokens` holds what is found in subject, text and HTML source, and for a bounce in the returned
+/// mail. `new_tokens` holds those of the new text, and those of the subject only when the subject has no
+/// reply or forward prefix: every answer quotes the subject (`Re: …`).
+pub fn parse_mail(raw: &[u8], key: MailKey, in_junk: bool, received: Option<Timestamp>, tokens: &TokenKey) -> ReceivedMail {
+    let mut mail = empty(raw, key, in_junk, received);
+    // A parser's panic on bytes that a stranger sent must not end the listener.
+    let filled = catch_unwind(AssertUnwindSafe(|| {
+        let mut filled = mail.clone();
+        fill(&mut filled, raw, tokens);
+        filled
+    }));
+    if let Ok(filled) = filled {
+        mail = filled;
+    }
+    mail
+}
+
+fn empty(raw: &[u8], key: MailKey, in_junk: bool, received: Option<Timestamp>) -> ReceivedMail {
     ReceivedMail {
         key,
         in_junk,
@@ -25,9 +51,338 @@ pub fn parse_mail(_raw: &[u8], key: MailKey, in_junk: bool, received: Option<Tim
         auto: crate::model::AutoMark::default(),
         bounce: None,
         headers: Vec::new(),
-        size: 0,
-        sha256: String::new(),
+        size: raw.len() as u64,
+        sha256: sha256(raw),
         tokens: Vec::new(),
         new_tokens: Vec::new(),
+    }
+}
+
+fn fill(mail: &mut ReceivedMail, raw: &[u8], tokens: &TokenKey) {
+    let parser = MessageParser::default();
+    let flat = nested_mails(raw) > MAX_NESTED;
+    let Some(message) = (if flat { parser.parse_headers(raw) } else { parser.parse(raw) }) else { return };
+    let fields = headers::decoded(&message);
+    fill_headers(mail, &message, &fields);
+    if flat {
+        let body = message.parts.first().map_or(0, |p| p.offset_body as usize);
+        mail.text = unix(&String::from_utf8_lossy(raw.get(body..).unwrap_or_default()));
+        mail.new_text = quote::new_text(&mail.text);
+    } else {
+        fill_body(mail, &message);
+        mail.bounce = dsn::read(&message, mail, &fields);
+    }
+    mail.headers = headers::for_evidence(&fields);
+    find_tokens(mail, &message, tokens);
+}
+
+/// How often the bytes could open a mail inside the mail.
+fn nested_mails(raw: &[u8]) -> usize {
+    const OPENERS: [&[u8]; 3] = [b"message/rfc822", b"message/global", b"multipart/digest"];
+    let opens = |window: &[u8]| OPENERS.iter().any(|o| window.get(..o.len()).is_some_and(|w| w.eq_ignore_ascii_case(o)));
+    raw.iter().enumerate().filter(|(i, b)| matches!(b, b'm' | b'M') && opens(&raw[*i..])).count()
+}
+
+fn fill_headers(mail: &mut ReceivedMail, message: &Message<'_>, fields: &[(String, String)]) {
+    mail.message_id = headers::message_id(fields);
+    mail.in_reply_to = headers::ids(fields, "in-reply-to");
+    mail.references = headers::ids(fields, "references");
+    mail.subject = headers::first(fields, "subject").unwrap_or_default().to_owned();
+    mail.auto = headers::auto_mark(fields);
+    mail.date = message.date().filter(|d| d.is_valid()).and_then(|d| Timestamp::from_second(d.to_timestamp()).ok());
+    if let Some(from) = message.from().and_then(Address::first) {
+        mail.from = clean(from.address.as_deref().unwrap_or_default());
+        mail.from_name = clean(from.name.as_deref().unwrap_or_default());
+    }
+    mail.reply_to = addresses(message, &HeaderName::ReplyTo);
+    mail.to = addresses(message, &HeaderName::To);
+    mail.to.extend(addresses(message, &HeaderName::Cc));
+}
+
+fn addresses(message: &Message<'_>, name: &HeaderName<'static>) -> Vec<String> {
+    let lists = message.header_values(name.clone()).filter_map(|v| v.as_address());
+    lists.flat_map(Address::iter).filter_map(|a| a.address.as_deref()).map(clean).filter(|a| !a.is_empty()).take(1_000).collect()
+}
+
+/// Without control characters and blanks at the ends.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
+/// What a leaf of the MIME tree is to a reader.
+enum Leaf<'a> {
+    Plain(&'a str),
+    Html(&'a str),
+    File,
+}
+
+fn fill_body(mail: &mut ReceivedMail, message: &Message<'_>) {
+    let tree = Tree::of(message);
+    let mut leaves = Vec::new();
+    for (index, part) in message.parts.iter().enumerate() {
+        if matches!(part.body, PartType::Multipart(_)) || tree.report[index] && dsn::is_report_part(part) {
+            continue;
+        }
+        let leaf = leaf(part, index);
+        if matches!(leaf, Leaf::File) {
+            mail.attachments.push(attachment(part, message));
+        } else {
+            leaves.push((tree.alternative[index], leaf));
+        }
+    }
+    // HTML is text only where its alternative says nothing in plain text.
+    let spoken: HashSet<usize> = leaves
+        .iter()
+        .filter_map(|(alternative, leaf)| alternative.filter(|_| matches!(leaf, Leaf::Plain(t) if !t.trim().is_empty())))
+        .collect();
+    let (mut texts, mut new_texts, mut htmls) = (Vec::new(), Vec::new(), Vec::new());
+    let mut quotes_in_html = false;
+    for (alternative, leaf) in &leaves {
+        match leaf {
+            Leaf::Plain(text) => {
+                texts.push(unix(text));
+                new_texts.push(quote::new_text(&unix(text)));
+            }
+            Leaf::Html(source) => {
+                htmls.push(*source);
+                quotes_in_html |= html::without_quotes(source).1;
+                if !alternative.is_some_and(|a| spoken.contains(&a)) {
+                    texts.push(html::to_text(source));
+                    new_texts.push(quote::new_text_of_html(source));
+                }
+            }
+            Leaf::File => {}
+        }
+    }
+    mail.text = joined(&texts);
+    mail.new_text = joined(&new_texts);
+    mail.html = (!htmls.is_empty()).then(|| htmls.join("\n"));
+    // A plain text part that marks no quote beside HTML that does: the HTML knows better.
+    if quotes_in_html && !spoken.is_empty() && mail.new_text == quote::tidy(&mail.text) {
+        mail.new_text = joined(&htmls.iter().map(|h| quote::new_text_of_html(h)).collect::<Vec<_>>());
+    }
+}
+
+fn joined(texts: &[String]) -> String {
+    texts.iter().map(|t| t.trim_end()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+fn leaf<'a>(part: &'a MessagePart<'_>, index: usize) -> Leaf<'a> {
+    let kind = part.content_type();
+    let attached = part.content_disposition().is_some_and(|d| d.is_attachment());
+    // A mail that consists of one named text is that text, not a file without a mail.
+    let named = index > 0 && part.attachment_name().is_some_and(|n| !n.trim().is_empty());
+    let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return Leaf::File };
+    if attached || named {
+        return Leaf::File;
+    }
+    let subtype = kind.and_then(|k| k.subtype()).unwrap_or("plain");
+    match kind.map_or("text", |k| k.ctype()) {
+        "text" if subtype.eq_ignore_ascii_case("html") => Leaf::Html(text),
+        "text" if subtype.eq_ignore_ascii_case("plain") => Leaf::Plain(text),
+        // A multipart whose parts could not be found: all that is left is its source.
+        "multipart" => Leaf::Plain(text),
+        _ if index == 0 => Leaf::Plain(text),
+        _ => Leaf::File,
+    }
+}
+
+fn attachment(part: &MessagePart<'_>, message: &Message<'_>) -> Attachment {
+    let source;
+    let bytes = match &part.body {
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => bytes.as_ref(),
+        PartType::Text(_) | PartType::Html(_) => {
+            source = text_bytes(part, message);
+            &source
+        }
+        // The nested mail as it stands in the source.
+        _ => message.raw_message.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default(),
+    };
+    let kind = part.content_type().map_or_else(
+        || "text/plain".to_owned(),
+        |k| match k.subtype() {
+            Some(sub) => format!("{}/{sub}", k.ctype()).to_lowercase(),
+            None => k.ctype().to_lowercase(),
+        },
+    );
+    let name = clean(part.attachment_name().unwrap_or_default());
+    Attachment { name, content_type: kind, size: Some(bytes.len() as u64), sha256: Some(sha256(bytes)) }
+}
+
+/// The bytes of an attached text: before its charset is decoded, because the hash is of the file.
+fn text_bytes(part: &MessagePart<'_>, message: &Message<'_>) -> Vec<u8> {
+    use mail_parser::Encoding;
+    let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default();
+    let decoded = match part.encoding {
+        Encoding::Base64 => mail_parser::decoders::base64::base64_decode(raw),
+        Encoding::QuotedPrintable => mail_parser::decoders::quoted_printable::quoted_printable_decode(raw),
+        Encoding::None => None,
+    };
+    decoded.unwrap_or_else(|| raw.to_vec())
+}
+
+/// Of each part: the alternative it belongs to, and whether it stands in a report.
+struct Tree {
+    alternative: Vec<Option<usize>>,
+    report: Vec<bool>,
+}
+
+impl Tree {
+    /// Parents stand before their children, so one pass is enough.
+    fn of(message: &Message<'_>) -> Tree {
+        let count = message.parts.len();
+        let mut tree = Tree { alternative: vec![None; count], report: vec![false; count] };
+        for (index, part) in message.parts.iter().enumerate() {
+            let PartType::Multipart(children) = &part.body else { continue };
+            let is = |subtype: &str| part.content_type().and_then(|k| k.subtype()).is_some_and(|s| s.eq_ignore_ascii_case(subtype));
+            let alternative = if is("alternative") { Some(index) } else { tree.alternative[index] };
+            let report = is("report") || tree.report[index];
+            for child in children.iter().map(|c| *c as usize).filter(|c| *c > index && *c < count) {
+                tree.alternative[child] = alternative;
+                tree.report[child] = report;
+            }
+        }
+        tree
+    }
+}
+
+fn find_tokens(mail: &mut ReceivedMail, message: &Message<'_>, tokens: &TokenKey) {
+    let mut all: Vec<Token> = Vec::new();
+    let mut add = |text: &str| {
+        for token in tokens.recognise(text) {
+            if !all.contains(&token) {
+                all.push(token);
+            }
+        }
+    };
+    add(&mail.subject);
+    add(&mail.text);
+    mail.html.iter().for_each(|h| add(h));
+    if mail.bounce.is_some() {
+        dsn::returned_texts(message).iter().for_each(|t| add(t));
+    }
+    mail.tokens = all;
+    mail.new_tokens = tokens.recognise(&mail.new_text);
+    if !quote::is_answer_subject(&mail.subject) {
+        for token in tokens.recognise(&mail.subject) {
+            if !mail.new_tokens.contains(&token) {
+                mail.new_tokens.push(token);
+            }
+        }
+    }
+}
+
+/// With LF line ends.
+fn unix(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// SHA-256 in hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
+    hash.as_ref().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(raw: &[u8]) -> ReceivedMail {
+        let key = MailKey { folder: "INBOX".to_owned(), uidvalidity: 1, uid: 1 };
+        parse_mail(raw, key, true, Some(Timestamp::UNIX_EPOCH), &TokenKey::new(b"test"))
+    }
+
+    #[test]
+    fn bytes_that_are_no_mail_still_have_size_and_hash() {
+        let mail = read(b"");
+        assert_eq!((mail.size, mail.sha256.as_str()), (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+        assert!(mail.in_junk && mail.received.is_some());
+        assert_eq!(read(b"\0\0\0").size, 3);
+    }
+
+    #[test]
+    fn a_tower_of_mails_in_mails_does_not_end_the_stack() {
+        for tower in [
+            "Content-Type: message/rfc822\n\n",
+            "Content-Type: MESSAGE/Global\n\n",
+            "Content-Type: multipart/digest; boundary=a\n\n--a\n\n",
+        ] {
+            let mail = read(format!("Subject: tower\n{}", tower.repeat(100_000)).as_bytes());
+            assert_eq!(mail.subject, "tower");
+        }
+        let nested = format!("Subject: nested\n{}", "Content-Type: multipart/mixed; boundary=a\n\n--a\n".repeat(20_000));
+        assert_eq!(read(nested.as_bytes()).subject, "nested");
+    }
+
+    #[test]
+    fn a_token_in_the_subject_is_new_only_where_the_subject_is() {
+        let token = TokenKey::new(b"test").token("run", "send");
+        let read = |subject: &str, body: &str| read(format!("Subject: {subject}\n\n{body}").as_bytes());
+        assert_eq!(read(&format!("Parcel {token}"), "x").new_tokens, std::slice::from_ref(&token));
+        let quoted = read(&format!("Re: Parcel {token}"), &format!("x\n> {token}\n"));
+        assert_eq!((quoted.tokens.len(), quoted.new_tokens.len()), (1, 0));
+        assert_eq!(read("Re: x", &format!("it is {token}")).new_tokens, [token]);
+    }
+
+    #[test]
+    fn a_text_that_marks_no_quote_is_judged_by_its_html() {
+        let mail = read(
+            b"Content-Type: multipart/alternative; boundary=a\n\n--a\nContent-Type: text/plain\n\nnew\n\nold\n--a\nContent-Type: text/html\n\n\
+              <p>new</p><blockquote type=\"cite\">old</blockquote>\n--a--\n",
+        );
+        assert_eq!((mail.text.as_str(), mail.new_text.as_str()), ("new\n\nold", "new"));
+    }
+
+    #[test]
+    fn a_text_file_is_no_body_and_a_footer_beside_html_is() {
+        let mail = read(
+            b"Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n\n<p>hi</p>\n--a\nContent-Type: text/plain\n\nfooter\n\
+              --a\nContent-Type: text/plain\nContent-Disposition: attachment\n\nfile\n--a--\n",
+        );
+        assert_eq!((mail.text.as_str(), mail.attachments.len()), ("hi\n\nfooter", 1));
+    }
+
+    /// Pieces that mail is made of, so that random mails reach deep into the parser.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let known = prop::sample::select(vec![
+            "Content-Type: multipart/mixed; boundary=a\n",
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n",
+            "Content-Type: message/rfc822\n",
+            "Content-Type: message/delivery-status\n",
+            "Content-Type: text/html; charset=iso-2022-jp\n",
+            "Content-Transfer-Encoding: base64\n",
+            "Content-Transfer-Encoding: quoted-printable\n",
+            "Content-Disposition: attachment; filename*=utf-8''%\n",
+            "Final-Recipient: rfc822;\nAction:\n",
+            "Subject: =?utf-8?q?=C3?= =?x?b?!?=\n",
+            "From: <>,;:\"\n",
+            "Date: 99 Foo 99999 99:99:99 +9999\n",
+            "References: <<a@b> > <\n",
+            "\n",
+            "\r\n\r\n",
+            "\n--a\n",
+            "\n--a--\n",
+            "--b",
+            "<blockquote><div id=appendonsend>&#x110000;",
+            "> quoted\nOn 2026 wrote:\n",
+            "MAILER-DAEMON",
+        ]);
+        prop_oneof![
+            4 => known.prop_map(|s| s.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..40),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
+        #[test]
+        fn no_bytes_make_it_panic(pieces in prop::collection::vec(piece(), 0..40)) {
+            let raw = pieces.concat();
+            // Not through `parse_mail`, which would hide a panic of ours.
+            let mut mail = empty(&raw, MailKey { folder: String::new(), uidvalidity: 0, uid: 0 }, false, None);
+            fill(&mut mail, &raw, &TokenKey::new(b"test"));
+            prop_assert!(mail.headers.iter().all(|(_, v)| v.chars().count() <= 1_000));
+        }
     }
 }

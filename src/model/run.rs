@@ -169,6 +169,13 @@ pub enum MailRole {
     Other,
 }
 
+impl MailRole {
+    /// True for mail that the desk (or a person there) wrote.
+    pub fn is_from_desk(self) -> bool {
+        matches!(self, MailRole::Acknowledgement | MailRole::Answer | MailRole::ClosingNotice)
+    }
+}
+
 /// A mail of this run that was seen in the mailbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeenMail {
@@ -251,6 +258,8 @@ pub struct Run {
     pub probe: Probe,
     /// The address that the run writes from.
     pub address: String,
+    /// The name beside it.
+    pub display_name: Option<String>,
     /// Why it was started.
     pub trigger: Trigger,
     /// Last stage to take, for `--until`.

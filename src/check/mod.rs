@@ -1,0 +1,7 @@
+//! Comparing what was expected with what was found. Pure: no network, no clock.
+
+mod content;
+mod mail;
+
+pub use content::{Difference, compare_attachments, compare_subject, compare_text, normalise};
+pub use mail::{is_noreply, is_threaded, raw_placeholder, same_address};

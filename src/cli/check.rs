@@ -1,0 +1,35 @@
+//! `check`: reads everything, asks nobody.
+
+use super::{Context, Ended, load, put};
+use crate::cli::exit::Exit;
+use crate::report::look::{GOOD, UNSURE, paint};
+
+/// Arguments of `check`.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Reports every problem of the configuration, or what it holds.
+///
+/// # Errors
+/// Exit 3 when there is a problem.
+pub fn run(_args: &Args, context: &Context) -> Ended {
+    let config = load(&context.dir)?;
+    let mut text = String::new();
+    for warning in &config.warnings {
+        text.push_str(&format!("{}: {warning}\n", paint(UNSURE, "warning")));
+    }
+    let scheduled = config.probes.values().filter(|p| p.schedule.is_some()).count();
+    text.push_str(&format!(
+        "{}  {}, {} ({scheduled} by schedule), {}\n",
+        paint(GOOD, "ok"),
+        counted(config.accounts.len(), "account"),
+        counted(config.probes.len(), "probe"),
+        counted(config.desks.len(), "desk"),
+    ));
+    put(&text);
+    Ok(Exit::Passed)
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}

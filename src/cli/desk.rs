@@ -1,0 +1,98 @@
+//! `desk`: the definitions by which desks are spoken to.
+
+use super::exit::Exit;
+use super::{Context, Ended, Failure, assemble, put, say};
+use crate::report::human::entry;
+use crate::report::look::{self, FAINT, GOOD, STRONG, UNSURE, paint};
+use anstyle::Style;
+use std::path::PathBuf;
+
+/// Arguments of `desk`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// The definitions that come with replypath and those in desks/
+    List,
+    /// What a definition can do, its params, and with --toml its text
+    Show {
+        /// The definition's id
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print the definition's text, to begin an own one from
+        #[arg(long)]
+        toml: bool,
+    },
+    /// Read a definition and report every problem; no network
+    Check {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// Lists, shows or checks definitions.
+///
+/// # Errors
+/// Exit 4 for an unknown id, 3 for a faulty file.
+pub fn run(args: &Args, context: &Context) -> Ended {
+    match &args.command {
+        Command::List => {
+            put(&list(context)?);
+            Ok(Exit::Passed)
+        }
+        Command::Show { id, toml } => {
+            let all = assemble::definitions(&context.dir)?;
+            let Some(found) = all.iter().find(|d| d.id == *id) else {
+                let ids: Vec<&str> = all.iter().map(|d| d.id.as_str()).collect();
+                let help = match assemble::nearest(id, &ids) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("there are {}", ids.join(", ")),
+                };
+                return Err(Failure::new(Exit::Nothing, format!("no desk definition is called `{id}`; {help}")));
+            };
+            put(&if *toml { found.text.clone() } else { show(found, context) });
+            Ok(Exit::Passed)
+        }
+        Command::Check { file } => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| Failure::new(Exit::Configuration, format!("{} cannot be read: {e}", file.display())))?;
+            match assemble::check_definition(&file.display().to_string(), &text) {
+                Ok(found) => {
+                    put(&format!("{}  {}\n", paint(GOOD, "ok"), found.summary()));
+                    Ok(Exit::Passed)
+                }
+                Err(problems) => {
+                    say(&assemble::render_problems(&problems));
+                    Err(Failure::new(Exit::Configuration, format!("{} problem(s) in {}", problems.len(), file.display())))
+                }
+            }
+        }
+    }
+}
+
+fn list(context: &Context) -> Result<String, Failure> {
+    let mut rows = vec![["ID", "PROVEN", "FROM", "CAN"].map(|h| (FAINT, h.to_owned())).to_vec()];
+    for d in assemble::definitions(&context.dir)? {
+        let proven = if d.unproven { (UNSURE, "unproven".to_owned()) } else { (GOOD, "yes".to_owned()) };
+        rows.push(vec![(STRONG, d.id.clone()), proven, (FAINT, d.origin.clone()), (Style::new(), d.capabilities.join(" "))]);
+    }
+    Ok(look::table(&rows))
+}
+
+fn show(d: &assemble::DefinitionText, context: &Context) -> String {
+    let mut text = format!("{}  {}\n", paint(STRONG, &d.id), d.origin);
+    if d.unproven {
+        text.push_str(&entry("unproven", "never tried on the real product; what it reads may be wrong", context.look));
+    }
+    text.push_str(&entry("can", &d.capabilities.join(", "), context.look));
+    text.push_str(&entry("views", &d.views.join(", "), context.look));
+    for (name, about) in &d.params {
+        text.push_str(&entry("param", &format!("{name}  {about}"), context.look));
+    }
+    text
+}

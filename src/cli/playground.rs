@@ -1,0 +1,163 @@
+//! The sandbox as a place to run probes against: its ready configuration, and the words that describe it.
+
+use super::exit::Exit;
+use super::{Failure, assemble};
+use crate::report::look::{FAINT, STRONG, paint, table};
+use crate::sandbox::{self, Options, Sandbox};
+use anstyle::Style;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The probes of this repository's `probes/` with their files.
+const FILES: [(&str, &[u8]); 6] = [
+    ("probes/support.toml", include_bytes!("../../probes/support.toml")),
+    ("probes/billing.toml", include_bytes!("../../probes/billing.toml")),
+    ("probes/sales.toml", include_bytes!("../../probes/sales.toml")),
+    ("probes/files/invoice.txt", include_bytes!("../../probes/files/invoice.txt")),
+    ("probes/files/credit-note.txt", include_bytes!("../../probes/files/credit-note.txt")),
+    ("probes/files/stamp.png", include_bytes!("../../probes/files/stamp.png")),
+];
+
+/// Starts a sandbox with these faults.
+///
+/// # Errors
+/// Exit 4 for a fault that it cannot show, 5 when a port cannot be taken.
+pub async fn start(faults: &[String], seed: u64) -> Result<Sandbox, Failure> {
+    let known: Vec<&str> = sandbox::faults().iter().map(|(id, _)| *id).collect();
+    for fault in faults {
+        let id = fault.split_once('@').map_or(fault.as_str(), |(id, _)| id);
+        if !known.contains(&id) {
+            let help = match assemble::nearest(id, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`replypath sandbox --list` shows what it can".to_owned(),
+            };
+            return Err(Failure::new(Exit::Nothing, format!("the sandbox cannot show a fault `{id}`; {help}")));
+        }
+    }
+    let options = Options { seed, faults: faults.to_vec(), ..Options::default() };
+    sandbox::start(options).await.map_err(|e| match e {
+        sandbox::Error::NoSuchFault(_) => Failure::new(Exit::Nothing, e.to_string()),
+        _ => Failure::ours(e.to_string()),
+    })
+}
+
+/// The faults that the sandbox can show.
+pub fn faults() -> String {
+    let rows: Vec<_> = sandbox::faults().iter().map(|(id, what)| vec![(STRONG, (*id).to_owned()), (Style::new(), (*what).to_owned())]).collect();
+    table(&rows)
+}
+
+/// Addresses, accounts and API key, for people.
+pub fn describe(sandbox: &Sandbox) -> String {
+    let row = |name: &str, value: String| vec![(FAINT, name.to_owned()), (Style::new(), value)];
+    let mut rows = vec![
+        row("submission (SMTP)", format!("{}  no TLS, AUTH PLAIN or LOGIN", sandbox.smtp)),
+        row("mailboxes (IMAP)", format!("{}  no TLS", sandbox.imap)),
+        row("desk's MX (SMTP)", sandbox.desk_mx.to_string()),
+        row("desk's API", sandbox.api.clone()),
+        row("API key", sandbox.api_key.clone()),
+        row("switchboard", format!("http://{}/admin/faults", sandbox.admin)),
+    ];
+    rows.extend(sandbox.accounts.iter().map(|a| row("account", format!("{}  password {}", a.user, a.password))));
+    rows.extend(sandbox.queues.iter().map(|q| row("queue", format!("{}  {}", q.name, q.address))));
+    table(&rows)
+}
+
+/// `replypath.toml` for this sandbox.
+fn main_file(sandbox: &Sandbox) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let mut text = String::from(
+        "# Written by `replypath sandbox --init`. It works while that sandbox runs; the secrets are throw-away ones.\n\n\
+         [daemon]\nlisten = \"127.0.0.1:9464\"\nstate = \"state\"\n",
+    );
+    for account in &sandbox.accounts {
+        let server = |kind: &str, port: u16| {
+            format!("\n[accounts.{}.{kind}]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n", account.name)
+        };
+        text.push_str(&format!("\n[accounts.{}]\naddress = {}\n", account.name, quoted(&account.address)));
+        text.push_str(&format!("name = {}\n", quoted(&account.display_name)));
+        text.push_str(&server("imap", sandbox.imap.port()));
+        text.push_str(&format!("user = {}\npassword = {}\n", quoted(&account.user), quoted(&account.password)));
+        text.push_str("poll = \"5s\"\njunk_poll = \"5s\"\n");
+        text.push_str(&server("smtp", sandbox.smtp.port()));
+    }
+    text.push_str(&format!(
+        "\n[desks.sandbox]\nuse = \"sandbox\"\n\n[desks.sandbox.params]\nurl = {}\nkey = {}\n",
+        quoted(&sandbox.api),
+        quoted(&sandbox.api_key)
+    ));
+    text
+}
+
+/// Writes a configuration that points at this sandbox. Nothing is overwritten.
+///
+/// # Errors
+/// When a file is there already or cannot be written.
+pub fn write(sandbox: &Sandbox, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let main = main_file(sandbox);
+    let files = std::iter::once(("replypath.toml", main.as_bytes())).chain(FILES);
+    let mut written = Vec::new();
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        let failed = |e: std::io::Error| {
+            let what = if e.kind() == std::io::ErrorKind::AlreadyExists { "is there already; name an empty folder".to_owned() } else { e.to_string() };
+            Failure::new(Exit::Configuration, format!("{}: {what}", path.display()))
+        };
+        if let Some(folder) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// A folder of our own that goes when it is dropped.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes the folder, for the owner's eyes only.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> Result<Scratch, Failure> {
+        let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
+        let path = std::env::temp_dir().join(format!("replypath-demo-{}-{nanos}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path).map_err(|e| Failure::ours(format!("{} cannot be made: {e}", path.display())))?;
+        Ok(Scratch(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing can be done about a folder that does not want to go.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What stands at the head of the demo.
+pub fn headline(sandbox: &Sandbox, metrics: Option<&str>, faults: &[String]) -> String {
+    let mut text = format!(
+        "{}  a mail provider and a support desk are at work on loopback (seed {})\n",
+        paint(STRONG, "replypath demo"),
+        sandbox.seed
+    );
+    if let Some(address) = metrics {
+        text.push_str(&format!("metrics  http://{address}/metrics\n"));
+    }
+    for fault in faults {
+        let id = fault.split_once('@').map_or(fault.as_str(), |(id, _)| id);
+        let what = sandbox::faults().iter().find(|(known, _)| *known == id).map_or("", |(_, what)| what);
+        text.push_str(&format!("broken on purpose  {}: {what}\n", paint(STRONG, fault)));
+    }
+    text.push('\n');
+    text
+}

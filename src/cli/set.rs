@@ -1,0 +1,166 @@
+//! `--limit STAGE=DURATION` and `--set KEY=VALUE` of the command line.
+
+use super::assemble;
+use crate::model::{Channel, CleanUp, Probe, Stage};
+use std::time::Duration;
+
+/// The keys that `--set` knows, with what their values are. They are spelt as in a probe's file.
+pub const KEYS: [(&str, &str); 20] = [
+    ("account", "an account of the configuration"),
+    ("email.to", "addresses, separated by commas"),
+    ("email.cc", "addresses, separated by commas"),
+    ("email.bcc", "addresses, separated by commas"),
+    ("email.subject", "text with ${token}"),
+    ("email.text", "text with ${token}"),
+    ("email.html", "HTML with ${token}"),
+    ("expect.queue", "a queue's name"),
+    ("expect.requester", "an address"),
+    ("expect.priority", "as the desk spells it"),
+    ("expect.tags", "words, separated by commas"),
+    ("expect.channel", "as the desk sees it"),
+    ("expect.acknowledge_text", "text"),
+    ("expect.from", "an address"),
+    ("expect.reply_to", "an address"),
+    ("reply.text", "text with ${token}"),
+    ("follow_up.text", "text with ${token}"),
+    ("mark", "a tag"),
+    ("clean_up", "close, delete or keep"),
+    ("settle", "a duration"),
+];
+
+/// Reads `STAGE=DURATION`, for instance `return=30m`.
+///
+/// # Errors
+/// Says which half is wrong and what it could be.
+pub fn limit(text: &str) -> Result<(Stage, Duration), String> {
+    let (name, time) = text.split_once('=').ok_or("expected STAGE=DURATION, for instance return=30m")?;
+    let stage = stage(name)?;
+    Ok((stage, duration(time)?))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let time: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is no duration; write for instance 90s, 10m, 2h"))?;
+    match Duration::try_from(time) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err(format!("`{text}` is not longer than zero")),
+    }
+}
+
+/// Reads a stage's name.
+///
+/// # Errors
+/// Lists the stages.
+pub fn stage(name: &str) -> Result<Stage, String> {
+    Stage::parse(name).ok_or_else(|| {
+        let names: Vec<&str> = Stage::ALL.into_iter().map(Stage::as_str).collect();
+        format!("no stage is called `{name}`; there are {}", names.join(", "))
+    })
+}
+
+/// Reads `KEY=VALUE`.
+///
+/// # Errors
+/// When there is no `=` or no key.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE, for instance expect.queue=Billing".to_owned()),
+    }
+}
+
+/// Sets one key of a probe; an empty value takes an optional one away. Whether an account exists is the caller's to check.
+///
+/// # Errors
+/// For a key that is not in [`KEYS`], with the nearest one, and for a value that does not fit.
+pub fn apply(probe: &mut Probe, key: &str, value: &str) -> Result<(), String> {
+    let text = || value.to_owned();
+    let optional = || (!value.is_empty()).then(|| value.to_owned());
+    let list = || value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let Channel::Email(email) = &mut probe.channel;
+    match key {
+        "account" => probe.account = text(),
+        "email.to" if list().is_empty() => return Err("email.to needs an address".to_owned()),
+        "email.to" => email.to = list(),
+        "email.cc" => email.cc = list(),
+        "email.bcc" => email.bcc = list(),
+        "email.subject" => email.subject = text(),
+        "email.text" => email.text = text(),
+        "email.html" => email.html = optional(),
+        "expect.queue" => probe.expect.queue = optional(),
+        "expect.requester" => probe.expect.requester = optional(),
+        "expect.priority" => probe.expect.priority = optional(),
+        "expect.tags" => probe.expect.tags = list(),
+        "expect.channel" => probe.expect.channel = optional(),
+        "expect.acknowledge_text" => probe.expect.acknowledge_text = optional(),
+        "expect.from" => probe.expect.from = optional(),
+        "expect.reply_to" => probe.expect.reply_to = optional(),
+        "reply.text" => probe.reply.text = text(),
+        "follow_up.text" => probe.follow_up.text = text(),
+        "mark" => probe.mark = optional(),
+        "clean_up" => probe.clean_up = clean_up(value)?,
+        "settle" => probe.settle = duration(value)?,
+        other => return Err(unknown_key(other)),
+    }
+    Ok(())
+}
+
+fn clean_up(value: &str) -> Result<CleanUp, String> {
+    match value {
+        "close" => Ok(CleanUp::Close),
+        "delete" => Ok(CleanUp::Delete),
+        "keep" => Ok(CleanUp::Keep),
+        other => Err(format!("clean_up is close, delete or keep, not `{other}`")),
+    }
+}
+
+fn unknown_key(key: &str) -> String {
+    let names = KEYS.map(|(name, _)| name);
+    match assemble::nearest(key, &names) {
+        Some(near) => format!("--set does not know the key `{key}`; did you mean `{near}`?"),
+        None => format!("--set does not know the key `{key}`; there are {}", names.join(", ")),
+    }
+}
+
+/// Sets limits of a probe.
+pub fn set_limits(probe: &mut Probe, limits: &[(Stage, Duration)]) {
+    for (stage, limit) in limits {
+        probe.set_limit(*stage, *limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_stage_and_a_time() {
+        assert_eq!(limit("return=1h30m").unwrap(), (Stage::Return, Duration::from_secs(5_400)));
+        assert!(limit("retrun=1h").unwrap_err().contains("send, accept, land"));
+        assert!(limit("return=soon").unwrap_err().contains("90s"));
+        assert!(limit("return=0s").is_err() && limit("return=-5m").is_err() && limit("return").is_err());
+    }
+
+    #[test]
+    fn every_documented_key_can_be_set_and_no_other() {
+        let mut probe = crate::report::sample::probe("x");
+        for (key, _) in KEYS {
+            let value = match key {
+                "settle" => "5s",
+                "clean_up" => "keep",
+                _ => "a@b.test",
+            };
+            let before = probe.clone();
+            assert_eq!(apply(&mut probe, key, value), Ok(()), "{key}");
+            assert_ne!(probe, before, "{key} changes something");
+        }
+        assert!(apply(&mut probe, "email.too", "x").unwrap_err().contains("`email.to`"));
+        assert!(apply(&mut probe, "settle", "soon").is_err() && apply(&mut probe, "clean_up", "burn").is_err());
+        assert!(apply(&mut probe, "email.to", " , ").is_err());
+    }
+
+    #[test]
+    fn a_pair_keeps_every_equals_sign_of_its_value() {
+        assert_eq!(pair("email.text=a=b").unwrap(), ("email.text".to_owned(), "a=b".to_owned()));
+        assert!(pair("=x").is_err() && pair("x").is_err());
+    }
+}

@@ -1,0 +1,494 @@
+//! A desk file, compiled: plain data that the interpreter walks.
+
+use super::path::Path;
+use super::template::Template;
+use crate::model::{Capability, ResultClass, View};
+use crate::problem::Problem;
+use regex::Regex;
+use std::time::Duration;
+
+/// A desk definition, ready to run.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its id, by which desks of the configuration name it.
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// Where the text came from.
+    pub origin: String,
+    /// Versions of the product against which it was recorded.
+    pub versions: Vec<String>,
+    /// A remark for people.
+    pub note: Option<String>,
+    /// True until somebody tried it on the real product.
+    pub unproven: bool,
+    pub(crate) base: Template,
+    pub(crate) hosts: Vec<HostRule>,
+    pub(crate) params: Vec<Param>,
+    pub(crate) auths: Vec<Auth>,
+    pub(crate) outcome: OutcomeRules,
+    pub(crate) finds: Vec<Find>,
+    pub(crate) read: Vec<Step>,
+    pub(crate) record: Option<Record>,
+    pub(crate) messages: Vec<Step>,
+    pub(crate) message: Option<MessageMap>,
+    pub(crate) history: Vec<Step>,
+    pub(crate) entry: Option<EntryMap>,
+    pub(crate) reply: Vec<Step>,
+    pub(crate) receipt: Option<Field>,
+    pub(crate) note_steps: Vec<Step>,
+    pub(crate) close: Vec<Step>,
+    pub(crate) delete: Vec<Step>,
+    pub(crate) move_to: Vec<Step>,
+    pub(crate) mark: Vec<Step>,
+    pub(crate) health: Vec<Step>,
+    pub(crate) health_say: Vec<Template>,
+    pub(crate) capabilities: Vec<Capability>,
+    pub(crate) views: Vec<View>,
+    pub(crate) includes: Vec<View>,
+}
+
+impl Definition {
+    /// Reads a desk file. `origin` is the file's name for messages. Every problem is reported at once.
+    pub fn parse(origin: &str, text: &str) -> Result<Definition, Vec<Problem>> {
+        super::parse::definition(origin, text)
+    }
+
+    /// What the definition can do.
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.capabilities
+    }
+
+    /// The views in which `find` can look; `Normal` is always one.
+    pub fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    /// The views that the normal search covers as well, so that looking there again would tell nothing new.
+    pub fn normal_includes(&self) -> &[View] {
+        &self.includes
+    }
+
+    /// True until somebody recorded the real product.
+    pub fn unproven(&self) -> bool {
+        self.unproven
+    }
+
+    /// The params that a desk of the configuration may set.
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+}
+
+/// A typed input of a definition.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Must be given.
+    pub required: bool,
+    /// Never shown; may come from the environment or a file.
+    pub secret: bool,
+    /// Its type.
+    pub kind: ParamKind,
+    /// What it is, for people.
+    pub doc: String,
+    /// Its value when none is given.
+    pub default: Option<toml::Value>,
+    pub(crate) pattern: Option<Regex>,
+}
+
+/// The type of a param.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamKind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Int,
+    /// True or false.
+    Bool,
+    /// An absolute http or https URL, without user, password, query or fragment.
+    Url,
+}
+
+impl ParamKind {
+    /// The name in desk files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ParamKind::Text => "text",
+            ParamKind::Int => "int",
+            ParamKind::Bool => "bool",
+            ParamKind::Url => "url",
+        }
+    }
+}
+
+/// A host to which credentials may go.
+#[derive(Debug, Clone)]
+pub(crate) struct HostRule {
+    pub template: Template,
+    /// `host(…)`: the host of a URL.
+    pub of_url: bool,
+}
+
+/// One way to sign in.
+#[derive(Debug, Clone)]
+pub(crate) struct Auth {
+    pub name: String,
+    /// Taken only when this param is set.
+    pub when: Option<String>,
+    pub kind: AuthKind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum AuthKind {
+    None,
+    Basic { user: Template, password: Template },
+    Header { name: String, value: Template },
+    Query { name: String, value: Template },
+    Bearer { token: Template },
+}
+
+impl AuthKind {
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            AuthKind::None => Vec::new(),
+            AuthKind::Basic { user, password } => vec![user, password],
+            AuthKind::Header { value, .. } | AuthKind::Query { value, .. } => vec![value],
+            AuthKind::Bearer { token } => vec![token],
+        }
+    }
+}
+
+/// How answers are named. First match wins, in the order of the fields.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OutcomeRules {
+    pub unauthorised: Rule,
+    pub throttled: Rule,
+    pub denied: Rule,
+    pub gone: Rule,
+    pub unavailable: Rule,
+    /// How long to wait when the desk does not say.
+    pub wait: Option<Duration>,
+    /// Where the answer says what is wrong.
+    pub message: Option<Path>,
+    /// Must hold in every answer.
+    pub check: Option<Path>,
+    pub fail: Vec<Fail>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rule {
+    pub status: Vec<u16>,
+    pub when: Option<Path>,
+}
+
+/// A failure that the body names.
+#[derive(Debug, Clone)]
+pub(crate) struct Fail {
+    pub name: String,
+    pub when: Path,
+    pub class: ResultClass,
+}
+
+/// One way to find tickets.
+#[derive(Debug, Clone)]
+pub(crate) struct Find {
+    pub id: String,
+    pub view: View,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Json,
+    Text,
+    /// Whatever it is: not looked at.
+    Ignored,
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub id: String,
+    pub method: Method,
+    pub target: Template,
+    /// The target is a whole URL, not a path below the base.
+    pub absolute: bool,
+    pub query: Vec<(String, Template)>,
+    pub headers: Vec<(String, Template)>,
+    pub body: Option<Body>,
+    pub auth: Option<String>,
+    /// Statuses that are a success; empty: 200 to 299.
+    pub status: Vec<u16>,
+    pub answer: Answer,
+    pub pick: Vec<Pick>,
+    pub rows: Option<Path>,
+    /// Of the rows, those that count; the others between them are their trail.
+    pub keep: Option<Path>,
+    pub matching: Option<Match>,
+    pub page: Option<Page>,
+    pub when: Option<Template>,
+    pub unless: Option<Template>,
+    pub optional: bool,
+    pub each: Option<Over>,
+    pub max: usize,
+    pub cache: Option<Duration>,
+    pub empty_if: Option<Path>,
+    pub empty_status: Vec<u16>,
+    pub check: Option<Path>,
+    pub fail: Vec<Fail>,
+    pub verify: Option<Verify>,
+    /// A writing call that by itself changes nothing (an upload).
+    pub prepares: bool,
+    /// A writing method that only reads (a search by POST).
+    pub reads: bool,
+}
+
+impl Step {
+    /// True when the call may change something at the desk.
+    pub fn writes(&self) -> bool {
+        self.method != Method::Get && !self.reads && !self.prepares
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Pick {
+    pub name: String,
+    pub source: PickSource,
+    pub optional: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum PickSource {
+    Path(Path),
+    Header(String),
+}
+
+/// What a find's row must look like.
+#[derive(Debug, Clone)]
+pub(crate) struct Match {
+    pub fields: Vec<Path>,
+    pub contains: Option<Template>,
+    pub created: Option<(Path, TimeKind)>,
+    pub id: Path,
+    pub number: Option<Path>,
+    pub hold_cause: Option<Path>,
+}
+
+/// How further pages are got.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    pub kind: PageKind,
+    pub max: usize,
+    /// Rows come newest first: one older than `since` ends the search.
+    pub newest_first: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum PageKind {
+    NextUrl(Path),
+    LinkHeader,
+    Cursor { path: Path, param: String },
+    Number { param: String, from: u64, size: Option<u64> },
+    Offset { param: String, size: u64 },
+    LastFromCount { count: Path, param: String, size: u64 },
+}
+
+/// What a repeated step goes through.
+#[derive(Debug, Clone)]
+pub(crate) enum Over {
+    /// The rows of a step, or a list inside its answer.
+    Step(String, Option<Path>),
+    /// The files of a reply.
+    Files,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Verify {
+    pub field: String,
+    pub is: Template,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    Json(Shape),
+    Form(Vec<(String, Template)>),
+    Raw { content: Template, kind: Option<Template> },
+    Text { content: Template, kind: Option<Template> },
+}
+
+/// A JSON body to be built.
+#[derive(Debug, Clone)]
+pub(crate) enum Shape {
+    Leaf(Template),
+    Const(serde_json::Value),
+    List(Vec<Shape>),
+    Map(Vec<(String, Shape)>),
+    /// `$each` / `$as`: a list; with `$key`/`$value` an object.
+    Each {
+        over: Over,
+        omit_empty: bool,
+        item: Box<Shape>,
+    },
+    EachPair {
+        over: Over,
+        omit_empty: bool,
+        key: Template,
+        value: Box<Shape>,
+    },
+    /// `$list`: a list found by a path.
+    ListOf {
+        step: String,
+        path: Path,
+        omit_empty: bool,
+    },
+}
+
+/// Where a field's value comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Step(String, Path),
+    Row(Path),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TimeKind {
+    Rfc3339,
+    EpochS,
+    EpochMs,
+    Naive(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decode {
+    Base64,
+    Json,
+    Html,
+}
+
+/// A recipe for one value.
+#[derive(Debug, Clone)]
+pub(crate) enum Field {
+    From {
+        source: Source,
+        decode: Vec<Decode>,
+        map: Option<Vec<(String, String)>>,
+        other: Option<String>,
+        not: bool,
+    },
+    /// Always the same.
+    Fixed(String),
+    /// The first that gives a value.
+    First(Vec<Field>),
+    If {
+        when: Source,
+        then: Option<Template>,
+        otherwise: Option<Template>,
+    },
+    Equals {
+        source: Source,
+        with: Template,
+        then: Template,
+        otherwise: Option<Template>,
+    },
+    LookUp {
+        key: Source,
+        within: Source,
+        by: Path,
+        take: Path,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Timed {
+    pub field: Field,
+    pub kind: TimeKind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub id: Field,
+    pub number: Option<Field>,
+    pub subject: Option<Field>,
+    pub queue: Option<Field>,
+    pub status: Option<Field>,
+    pub priority: Option<Field>,
+    pub channel: Option<Field>,
+    pub requester: Option<Field>,
+    pub hold_cause: Option<Field>,
+    pub tags: Option<Source>,
+    pub created: Option<Timed>,
+    /// An object of names and values at the desk.
+    pub fields_from: Option<Source>,
+    pub fields: Vec<(String, Field)>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct MessageMap {
+    /// The step whose rows are the messages.
+    pub main: String,
+    pub id: Field,
+    pub public: Option<Field>,
+    pub author: Option<Field>,
+    pub text: Option<Field>,
+    pub html: Option<Field>,
+    pub body: Option<(Field, Field)>,
+    pub at: Option<Timed>,
+    pub message_id: Option<Field>,
+    pub delivery: Option<Field>,
+    pub files: Option<FilesMap>,
+    /// Steps of `read` that the mapping looks at, so that they must be taken first.
+    pub needs_read: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FilesMap {
+    pub each: Source,
+    pub name: Path,
+    pub kind: Option<Path>,
+    pub size: Option<Path>,
+    pub bytes: FileBytes,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum FileBytes {
+    /// The desk does not give them.
+    None,
+    /// They stand in the row.
+    Inline { path: Path, decode: Vec<Decode> },
+    /// They are fetched; with a path they stand in a JSON answer, else they are the answer.
+    Fetch { url: Template, content: Option<Path>, decode: Vec<Decode> },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct EntryMap {
+    pub main: String,
+    pub at: Option<Timed>,
+    pub who: Option<Field>,
+    pub kind: Option<Field>,
+    pub field: Option<Field>,
+    pub old: Option<Field>,
+    pub new: Option<Field>,
+}

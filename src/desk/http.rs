@@ -1,0 +1,159 @@
+//! One HTTP exchange: bounded in time and size, never to a host that is not listed.
+
+use crate::config::DeskSettings;
+use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Certificate, Client, Method, StatusCode, Url};
+use std::time::Duration;
+
+/// The largest answer that is read, after decompression.
+pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
+/// Redirects of a GET that are followed within one host.
+const MAX_REDIRECTS: usize = 5;
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The clients of one desk.
+#[derive(Debug)]
+pub(crate) struct Http {
+    reading: Client,
+    /// Without kept connections: a connection that died unnoticed would leave a write uncertain for no reason.
+    writing: Client,
+    timeout: Duration,
+}
+
+/// A request, ready to go.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<Vec<u8>>,
+    pub writes: bool,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    pub url: Url,
+}
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Nothing reached the desk: name, connection or TLS failed.
+    NotSent(String),
+    /// The request left; what became of it is not known.
+    Unknown { text: String, timed_out: bool },
+    /// The desk wants us elsewhere, or sends too much.
+    Refused(String),
+}
+
+impl Http {
+    /// Clients for one desk; `plain` when its address is http. The error says what to change.
+    pub fn new(settings: &DeskSettings, loopback: bool) -> Result<Http, String> {
+        // Somebody else may have installed it before us: that is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let certificates = match &settings.ca {
+            None => None,
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|e| format!("cannot read the CA file {}: {e}", path.display()))?;
+                let found = Certificate::from_pem_bundle(&pem).map_err(|e| format!("{} holds no PEM certificates: {e}", path.display()))?;
+                if found.is_empty() {
+                    return Err(format!("{} holds no PEM certificates", path.display()));
+                }
+                Some(found)
+            }
+        };
+        let connect = CONNECT.min(settings.timeout / 2).max(Duration::from_millis(1));
+        let build = |idle: usize| {
+            let mut builder = Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(connect)
+                .pool_max_idle_per_host(idle)
+                .user_agent(concat!("replypath/", env!("CARGO_PKG_VERSION")));
+            if loopback {
+                builder = builder.no_proxy();
+            }
+            if let Some(certificates) = &certificates {
+                builder = builder.tls_certs_only(certificates.clone());
+            }
+            builder.build().map_err(|e| format!("cannot set up HTTPS: {}", told(&e)))
+        };
+        Ok(Http { reading: build(4)?, writing: build(0)?, timeout: settings.timeout })
+    }
+
+    /// Sends a call. A GET is tried a second time when its connection broke, and follows redirects within its host.
+    pub async fn send(&self, call: &Call, allows: &(dyn Fn(&Url) -> bool + Sync)) -> Result<Reply, Lost> {
+        let mut call = call.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let answer = match self.once(&call).await {
+                Err(Lost::Unknown { timed_out: false, .. }) if call.method == Method::GET => self.once(&call).await?,
+                other => other?,
+            };
+            let Some(target) = redirect(&call, &answer) else { return Ok(answer) };
+            let url = answer.url.join(target).map_err(|e| Lost::Refused(format!("it redirects to no valid URL: {e}")))?;
+            let same = url.host_str() == answer.url.host_str() && url.port_or_known_default() == answer.url.port_or_known_default();
+            if !same || !allows(&url) {
+                return Err(Lost::Refused(format!("it redirects to {}, which is not followed", place(&url))));
+            }
+            call.url = url;
+        }
+        Err(Lost::Refused("it redirects in a circle".to_owned()))
+    }
+
+    async fn once(&self, call: &Call) -> Result<Reply, Lost> {
+        let client = if call.writes { &self.writing } else { &self.reading };
+        let mut request = client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone()).timeout(self.timeout);
+        if let Some(body) = &call.body {
+            request = request.body(body.clone());
+        }
+        let mut answer = request.send().await.map_err(lost)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(Lost::Refused(format!("its answer is larger than {} MiB", MAX_BODY / 1024 / 1024)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status: answer.status(), headers: answer.headers().clone(), url: answer.url().clone(), body })
+    }
+}
+
+fn redirect<'a>(call: &Call, answer: &'a Reply) -> Option<&'a str> {
+    let moved = matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308);
+    (moved && call.method == Method::GET).then(|| answer.headers.get(LOCATION).and_then(|l| HeaderValue::to_str(l).ok())).flatten()
+}
+
+fn lost(error: reqwest::Error) -> Lost {
+    let text = told(&error);
+    if error.is_connect() || error.is_builder() {
+        return Lost::NotSent(text);
+    }
+    Lost::Unknown { text, timed_out: error.is_timeout() }
+}
+
+/// The error with its causes, without the URL: its query may hold what must not be shown.
+fn told(error: &reqwest::Error) -> String {
+    if error.is_timeout() && !error.is_connect() {
+        return "no answer in time".to_owned();
+    }
+    let mut text = String::new();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let line = inner.to_string();
+        if !text.contains(&line) {
+            text = if text.is_empty() { line } else { format!("{text}: {line}") };
+        }
+        cause = inner.source();
+    }
+    if text.is_empty() { "the exchange failed".to_owned() } else { text }
+}
+
+/// A URL for messages: without query, user and password.
+pub(crate) fn place(url: &Url) -> String {
+    let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}

@@ -1,0 +1,453 @@
+//! A desk spoken to through its definition: the `Desk` and `Desks` ports of the engine.
+
+use super::call::address;
+use super::definition::{Definition, FileBytes, Step};
+use super::flow::{Flow, Runner};
+use super::http::Http;
+use super::mapping::{Mapper, bare, base64_bytes, row_scopes, status_word};
+use super::matching::matches;
+use super::outcome::Failure;
+use super::path::{Json, json, null, scalar};
+use super::scope::{Item, Scope, Value};
+use super::secrets::Masks;
+use super::settings::Settings;
+use crate::config::DeskSettings;
+use crate::engine::ports::{Acted, Desk, Desks, FoundTicket, Needle, Trouble};
+use crate::model::{Attachment, Capability, HistoryEntry, ReplyContent, ReplyReceipt, Ticket, TicketMessage, TicketRef, View};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jmespath::Variable;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long the hash of a file is taken as known: the same messages are read again and again while a run waits.
+const FILE_LIFE: Duration = Duration::from_secs(300);
+const MAX_FILES: usize = 500;
+
+/// One desk of the configuration.
+#[derive(Debug)]
+pub struct HttpDesk {
+    name: String,
+    runner: Runner,
+    masks: Masks,
+    files: Mutex<HashMap<String, (Instant, u64, String)>>,
+}
+
+impl HttpDesk {
+    /// A desk from its definition and settings. Opens no connection. The error says what to change.
+    pub fn new(definition: Arc<Definition>, settings: &DeskSettings) -> Result<HttpDesk, String> {
+        let own = Settings::new(&definition, &settings.params).map_err(|(_, m)| format!("desk `{}`: {m}", settings.name))?;
+        let loopback = own.hosts.iter().all(|(h, _)| h == "localhost" || h == "[::1]" || h.starts_with("127."));
+        let http = Http::new(settings, loopback).map_err(|m| format!("desk `{}`: {m}", settings.name))?;
+        let masks = Masks::new(&own);
+        let runner = Runner::new(definition, own, http);
+        Ok(HttpDesk { name: settings.name.clone(), runner, masks, files: Mutex::default() })
+    }
+
+    fn definition(&self) -> &Definition {
+        &self.runner.definition
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        let mut scope = Scope::new(self.runner.settings.params.clone());
+        scope.set("now", Value::Time(Timestamp::now()));
+        scope
+    }
+
+    fn ticket_scope(&self, ticket: &Ticket) -> Scope<'_> {
+        let mut scope = self.id_scope(&ticket.reference);
+        scope.set("ticket.id", Value::text(ticket.reference.id.clone()));
+        scope.set("ticket.number", Value::text(ticket.reference.number.clone()));
+        scope.set_some("ticket.subject", ticket.subject.as_deref());
+        scope.set_some("ticket.queue", ticket.queue.as_deref());
+        scope.set_some("ticket.status", ticket.status.map(status_word));
+        scope.set_some("ticket.status_text", ticket.status_text.as_deref());
+        scope.set_some("ticket.requester", ticket.requester.as_deref());
+        scope.set_some("ticket.priority", ticket.priority.as_deref());
+        scope.set_some("ticket.channel", ticket.channel.as_deref());
+        scope
+    }
+
+    fn id_scope(&self, id: &TicketRef) -> Scope<'_> {
+        let mut scope = self.scope();
+        scope.set("id", Value::text(id.id.clone()));
+        scope.set("number", Value::text(id.number.clone()));
+        scope
+    }
+
+    /// A failure as the engine's word, with the desk's name and without secrets.
+    fn told(&self, what: &str, failure: Failure) -> Trouble {
+        let mut trouble = failure.trouble();
+        trouble.message = self.masks.mask(&format!("desk `{}`, {what}: {}", self.name, trouble.message));
+        trouble
+    }
+
+    fn broken(&self, what: &str, message: impl Into<String>) -> Trouble {
+        self.told(what, Failure::contract(message))
+    }
+
+    fn acted(&self, what: &str, failure: Failure) -> Acted {
+        match failure.no_effect {
+            true => Acted::NotDone(self.told(what, failure)),
+            false => Acted::Uncertain(self.told(what, failure)),
+        }
+    }
+
+    /// Takes the steps of a writing operation and verifies what it declares.
+    async fn act(&self, what: &str, steps: &[Step], scope: &mut Scope<'_>, id: &TicketRef) -> Result<(), Acted> {
+        if steps.is_empty() {
+            return Err(Acted::NotDone(self.broken(what, "its definition does not have this")));
+        }
+        match self.runner.run(steps, scope).await {
+            Ok(Flow::Done { .. }) => {}
+            Ok(Flow::Empty) => return Err(Acted::Uncertain(self.broken(what, "the desk answered with nothing"))),
+            Err(failure) => return Err(self.acted(what, failure)),
+        }
+        for step in steps {
+            if let Some(verify) = &step.verify {
+                let wanted = verify.is.string(scope).map_err(|m| Acted::Uncertain(self.broken(what, m)))?.unwrap_or_default();
+                self.verify(what, &verify.field, &wanted, id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the ticket again: some desks answer success and do nothing.
+    async fn verify(&self, what: &str, field: &str, wanted: &str, id: &TicketRef) -> Result<(), Acted> {
+        let ticket = match self.read(id).await {
+            Ok(Some(ticket)) => ticket,
+            Ok(None) => return Err(Acted::Uncertain(self.broken(what, "the ticket is gone when read again"))),
+            Err(trouble) => return Err(Acted::Uncertain(trouble)),
+        };
+        let found = match field {
+            "status" => ticket.status.map(|s| status_word(s).to_owned()),
+            "queue" => ticket.queue,
+            "subject" => ticket.subject,
+            "priority" => ticket.priority,
+            "requester" => ticket.requester,
+            "tags" => ticket.tags.map(|t| if t.iter().any(|t| t == wanted) { wanted.to_owned() } else { t.join(", ") }),
+            _ => None,
+        };
+        if found.as_deref() == Some(wanted) {
+            return Ok(());
+        }
+        let found = found.unwrap_or_else(|| "unknown".to_owned());
+        Err(Acted::NotDone(
+            self.broken(what, format!("the desk answered success, but read again the {field} is `{found}`, not `{wanted}`")),
+        ))
+    }
+
+    /// Writes an internal note.
+    pub async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        scope.set("note.text", Value::text(text));
+        self.act("note", &self.definition().note_steps, &mut scope, &ticket.reference).await
+    }
+
+    /// Moves the ticket to another queue, by the queue's name.
+    pub async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        scope.set("queue", Value::text(queue));
+        self.act("move", &self.definition().move_to, &mut scope, &ticket.reference).await
+    }
+
+    /// Runs one find strategy.
+    async fn strategy(&self, steps: &[Step], needle: &Needle) -> Result<Vec<super::matching::Found>, Failure> {
+        let mut scope = self.scope();
+        scope.set("token", Value::text(needle.token.as_str()));
+        scope.set("subject", Value::text(needle.subject.clone()));
+        scope.set("since", Value::Time(needle.since));
+        scope.set("customer.address", Value::text(needle.address.clone()));
+        scope.set("customer.email", Value::text(needle.address.clone()));
+        let Some(last) = steps.last() else { return Ok(Vec::new()) };
+        let truncated = match self.runner.run(steps, &mut scope).await? {
+            Flow::Empty => return Ok(Vec::new()),
+            Flow::Done { truncated } => truncated,
+        };
+        // A last step that was left out (`when`, `optional`) has looked at nothing.
+        let Some(rows) = scope.answer(&last.id).and_then(|a| a.as_array().cloned()) else {
+            return Err(Failure::contract(format!("step `{}` gave no list to look through", last.id)));
+        };
+        let found = matches(last, &rows, &scope)?;
+        if found.is_empty() && truncated {
+            return Err(Failure::contract(format!("nothing in the first {} rows, and there are more pages than may be read", rows.len())));
+        }
+        Ok(found)
+    }
+
+    /// Fills in size and hash of a message's files.
+    async fn hashed(&self, mapper: &Mapper<'_, '_>, message: &str) -> Result<Vec<Attachment>, Failure> {
+        let Some(map) = self.definition().message.as_ref().and_then(|m| m.files.as_ref()) else { return Ok(Vec::new()) };
+        let mut out = Vec::new();
+        for (row, mut file) in mapper.files(map).map_err(Failure::contract)? {
+            match &map.bytes {
+                FileBytes::None => {}
+                FileBytes::Inline { path, decode } => {
+                    if let Some(text) = scalar(&path.eval(&row).map_err(Failure::contract)?) {
+                        let bytes = if decode.is_empty() { text.into_bytes() } else { base64_bytes(&text).map_err(Failure::contract)? };
+                        fill(&mut file, bytes.len() as u64, hash(&bytes));
+                    }
+                }
+                FileBytes::Fetch { url, content, decode } => {
+                    let mut scope = mapper.scope.with_item(Item::Json(row));
+                    scope.set("message.id", Value::text(message));
+                    let absolute = !url.text().starts_with('/');
+                    let url = address(&self.runner.settings, url, absolute, &scope).map_err(Failure::contract)?;
+                    if let Some((size, hash)) = self.fetched(url, content.as_ref(), !decode.is_empty()).await? {
+                        fill(&mut file, size, hash);
+                    }
+                }
+            }
+            out.push(file);
+        }
+        Ok(out)
+    }
+
+    /// Size and hash of a file; none when the desk says that it does not exist.
+    async fn fetched(
+        &self,
+        url: reqwest::Url,
+        content: Option<&super::path::Path>,
+        base64: bool,
+    ) -> Result<Option<(u64, String)>, Failure> {
+        let key = url.to_string();
+        {
+            let files = self.files.lock().unwrap_or_else(|e| e.into_inner());
+            if let Some((at, size, hash)) = files.get(&key) {
+                if at.elapsed() < FILE_LIFE {
+                    return Ok(Some((*size, hash.clone())));
+                }
+            }
+        }
+        let reply = self.runner.fetch(url).await?;
+        let failed = |f: Failure| Failure { message: format!("GET {}: {}", reply.url.path(), f.message), ..f };
+        let bytes = match super::outcome::judge_file(&self.definition().outcome, &reply, Timestamp::now()).map_err(failed)? {
+            false => return Ok(None),
+            true => match content {
+                None => reply.body.clone(),
+                Some(path) => {
+                    let answer = json(&String::from_utf8_lossy(&reply.body)).map_err(|m| failed(Failure::contract(m)))?;
+                    let text = scalar(&path.eval(&answer).map_err(Failure::contract)?);
+                    let text = text.ok_or_else(|| failed(Failure::contract(format!("the answer has no `{}`", path.text()))))?;
+                    if base64 { base64_bytes(&text).map_err(|m| failed(Failure::contract(m)))? } else { text.into_bytes() }
+                }
+            },
+        };
+        let (size, hash) = (bytes.len() as u64, hash(&bytes));
+        let mut files = self.files.lock().unwrap_or_else(|e| e.into_inner());
+        if files.len() >= MAX_FILES {
+            files.clear();
+        }
+        files.insert(key, (Instant::now(), size, hash.clone()));
+        Ok(Some((size, hash)))
+    }
+}
+
+fn fill(file: &mut Attachment, size: u64, hash: String) {
+    file.size = Some(size);
+    file.sha256 = Some(hash);
+}
+
+fn hash(bytes: &[u8]) -> String {
+    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Plain text as HTML, for desks that take nothing else.
+fn html_of(text: &str) -> String {
+    format!("<p>{}</p>", super::filter::escape_html(text).replace("\r\n", "\n").replace("\n\n", "</p><p>").replace('\n', "<br>"))
+}
+
+#[async_trait]
+impl Desk for HttpDesk {
+    fn capabilities(&self) -> &[Capability] {
+        self.definition().capabilities()
+    }
+
+    fn views(&self) -> &[View] {
+        self.definition().views()
+    }
+
+    fn unproven(&self) -> bool {
+        self.definition().unproven()
+    }
+
+    async fn find(&self, needle: &Needle, view: View) -> Result<Vec<FoundTicket>, Trouble> {
+        let definition = self.definition();
+        let what = format!("find in the view {}", view.as_str());
+        let own = definition.finds.iter().any(|f| f.view == view);
+        let asked = if !own && definition.includes.contains(&view) { View::Normal } else { view };
+        let mut first: Option<Failure> = None;
+        let mut tried = false;
+        for find in definition.finds.iter().filter(|f| f.view == asked) {
+            tried = true;
+            match self.strategy(&find.steps, needle).await {
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => {
+                    let ticket = |f: super::matching::Found| FoundTicket {
+                        reference: f.reference,
+                        view: asked,
+                        strategy: find.id.clone(),
+                        hold_cause: f.hold_cause,
+                    };
+                    return Ok(found.into_iter().map(ticket).collect());
+                }
+                // Another way may still find it; but if none does, this is not "nothing there".
+                Err(failure) => first = first.or(Some(failure)),
+            }
+        }
+        match first {
+            Some(failure) => Err(self.told(&what, failure)),
+            None if !tried => Err(self.broken(&what, "its definition cannot look there")),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn read(&self, id: &TicketRef) -> Result<Option<Ticket>, Trouble> {
+        let definition = self.definition();
+        let what = format!("read ticket {}", id.number);
+        let Some(record) = &definition.record else { return Err(self.broken(&what, "its definition cannot read tickets")) };
+        let mut scope = self.id_scope(id);
+        match self.runner.run(&definition.read, &mut scope).await {
+            Ok(Flow::Done { .. }) => {}
+            Ok(Flow::Empty) => return Ok(None),
+            Err(failure) if failure.gone => return Ok(None),
+            Err(failure) => return Err(self.told(&what, failure)),
+        }
+        let row = definition.read.first().and_then(|s| scope.answer(&s.id).cloned()).unwrap_or_else(null);
+        let ticket = Mapper { scope: &scope, row }.ticket(record).map_err(|m| self.broken(&what, m))?;
+        Ok(Some(ticket))
+    }
+
+    async fn messages(&self, ticket: &Ticket) -> Result<Vec<TicketMessage>, Trouble> {
+        let definition = self.definition();
+        let what = format!("messages of ticket {}", ticket.reference.number);
+        let told = |f: Failure| self.told(&what, f);
+        let Some(map) = &definition.message else { return Err(self.broken(&what, "its definition cannot read messages")) };
+        let mut scope = self.ticket_scope(ticket);
+        if map.needs_read {
+            self.runner.run(&definition.read, &mut scope).await.map_err(told)?;
+        }
+        match self.runner.run(&definition.messages, &mut scope).await.map_err(told)? {
+            Flow::Empty => return Ok(Vec::new()),
+            Flow::Done { truncated: true } => return Err(self.broken(&what, "there are more pages than may be read")),
+            Flow::Done { truncated: false } => {}
+        }
+        let mut out = Vec::new();
+        for (inner, row) in row_scopes(&map.main, &definition.messages, &scope) {
+            let mapper = Mapper { scope: &inner, row };
+            let mut message = mapper.message(map).map_err(|m| self.broken(&what, m))?;
+            message.files = self.hashed(&mapper, &message.id).await.map_err(told)?;
+            out.push(message);
+        }
+        // Oldest first, whatever the desk's order; without times the desk's order stands.
+        if out.iter().all(|m| m.at.is_some()) {
+            out.sort_by_key(|m| m.at);
+        }
+        Ok(out)
+    }
+
+    async fn history(&self, id: &TicketRef) -> Result<Vec<HistoryEntry>, Trouble> {
+        let definition = self.definition();
+        let what = format!("history of ticket {}", id.number);
+        let Some(map) = &definition.entry else { return Err(self.broken(&what, "its definition has no history")) };
+        let mut scope = self.id_scope(id);
+        match self.runner.run(&definition.history, &mut scope).await.map_err(|f| self.told(&what, f))? {
+            Flow::Empty => return Ok(Vec::new()),
+            Flow::Done { truncated: true } => return Err(self.broken(&what, "there are more pages than may be read")),
+            Flow::Done { truncated: false } => {}
+        }
+        let entries = row_scopes(&map.main, &definition.history, &scope).into_iter();
+        let entries: Result<Vec<HistoryEntry>, String> = entries.map(|(inner, row)| Mapper { scope: &inner, row }.entry(map)).collect();
+        let mut entries = entries.map_err(|m| self.broken(&what, m))?;
+        if entries.iter().all(|e| e.at.is_some()) {
+            entries.sort_by_key(|e| e.at);
+        }
+        Ok(entries)
+    }
+
+    async fn reply(&self, ticket: &Ticket, content: &ReplyContent) -> Result<ReplyReceipt, Acted> {
+        let definition = self.definition();
+        let mut scope = self.ticket_scope(ticket);
+        scope.files = &content.attachments;
+        scope.set("reply.text", Value::text(content.text.clone()));
+        scope.set("reply.html", Value::text(content.html.clone().unwrap_or_else(|| html_of(&content.text))));
+        scope.set("reply.has_html", Value::Json(Arc::new(Variable::Bool(content.html.is_some()))));
+        self.act("reply", &definition.reply, &mut scope, &ticket.reference).await?;
+        let row: Json = definition.reply.iter().rev().find_map(|s| scope.answer(&s.id).cloned()).unwrap_or_else(null);
+        // The answer is stored by now: an unreadable receipt must not make it look otherwise.
+        let id = definition.receipt.as_ref().and_then(|f| Mapper { scope: &scope, row }.text(f).ok().flatten());
+        Ok(ReplyReceipt { message_id: id.map(|i| bare(&i)) })
+    }
+
+    async fn close(&self, ticket: &Ticket) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        self.act("close", &self.definition().close, &mut scope, &ticket.reference).await
+    }
+
+    async fn delete(&self, ticket: &Ticket) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        self.act("delete", &self.definition().delete, &mut scope, &ticket.reference).await
+    }
+
+    async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        scope.set("tag", Value::text(tag));
+        self.act("mark", &self.definition().mark, &mut scope, &ticket.reference).await
+    }
+
+    async fn health(&self) -> Result<Vec<String>, Trouble> {
+        let definition = self.definition();
+        if definition.health.is_empty() {
+            return Err(self.broken("health", "its definition has no [health]"));
+        }
+        let mut scope = self.scope();
+        if self.runner.run(&definition.health, &mut scope).await.map_err(|f| self.told("health", f))? == Flow::Empty {
+            return Err(self.broken("health", "the desk answered with nothing"));
+        }
+        let mut lines = Vec::new();
+        for template in &definition.health_say {
+            lines.extend(template.string(&scope).map_err(|m| self.broken("health", m))?);
+        }
+        if lines.is_empty() {
+            lines.push(format!("{} answers and knows us", definition.title));
+        }
+        Ok(lines.into_iter().map(|l| self.masks.mask(&l)).collect())
+    }
+}
+
+/// All desks of the configuration.
+#[derive(Debug, Default)]
+pub struct DeskSet(BTreeMap<String, Arc<HttpDesk>>);
+
+impl DeskSet {
+    /// Desks from their settings. Every problem is reported, each with the desk's name.
+    pub fn new(settings: &BTreeMap<String, DeskSettings>) -> Result<DeskSet, Vec<String>> {
+        let mut desks = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (key, one) in settings {
+            let desk = match Definition::parse(&one.source.origin, &one.source.text) {
+                Ok(definition) => HttpDesk::new(Arc::new(definition), one),
+                Err(found) => Err(found.iter().map(|p| format!("desk `{key}`: {}: {}", p.file, p.message)).collect::<Vec<_>>().join("\n")),
+            };
+            match desk {
+                Ok(desk) => {
+                    desks.insert(key.clone(), Arc::new(desk));
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(DeskSet(desks)) } else { Err(problems) }
+    }
+
+    /// A desk with all that its definition can do, beyond the engine's port.
+    pub fn get(&self, key: &str) -> Option<&Arc<HttpDesk>> {
+        self.0.get(key)
+    }
+}
+
+impl Desks for DeskSet {
+    fn desk(&self, key: &str) -> Option<Arc<dyn Desk>> {
+        self.0.get(key).map(|d| d.clone() as Arc<dyn Desk>)
+    }
+}

@@ -1,0 +1,47 @@
+//! Support desks as data: TOML definitions, their checker, and the interpreter that speaks HTTP and JSON for them.
+//!
+//! A definition is third-party input that handles secrets, so it holds no code: paths are a JMESPath subset,
+//! templates have filters but no conditions, and requests go only to the hosts that it lists.
+
+mod call;
+mod definition;
+mod filter;
+mod flow;
+mod http;
+mod live;
+mod mapping;
+mod matching;
+mod outcome;
+mod parse;
+mod path;
+mod reader;
+mod scope;
+mod secrets;
+mod settings;
+mod template;
+
+pub use definition::{Definition, Param, ParamKind};
+pub use live::{DeskSet, HttpDesk};
+
+/// The definitions that come with the program: id and text.
+pub fn built_in() -> &'static [(&'static str, &'static str)] {
+    &[("sandbox", include_str!("definitions/sandbox.toml")), ("rt", include_str!("definitions/rt.toml"))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_definition_passes_its_own_check() {
+        for (id, text) in built_in() {
+            let definition = Definition::parse(&format!("built-in:{id}"), text).unwrap_or_else(|problems| {
+                let lines: Vec<String> =
+                    problems.iter().map(|p| format!("{:?} {} ({:?})", p.span.clone().map(|s| &text[s]), p.message, p.help)).collect();
+                panic!("{id}:\n{}", lines.join("\n"));
+            });
+            assert_eq!(definition.id, *id);
+            assert!(!definition.unproven());
+        }
+    }
+}

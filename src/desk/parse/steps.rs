@@ -1,0 +1,489 @@
+//! Reads steps: one HTTP call each.
+
+use super::body::body;
+use super::names::{Names, Op};
+use crate::desk::definition::{Answer, Fail, Match, Method, Over, Page, PageKind, Pick, PickSource, Source, Step, TimeKind, Verify};
+use crate::desk::filter::{Filter, LANGUAGES};
+use crate::desk::path::Path;
+use crate::desk::reader::{Node, Table};
+use crate::desk::template::{Part, Template};
+use crate::model::ResultClass;
+use crate::suggest::suggest;
+use toml::de::DeValue;
+
+/// Rows of a repeated step, and pages, when the file does not say.
+const MAX_EACH: u64 = 50;
+
+const METHODS: [(&str, &str, Method); 5] = [
+    ("get", "get_url", Method::Get),
+    ("post", "post_url", Method::Post),
+    ("put", "put_url", Method::Put),
+    ("patch", "patch_url", Method::Patch),
+    ("delete", "delete_url", Method::Delete),
+];
+
+/// Reads a list of steps; `names` grows with every step.
+pub fn steps(tables: Vec<Table<'_>>, names: &mut Names<'_>, auths: &[String]) -> Vec<Step> {
+    let mut out: Vec<Step> = Vec::new();
+    for table in tables {
+        let Some(step) = step(&table, names, auths, out.len()) else { continue };
+        if names.steps.contains(&step.id) {
+            names.reader.problem(Some(table.span()), format!("there are two steps `{}`", step.id), Some("give each its own id".to_owned()));
+        }
+        names.steps.push(step.id.clone());
+        names.picks.extend(step.pick.iter().map(|p| format!("{}.{}", step.id, p.name)));
+        out.push(step);
+    }
+    out
+}
+
+fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) -> Option<Step> {
+    let reader = table.reader;
+    let each = table.get("each").and_then(|n| over(n, outer));
+    let names = &each.as_ref().map_or_else(|| outer.clone(), |o| outer.with_item(o));
+    let id = table.string("id").unwrap_or_else(|| format!("step{}", index + 1));
+    let target = target(table, names);
+    let languages = languages(table);
+    let query = query(table, names, &languages);
+    let step = Step {
+        method: target.as_ref().map_or(Method::Get, |t| t.0),
+        absolute: target.as_ref().is_some_and(|t| t.1),
+        query,
+        headers: pairs(table, "headers", names),
+        body: table.table("body").and_then(|t| body(&t, names)),
+        auth: auth(table, auths),
+        status: table.statuses("status"),
+        answer: answer(table),
+        pick: picks(table),
+        rows: table.path("rows"),
+        keep: table.path("keep"),
+        matching: table.table("match").map(|t| matching(&t, names)),
+        page: table.table("page").and_then(|t| page(&t)),
+        when: condition(table, "when", names),
+        unless: condition(table, "unless", names),
+        optional: table.boolean("optional").unwrap_or(false),
+        max: table.get("max").and_then(|n| reader.number(n, "`max`", 1..=1000)).unwrap_or(MAX_EACH) as usize,
+        cache: table.get("cache").and_then(|n| reader.duration(n, "`cache`")),
+        empty_if: table.path("empty_if"),
+        empty_status: table.statuses("empty_status"),
+        check: table.path("check"),
+        fail: table.table("fail").map(|t| fails(&t)).unwrap_or_default(),
+        verify: table.table("verify").and_then(|t| verify(&t, names)),
+        prepares: table.boolean("prepares").unwrap_or(false),
+        reads: table.boolean("reads").unwrap_or(names.op == Op::Find),
+        each,
+        target: target.map_or_else(|| Template::parse("/").ok(), |t| Some(t.2))?,
+        id,
+    };
+    consistent(table, &step);
+    table.finish("a step", &["form", "submit", "fill", "cookies", "redirect", "always", "limit"]);
+    Some(step)
+}
+
+/// Keys that need one another.
+fn consistent(table: &Table<'_>, step: &Step) {
+    let needs_rows: [(&'static str, bool); 3] =
+        [("match", step.matching.is_some()), ("keep", step.keep.is_some()), ("page", step.page.is_some())];
+    for (key, present) in needs_rows {
+        if present && step.rows.is_none() {
+            table.reader.problem(
+                table.key_span(key),
+                format!("`{key}` needs `rows`"),
+                Some("say where the list is: rows = \"items\"".to_owned()),
+            );
+        }
+    }
+    if step.cache.is_some() && step.method != Method::Get {
+        table.reader.problem(table.key_span("cache"), "only a get can be cached", None);
+    }
+    if step.answer != Answer::Json && (step.rows.is_some() || step.check.is_some() || step.empty_if.is_some()) {
+        table.reader.problem(table.key_span("as"), "rows, check and empty_if need as = \"json\"", None);
+    }
+    if step.body.is_some() && step.method == Method::Get {
+        table.reader.problem(table.key_span("body"), "a get has no body", Some("use `query`".to_owned()));
+    }
+}
+
+fn target(table: &Table<'_>, names: &Names<'_>) -> Option<(Method, bool, Template)> {
+    let mut found = None;
+    for (relative, absolute, method) in METHODS {
+        for (key, whole) in [(relative, false), (absolute, true)] {
+            let Some(node) = table.get(key) else { continue };
+            if found.is_some() {
+                table.reader.problem(
+                    table.key_span(key),
+                    "a step makes one call",
+                    Some("write a step of its own for the second".to_owned()),
+                );
+                continue;
+            }
+            let Some(template) = names.template(node, &format!("`{key}`")) else { continue };
+            if !whole && !template.text().starts_with('/') {
+                table.reader.problem(
+                    Some(node.span()),
+                    format!("`{key}` is a path below `base`"),
+                    Some(format!("begin with `/`, or use `{absolute}`")),
+                );
+            }
+            if template.text().contains(['?', '#'])
+                && template.expressions().all(|e| !matches!(e.name, crate::desk::template::Name::Step(..)))
+            {
+                table.reader.problem(
+                    Some(node.span()),
+                    format!("`{key}` holds a query"),
+                    Some("put it under `query`, so that values are encoded".to_owned()),
+                );
+            }
+            found = Some((method, whole, template));
+        }
+    }
+    if found.is_none() && METHODS.iter().all(|(a, b, _)| table.key_span(a).is_none() && table.key_span(b).is_none()) {
+        let help = "a step has one of get, post, put, patch, delete (a path) or get_url, post_url, … (a whole URL)".to_owned();
+        table.reader.problem(Some(table.span()), "this step calls nothing", Some(help));
+    }
+    found
+}
+
+/// The query languages that the step declares for its query parameters.
+fn languages(table: &Table<'_>) -> Vec<(String, &'static str)> {
+    let Some(declared) = table.table("language") else { return Vec::new() };
+    let mut out = Vec::new();
+    for (param, _, node) in declared.entries() {
+        let Some(name) = table.reader.string(node, "a language") else { continue };
+        match LANGUAGES.iter().find(|l| **l == name) {
+            Some(language) => out.push((param.to_owned(), *language)),
+            None => {
+                let help = suggest(&name, LANGUAGES)
+                    .map_or_else(|| format!("languages: {}", LANGUAGES.join(", ")), |n| format!("did you mean `{n}`?"));
+                table.reader.problem(Some(node.span()), format!("there is no language `{name}`"), Some(help));
+            }
+        }
+    }
+    out
+}
+
+fn query(table: &Table<'_>, names: &Names<'_>, languages: &[(String, &'static str)]) -> Vec<(String, Template)> {
+    let found = nodes(table, "query");
+    for (language, _) in languages {
+        if !found.iter().any(|(name, _)| name == language) {
+            table.reader.problem(table.key_span("language"), format!("the query has no `{language}`"), None);
+        }
+    }
+    let mut out = Vec::new();
+    for (name, node) in found {
+        let Some(template) = value_template(node, names) else { continue };
+        let language = languages.iter().find(|(p, _)| *p == name).map(|(_, l)| *l);
+        quoted(node, names, &template, language);
+        out.push((name, template));
+    }
+    out
+}
+
+/// Every value that enters a query language goes through a filter that quotes for it.
+fn quoted(node: Node<'_>, names: &Names<'_>, template: &Template, language: Option<&'static str>) {
+    let composed = template.parts().len() > 1 && template.parts().iter().any(|p| matches!(p, Part::Text(_)));
+    if language.is_none() && !composed {
+        return;
+    }
+    for expr in template.expressions() {
+        let good = match language {
+            Some(language) => expr.filters.iter().rev().find(|f| **f != Filter::OmitEmpty).is_some_and(|f| f.quotes_for(language)),
+            None => expr.filters.iter().any(Filter::quotes),
+        };
+        if good {
+            continue;
+        }
+        let span = names.expr_span(node, template.text(), expr);
+        let shown = expr.shown();
+        let (message, filter) = match language {
+            Some(l) => (format!("`{shown}` enters a query in {l} unquoted"), l.to_owned()),
+            None => (format!("`{shown}` stands unquoted inside a longer query value"), "phrase".to_owned()),
+        };
+        names.reader.problem(Some(span), message, Some(format!("end it with a quoting filter: `${{{shown}|{filter}}}`")));
+    }
+}
+
+/// A value that may be a string, number or boolean.
+pub fn value_template(node: Node<'_>, names: &Names<'_>) -> Option<Template> {
+    match node.get_ref() {
+        DeValue::Integer(i) => Template::parse(&i.to_string()).ok(),
+        DeValue::Boolean(b) => Template::parse(&b.to_string()).ok(),
+        _ => names.template(node, "this value"),
+    }
+}
+
+/// A table, or a list of pairs, as names and values in order.
+pub fn nodes<'t>(table: &Table<'t>, key: &'static str) -> Vec<(String, Node<'t>)> {
+    let Some(node) = table.get(key) else { return Vec::new() };
+    match node.get_ref() {
+        DeValue::Table(_) => {
+            let inner = table.reader.table(node, key);
+            inner.map(|t| t.entries().into_iter().map(|(k, _, n)| (k.to_owned(), n)).collect()).unwrap_or_default()
+        }
+        DeValue::Array(list) => list
+            .iter()
+            .filter_map(|pair| match pair.get_ref() {
+                DeValue::Array(two) if two.len() == 2 => Some((table.reader.string(&two[0], "a name")?, &two[1])),
+                _ => {
+                    table.reader.wrong(pair, &format!("an entry of `{key}`"), "a pair: [\"name\", \"value\"]");
+                    None
+                }
+            })
+            .collect(),
+        _ => {
+            table.reader.wrong(node, &format!("`{key}`"), "a table, or a list of pairs");
+            Vec::new()
+        }
+    }
+}
+
+/// A table or list of pairs of templates.
+pub fn pairs(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Vec<(String, Template)> {
+    nodes(table, key).into_iter().filter_map(|(name, node)| Some((name, value_template(node, names)?))).collect()
+}
+
+fn auth(table: &Table<'_>, auths: &[String]) -> Option<String> {
+    let node = table.get("auth")?;
+    let name = table.reader.string(node, "`auth`")?;
+    if name != "none" && !auths.contains(&name) {
+        let near = suggest(&name, auths.iter().map(String::as_str).chain(["none"])).map(|n| format!("did you mean `{n}`?"));
+        table.reader.problem(Some(node.span()), format!("there is no [auth.{name}]"), near);
+    }
+    Some(name)
+}
+
+fn answer(table: &Table<'_>) -> Answer {
+    let Some(node) = table.get("as") else { return Answer::Json };
+    match table.reader.string(node, "`as`").as_deref() {
+        Some("json") | None => Answer::Json,
+        Some("text") => Answer::Text,
+        Some("ignored") => Answer::Ignored,
+        Some("html") => {
+            table.reader.problem(Some(node.span()), "as = \"html\" is reserved, not in this release", None);
+            Answer::Text
+        }
+        Some(other) => {
+            table.reader.problem(
+                Some(node.span()),
+                format!("an answer cannot be read as `{other}`"),
+                Some("json, text or ignored".to_owned()),
+            );
+            Answer::Json
+        }
+    }
+}
+
+fn picks(table: &Table<'_>) -> Vec<Pick> {
+    let mut out = Vec::new();
+    for (key, optional) in [("pick", false), ("pick_optional", true)] {
+        let Some(picks) = table.table(key) else { continue };
+        for (name, _, node) in picks.entries() {
+            let Some(text) = table.reader.string(node, "a pick") else { continue };
+            let source = match text.strip_prefix("header:") {
+                Some(header) => PickSource::Header(header.trim().to_owned()),
+                None => match Path::parse(&text) {
+                    Ok(path) => PickSource::Path(path),
+                    Err(e) => {
+                        table.reader.inside(node, &text, e);
+                        continue;
+                    }
+                },
+            };
+            out.push(Pick { name: name.to_owned(), source, optional });
+        }
+    }
+    out
+}
+
+fn matching(table: &Table<'_>, names: &Names<'_>) -> Match {
+    if names.op != Op::Find {
+        table.reader.problem(Some(table.span()), "`match` belongs to [[find]]", Some("use `keep` to choose rows".to_owned()));
+    }
+    let mut fields = Vec::new();
+    let node = table.get("field");
+    let nodes = node.map(|n| if n.get_ref().is_str() { vec![n] } else { table.reader.list(n, "`field`") }).unwrap_or_default();
+    for node in nodes {
+        fields.extend(table.reader.path(node, "`field`"));
+    }
+    let contains = table.get("contains").and_then(|n| names.template(n, "`contains`"));
+    if fields.is_empty() != contains.is_none() {
+        table.reader.problem(Some(table.span()), "`field` and `contains` belong together", None);
+    }
+    let kind = time_kind(table, "time");
+    let out = Match {
+        fields,
+        contains,
+        created: table.path("created").map(|p| (p, kind)),
+        id: table.path("id").unwrap_or_else(|| Path::field("id")),
+        number: table.path("number"),
+        hold_cause: table.path("hold_cause"),
+    };
+    table.finish("`match`", &[]);
+    out
+}
+
+/// How a time is written: `rfc3339`, `epoch_s`, `epoch_ms` or `naive:ZONE`.
+pub fn time_kind(table: &Table<'_>, key: &'static str) -> TimeKind {
+    let Some(node) = table.get(key) else { return TimeKind::Rfc3339 };
+    let Some(text) = table.reader.string(node, "`time`") else { return TimeKind::Rfc3339 };
+    match text.as_str() {
+        "rfc3339" => TimeKind::Rfc3339,
+        "epoch_s" => TimeKind::EpochS,
+        "epoch_ms" => TimeKind::EpochMs,
+        other => match other.strip_prefix("naive:") {
+            Some(zone) => {
+                if let Err(e) = jiff::tz::TimeZone::get(zone) {
+                    table.reader.problem(Some(node.span()), format!("there is no time zone `{zone}`"), Some(e.to_string()));
+                }
+                TimeKind::Naive(zone.to_owned())
+            }
+            None => {
+                let help = suggest(other, ["rfc3339", "epoch_s", "epoch_ms"])
+                    .map_or_else(|| "rfc3339, epoch_s, epoch_ms or naive:ZONE".to_owned(), |n| format!("did you mean `{n}`?"));
+                table.reader.problem(Some(node.span()), format!("there is no kind of time `{other}`"), Some(help));
+                TimeKind::Rfc3339
+            }
+        },
+    }
+}
+
+fn page(table: &Table<'_>) -> Option<Page> {
+    let reader = table.reader;
+    let max = table.get("max").and_then(|n| reader.number(n, "`max`", 1..=100));
+    if max.is_none() && table.key_span("max").is_none() {
+        reader.problem(Some(table.span()), "`page` needs `max`", Some("say how many pages may be read: max = 3".to_owned()));
+    }
+    let next_url = table.path("next_url").map(PageKind::NextUrl);
+    let link = table.boolean("link_header").unwrap_or(false).then_some(PageKind::LinkHeader);
+    let cursor = table.path("cursor");
+    let number = table.string("number");
+    let offset = table.string("offset");
+    let count = table.path("last_from_count");
+    let param = table.string("param");
+    let from = table.get("from").and_then(|n| reader.number(n, "`from`", 0..=1)).unwrap_or(1);
+    let size = table.get("size").and_then(|n| reader.number(n, "`size`", 1..=10_000));
+    let newest_first = table.boolean("newest_first").unwrap_or(false);
+    let mut need = |what: &str| reader.problem(Some(table.span()), format!("`page` needs {what}"), None);
+    let cursor = match (cursor, param) {
+        (Some(path), Some(param)) => Some(PageKind::Cursor { path, param }),
+        (Some(_), None) => {
+            need("`param` with `cursor`");
+            None
+        }
+        (None, _) => None,
+    };
+    let offset = match (offset, size) {
+        (Some(param), Some(size)) => Some(PageKind::Offset { param, size }),
+        (Some(_), None) => {
+            need("`size` with `offset`");
+            None
+        }
+        (None, _) => None,
+    };
+    let number = match (count, number, size) {
+        (Some(count), Some(param), Some(size)) => Some(PageKind::LastFromCount { count, param, size }),
+        (Some(_), _, _) => {
+            need("`number` and `size` with `last_from_count`");
+            None
+        }
+        (None, Some(param), size) => Some(PageKind::Number { param, from, size }),
+        (None, None, _) => None,
+    };
+    let mut kinds: Vec<PageKind> = [next_url, link, cursor, offset, number].into_iter().flatten().collect();
+    table.finish("`page`", &["range"]);
+    if kinds.len() > 1 {
+        reader.problem(
+            Some(table.span()),
+            "`page` knows one way to go on",
+            Some("keep one of next_url, link_header, cursor, number, offset".to_owned()),
+        );
+    }
+    let Some(kind) = kinds.pop() else {
+        let help = "next_url, link_header, cursor with param, number, offset with size, or last_from_count".to_owned();
+        reader.problem(Some(table.span()), "`page` does not say how to go on", Some(help));
+        return None;
+    };
+    Some(Page { kind, max: max.unwrap_or(1) as usize, newest_first })
+}
+
+/// `when` and `unless`: a template, or just the name in it.
+fn condition(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Option<Template> {
+    let node = table.get(key)?;
+    let text = table.reader.string(node, &format!("`{key}`"))?;
+    let text = if text.contains("${") { text } else { format!("${{{text}}}") };
+    names.template_text(node, &text)
+}
+
+/// What `each` goes through: `files`, a step, or `step:path`.
+pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
+    let text = names.reader.string(node, "`each`")?;
+    if text == "files" {
+        if names.op != Op::Reply {
+            names.reader.problem(Some(node.span()), "only a reply has files", None);
+        }
+        return Some(Over::Files);
+    }
+    if !text.contains(':') {
+        if !names.steps.contains(&text) {
+            let help = suggest(&text, names.steps.iter().map(String::as_str).chain(["files"])).map(|n| format!("did you mean `{n}`?"));
+            names.reader.problem(Some(node.span()), format!("no step `{text}` has an answer here"), help);
+        }
+        return Some(Over::Step(text, None));
+    }
+    match names.source(node, "`each`")? {
+        Source::Step(step, path) => Some(Over::Step(step, Some(path))),
+        Source::Row(_) => {
+            names.reader.problem(Some(node.span()), "`each` goes through a step", Some("write step:path".to_owned()));
+            None
+        }
+    }
+}
+
+/// Named failures of a body: `name = "path"` or `name = { when = "path", class = "denied" }`.
+pub fn fails(table: &Table<'_>) -> Vec<Fail> {
+    let mut out = Vec::new();
+    for (name, _, node) in table.entries() {
+        let (path, class) = match node.get_ref() {
+            DeValue::Table(_) => {
+                let Some(inner) = table.reader.table(node, "a failure") else { continue };
+                let path = inner.path("when");
+                let class = inner.get("class").and_then(|n| class(&inner, n)).unwrap_or(ResultClass::Denied);
+                if path.is_none() && inner.key_span("when").is_none() {
+                    table.reader.problem(Some(node.span()), "a failure needs `when`", None);
+                }
+                inner.finish("a failure", &[]);
+                (path, class)
+            }
+            _ => (table.reader.path(node, "a failure"), ResultClass::Denied),
+        };
+        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class }));
+    }
+    out
+}
+
+fn class(table: &Table<'_>, node: Node<'_>) -> Option<ResultClass> {
+    let all =
+        [ResultClass::Throttled, ResultClass::Unauthorised, ResultClass::Unavailable, ResultClass::Denied, ResultClass::BrokenContract];
+    let name = table.reader.string(node, "`class`")?;
+    let found = all.into_iter().find(|c| c.as_str() == name);
+    if found.is_none() {
+        let near = suggest(&name, all.map(ResultClass::as_str)).map(|n| format!("did you mean `{n}`?"));
+        let help = near.unwrap_or_else(|| all.map(ResultClass::as_str).join(", "));
+        table.reader.problem(Some(node.span()), format!("there is no class `{name}`"), Some(help));
+    }
+    found
+}
+
+fn verify(table: &Table<'_>, names: &Names<'_>) -> Option<Verify> {
+    const FIELDS: [&str; 6] = ["status", "queue", "tags", "subject", "priority", "requester"];
+    let field = table.string("read");
+    let is = table.get("is").and_then(|n| names.template(n, "`is`"));
+    table.finish("`verify`", &[]);
+    let field = field?;
+    if !FIELDS.contains(&field.as_str()) {
+        let help = suggest(&field, FIELDS).map_or_else(|| FIELDS.join(", "), |n| format!("did you mean `{n}`?"));
+        table.reader.problem(table.key_span("read"), format!("`{field}` cannot be verified"), Some(help));
+        return None;
+    }
+    Some(Verify { field, is: is? })
+}

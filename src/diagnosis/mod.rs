@@ -1,0 +1,112 @@
+//! From what a run has seen to its verdict, stage, fault and blame. Pure: nothing is asked again.
+
+pub mod catalogue;
+
+use crate::model::{Blame, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
+
+/// Goes up with every change that can change an answer.
+pub const RULES_VERSION: u32 = 1;
+
+/// The answer for a run whose stages are all decided.
+pub fn diagnose(run: &Run) -> Diagnosis {
+    let decided = |outcome: Outcome| Stage::ALL.into_iter().find(|s| run.stages.get(s).and_then(|r| r.outcome) == Some(outcome));
+    // What clean-up left is reported, but it is no verdict on the reply path.
+    let unknown = decided(Outcome::Unknown).filter(|s| *s != Stage::CleanUp);
+    let (verdict, stage) = match (decided(Outcome::Fail), unknown) {
+        (Some(stage), _) => (Verdict::Fail, Some(stage)),
+        (None, Some(stage)) => (Verdict::Unknown, Some(cause_of_unknown(run, stage))),
+        (None, None) if run.interrupted => (Verdict::Unknown, None),
+        (None, None) if nothing_proved(run) => (Verdict::Unknown, None),
+        (None, None) => (Verdict::Pass, None),
+    };
+    let record = stage.and_then(|s| run.stages.get(&s));
+    let mut candidates = record.map(|r| r.hints.clone()).unwrap_or_default();
+    if verdict == Verdict::Unknown && candidates.is_empty() {
+        candidates.push(if run.interrupted { "interrupted" } else { "cannot-tell" }.to_owned());
+    }
+    if verdict == Verdict::Fail {
+        narrow(run, stage, &mut candidates);
+    }
+    let fault = (candidates.len() == 1).then(|| candidates.first().cloned()).flatten();
+    let known: Vec<&catalogue::Fault> = candidates.iter().filter_map(|c| catalogue::fault(c)).collect();
+    let first = known.first();
+    Diagnosis {
+        verdict,
+        stage,
+        blame: match verdict {
+            Verdict::Pass => None,
+            Verdict::Fail => Some(first.map_or(Blame::Desk, |f| f.blame)),
+            // Whatever kept us from looking, it proves nothing against the desk.
+            Verdict::Unknown => {
+                Some(first.map_or(Blame::Monitor, |f| if f.blame == Blame::Provider { Blame::Provider } else { Blame::Monitor }))
+            }
+        },
+        severity: (verdict != Verdict::Pass).then(|| known.iter().map(|f| f.severity).max().unwrap_or(Severity::Major)),
+        security: verdict == Verdict::Fail && all_hints(run).any(|h| catalogue::fault(h).is_some_and(|f| f.security)),
+        summary: summary(run, verdict, stage, record, &candidates),
+        notes: notes(run),
+        rules_version: RULES_VERSION,
+        fault,
+        candidates,
+    }
+}
+
+fn all_hints(run: &Run) -> impl Iterator<Item = &String> {
+    run.stages.values().filter(|r| r.outcome == Some(Outcome::Fail)).flat_map(|r| &r.hints)
+}
+
+/// `accept` is unknown when nothing else could be judged either: the stage that says why names the cause.
+fn cause_of_unknown(run: &Run, first: Stage) -> Stage {
+    let with_hint = |s: &Stage| run.stages.get(s).is_some_and(|r| r.outcome == Some(Outcome::Unknown) && !r.hints.is_empty());
+    Stage::ALL.into_iter().find(with_hint).unwrap_or(first)
+}
+
+/// A run in which no stage of the journey was judged proves nothing.
+fn nothing_proved(run: &Run) -> bool {
+    !Stage::ALL.into_iter().any(|s| s != Stage::CleanUp && run.stages.get(&s).and_then(|r| r.outcome) == Some(Outcome::Pass))
+}
+
+/// What the other stages of the same run rule out or make likely.
+fn narrow(run: &Run, stage: Option<Stage>, candidates: &mut Vec<String>) {
+    let outcome = |s: Stage| run.stages.get(&s).and_then(|r| r.outcome);
+    if stage == Some(Stage::Acknowledge) && candidates.iter().any(|c| c == "ack-condition-broken") {
+        match outcome(Stage::Return) {
+            // Answers get through, so only the automatic reply is missing.
+            Some(Outcome::Pass) => candidates.retain(|c| c == "ack-condition-broken"),
+            Some(Outcome::Fail) if run.stages.get(&Stage::Return).is_some_and(missing_mail) => {
+                candidates.insert(0, "reply-fails-unnoticed".to_owned())
+            }
+            _ => {}
+        }
+    }
+}
+
+fn missing_mail(record: &StageRecord) -> bool {
+    record.checks.iter().any(|c| c.check == "answer" && c.outcome == Outcome::Fail)
+}
+
+fn summary(run: &Run, verdict: Verdict, stage: Option<Stage>, record: Option<&StageRecord>, candidates: &[String]) -> String {
+    let Some(stage) = stage else {
+        return match verdict {
+            Verdict::Pass => "every stage was seen to work".to_owned(),
+            _ if run.interrupted => "interrupted before the journey was over".to_owned(),
+            _ => "nothing could be judged".to_owned(),
+        };
+    };
+    let wanted = if verdict == Verdict::Fail { Outcome::Fail } else { Outcome::Unknown };
+    let checks: Vec<&Check> = record.map(|r| r.checks.iter().filter(|c| c.outcome == wanted).collect()).unwrap_or_default();
+    let titles: Vec<&str> = candidates.iter().map(|c| catalogue::fault(c).map_or(c.as_str(), |f| f.title.as_str())).collect();
+    let cause = titles.join(", or ");
+    match checks.first() {
+        Some(check) => format!("{stage}: {}: expected {}, found {} ({cause})", check.check, check.expected, check.found),
+        None => format!("{stage}: {cause}"),
+    }
+}
+
+fn notes(run: &Run) -> Vec<String> {
+    let mut notes = run.notes.clone();
+    for leftover in &run.leftovers {
+        notes.push(format!("left over: {}: {}", leftover.what, leftover.why));
+    }
+    notes
+}

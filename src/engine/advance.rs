@@ -1,0 +1,151 @@
+//! One advance of one run: look at what is due, act, decide, store, give back.
+
+use super::Parts;
+use super::journey::{Journey, Walk};
+use super::ports::{Claimed, RunEvent, StoreError};
+use crate::clock::after;
+use crate::model::{Outcome, Phase, Stage};
+use jiff::Timestamp;
+
+/// Moves a claimed run on as far as it goes now, and stores it.
+pub(super) async fn advance(parts: &Parts, claimed: Claimed) {
+    let id = claimed.run.id.clone();
+    let mut journey = Journey::new(parts, claimed);
+    match journey.walk().await {
+        Ok(()) => {}
+        Err(StoreError::Conflict(_)) => tracing::debug!(run = %id, "the run was moved on elsewhere"),
+        Err(error) => tracing::error!(run = %id, %error, "the run could not be stored; it goes on from its last stored step"),
+    }
+}
+
+impl Journey<'_> {
+    async fn walk(&mut self) -> Walk<()> {
+        let due = loop {
+            let phase = self.run.phase;
+            let due = match phase {
+                Phase::Active => self.travel().await?,
+                Phase::Settling => self.settle().await?,
+                Phase::CleaningUp => self.clean_up().await?,
+                Phase::Finished => self.after_verdict().await?,
+            };
+            // A phase that may begin at once needs no commit of its own: what must not be lost is stored by its acts.
+            let at_once = self.run.phase != phase && !self.finished_now && due.is_some_and(|d| d <= self.now());
+            if !at_once {
+                break due;
+            }
+        };
+        self.commit(due, false, false).await?;
+        if self.finished_now {
+            self.parts.tell(RunEvent::Finished(Box::new(self.run.clone())));
+        }
+        Ok(())
+    }
+
+    /// One round over the stages that are open. Gives the time of the next round.
+    async fn travel(&mut self) -> Walk<Option<Timestamp>> {
+        if self.run.interrupted {
+            return self.stop_short();
+        }
+        let mut next = Vec::new();
+        next.extend(self.send().await?);
+        self.judge_mails();
+        next.extend(self.land().await?);
+        next.extend(self.judge_ticket().await?);
+        next.extend(self.mark().await?);
+        next.extend(self.reply().await?);
+        next.extend(self.await_mail(Stage::Acknowledge).await?);
+        next.extend(self.await_mail(Stage::Return).await?);
+        next.extend(self.follow_up().await?);
+        self.judge_accept();
+        self.end_unreachable();
+        next.extend(self.is_open(Stage::Accept).then(|| self.deadline(Stage::Accept)).filter(|d| *d > self.now()));
+        if next.is_empty() && !Stage::ALL.into_iter().any(|s| self.is_open(s)) {
+            // Nothing is awaited, so nothing that has not begun can begin any more.
+            let rest: Vec<Stage> = Stage::ALL.into_iter().filter(|s| *s != Stage::CleanUp).collect();
+            self.not_reached_all(&rest);
+        }
+        if self.all_decided() {
+            self.run.phase = Phase::Settling;
+            let quiet = if self.run.stages.values().any(|r| r.outcome == Some(Outcome::Pass)) {
+                self.run.probe.settle
+            } else {
+                std::time::Duration::ZERO
+            };
+            self.run.settle_until = Some(after(self.now(), quiet));
+            self.watch_mailbox(false);
+            return Ok(Some(if quiet.is_zero() { self.now() } else { after(self.now(), quiet) }));
+        }
+        self.watch_mailbox(true);
+        Ok(Some(next.into_iter().min().unwrap_or_else(|| after(self.now(), std::time::Duration::from_secs(30)))))
+    }
+
+    /// The user asked to stop: what is open ends as not reached, and clean-up begins.
+    fn stop_short(&mut self) -> Walk<Option<Timestamp>> {
+        for stage in Stage::ALL.into_iter().filter(|s| *s != Stage::CleanUp) {
+            if self.is_open(stage) {
+                self.unknown(stage, "interrupted");
+            } else {
+                self.not_reached(stage);
+            }
+        }
+        self.run.phase = Phase::CleaningUp;
+        Ok(Some(self.now()))
+    }
+
+    /// Accept is seen through what follows it: a ticket or any mail of the desk. With no sign either way it stays
+    /// unknown once landing is decided, so that a loss stands at `land`.
+    fn judge_accept(&mut self) {
+        if !self.is_open(Stage::Accept) {
+            return;
+        }
+        let landed = self.outcome(Stage::Land) == Some(Outcome::Pass) || !self.run.tickets.is_empty();
+        let answered = self.run.mails.iter().any(|m| m.role.is_from_desk()) || self.outcome(Stage::Return) == Some(Outcome::Pass);
+        if landed || answered {
+            self.close(Stage::Accept, Outcome::Pass);
+        } else if self.others_decided() || (!self.takes(Stage::Land) && self.now() >= self.deadline(Stage::Accept)) {
+            self.check(Stage::Accept, "taken over", Outcome::Unknown, "a ticket, an acknowledgement or a bounce", "no sign either way");
+            self.close(Stage::Accept, Outcome::Unknown);
+        }
+    }
+
+    fn others_decided(&self) -> bool {
+        let waits = [Stage::Land, Stage::Acknowledge, Stage::Return];
+        self.outcome(Stage::Send).is_some() && waits.into_iter().all(|s| !self.takes(s) || self.outcome(s).is_some())
+    }
+
+    /// Ends stages whose condition can no longer come true.
+    fn end_unreachable(&mut self) {
+        if matches!(self.outcome(Stage::Send), Some(Outcome::Fail | Outcome::Unknown)) && !self.send_is_uncertain() {
+            self.not_reached_all(&[Stage::Accept, Stage::Land, Stage::Acknowledge]);
+        }
+        if self.outcome(Stage::Accept) == Some(Outcome::Fail) {
+            self.not_reached_all(&[Stage::Land, Stage::Acknowledge]);
+        }
+        let landed = match self.outcome(Stage::Land) {
+            Some(outcome) => outcome == Outcome::Pass,
+            None => self.takes(Stage::Land) || self.run.probe.desk.is_none(),
+        };
+        if !landed {
+            self.not_reached_all(&[Stage::Queue, Stage::Format, Stage::Reply]);
+        }
+        if self.takes(Stage::Reply) && matches!(self.outcome(Stage::Reply), Some(Outcome::Fail | Outcome::Unknown | Outcome::NotReached)) {
+            // An internal note is never sent, an answer that was not written cannot come; one on its way may.
+            if !self.answer_may_come() {
+                self.not_reached_all(&[Stage::Return]);
+            }
+        }
+        if !self.follow_up_possible() {
+            self.not_reached_all(&[Stage::FollowUp]);
+        }
+    }
+
+    fn not_reached_all(&mut self, stages: &[Stage]) {
+        for stage in stages {
+            self.not_reached(*stage);
+        }
+    }
+
+    fn all_decided(&self) -> bool {
+        Stage::ALL.into_iter().filter(|s| *s != Stage::CleanUp && self.takes(*s)).all(|s| self.outcome(s).is_some())
+    }
+}

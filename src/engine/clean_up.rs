@@ -1,0 +1,239 @@
+//! Clean-up, the verdict, and what still comes afterwards.
+//!
+//! Clean-up always runs and never changes another stage's verdict. What it may not or cannot remove it reports.
+
+use super::journey::{Journey, Walk};
+use super::mailbox::is_newer;
+use super::ports::{Acted, Desk, RunEvent};
+use crate::clock::after;
+use crate::diagnosis;
+use crate::model::{
+    ActKind, ActState, Capability, CleanUp, ClosingNotice, Leftover, MailKey, MailRole, Outcome, Phase, Stage, TicketRef, TicketStatus,
+};
+use jiff::Timestamp;
+use std::time::Duration;
+
+impl Journey<'_> {
+    /// Closes or deletes the tickets, waits for the mail that this may send, removes the run's mail, gives the verdict.
+    pub(super) async fn clean_up(&mut self) -> Walk<Option<Timestamp>> {
+        if self.outcome(Stage::CleanUp).is_none() && !self.is_open(Stage::CleanUp) {
+            self.open(Stage::CleanUp);
+            self.end_tickets().await?;
+            let closed = self.run.acts.iter().any(|a| matches!(a.kind, ActKind::Close | ActKind::Delete));
+            let quiet = if closed && !self.run.interrupted { self.run.probe.settle.min(Duration::from_secs(30)) } else { Duration::ZERO };
+            self.run.settle_until = Some(after(self.now(), quiet));
+        }
+        let until = self.run.settle_until.unwrap_or_else(|| self.now());
+        if self.now() < until {
+            self.watch_mailbox(true);
+            return Ok(Some(until));
+        }
+        self.remove_mails().await?;
+        self.judge_clean_up();
+        self.give_verdict();
+        let watch_until = after(self.now(), self.run.probe.watch_after);
+        if let Some(position) = self.run.position.filter(|_| !self.run.probe.watch_after.is_zero()) {
+            self.parts.mailboxes.watch(&self.run.probe.account, position, watch_until, false);
+            return Ok(Some(watch_until));
+        }
+        Ok(None)
+    }
+
+    async fn end_tickets(&mut self) -> Walk<()> {
+        if self.run.probe.clean_up == CleanUp::Keep {
+            return Ok(());
+        }
+        let Some(desk) = self.desk() else { return Ok(()) };
+        for reference in self.run.tickets.clone() {
+            self.end_ticket(&*desk, &reference).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_ticket(&mut self, desk: &dyn Desk, reference: &TicketRef) -> Walk<()> {
+        let can = |c: Capability| desk.capabilities().contains(&c);
+        let kind = match self.run.probe.clean_up {
+            CleanUp::Delete if can(Capability::Delete) => ActKind::Delete,
+            _ if can(Capability::Close) => ActKind::Close,
+            _ if can(Capability::Delete) => ActKind::Delete,
+            _ => return Ok(self.left_over(format!("ticket {}", reference.number), "the desk's definition can neither close nor delete")),
+        };
+        let what = format!("ticket {}", reference.number);
+        match self.act(kind, &reference.id).cloned() {
+            Some(ActState::Done | ActState::FoundDone) => return Ok(()),
+            Some(ActState::Failed(why)) => return Ok(self.left_over(what, &why)),
+            Some(ActState::Intent | ActState::Uncertain) => return self.ended_before_crash(desk, kind, reference).await,
+            None => {}
+        }
+        let ticket = match self.guarded_ticket(desk, reference).await {
+            Ok(ticket) => ticket,
+            Err(why) if why.ends_with("is gone") => return Ok(()),
+            Err(why) => return Ok(self.left_over(what, &why)),
+        };
+        if kind == ActKind::Close && ticket.status == Some(TicketStatus::Closed) {
+            return Ok(());
+        }
+        self.begin_act(kind, &reference.id).await?;
+        let answer = if kind == ActKind::Delete { desk.delete(&ticket).await } else { desk.close(&ticket).await };
+        let state = match answer {
+            Ok(()) => ActState::Done,
+            Err(Acted::NotDone(trouble)) => {
+                self.left_over(what, &trouble.message);
+                ActState::Failed(trouble.message)
+            }
+            Err(Acted::Uncertain(trouble)) => {
+                self.left_over(what, &trouble.message);
+                ActState::Uncertain
+            }
+        };
+        self.finish_act(kind, &reference.id, state).await
+    }
+
+    /// The process died while it closed or deleted: look at what became of the ticket, do nothing again.
+    async fn ended_before_crash(&mut self, desk: &dyn Desk, kind: ActKind, reference: &TicketRef) -> Walk<()> {
+        let done = match desk.read(reference).await {
+            Ok(None) => true,
+            Ok(Some(ticket)) => {
+                matches!((kind, ticket.status), (_, Some(TicketStatus::Deleted)) | (ActKind::Close, Some(TicketStatus::Closed)))
+            }
+            Err(_) => false,
+        };
+        if done {
+            self.set_act(kind, &reference.id, ActState::FoundDone);
+        } else {
+            self.left_over(
+                format!("ticket {}", reference.number),
+                "it is not known whether it was closed before a restart; `replypath sweep` will see to it",
+            );
+        }
+        Ok(())
+    }
+
+    async fn remove_mails(&mut self) -> Walk<()> {
+        let Some(position) = self.run.position else { return Ok(()) };
+        let keys: Vec<MailKey> = self.run.mails.iter().filter(|m| is_newer(&m.mail, &position)).map(|m| m.mail.key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let account = self.run.probe.account.clone();
+        match self.parts.mailboxes.remove(&account, &keys).await {
+            Ok(removed) => {
+                for (key, why) in removed.left {
+                    self.left_over(format!("mail {}/{}", key.folder, key.uid), &why);
+                }
+            }
+            Err(trouble) => self.left_over(format!("{} mails of {account}", keys.len()), &trouble.message),
+        }
+        Ok(())
+    }
+
+    fn left_over(&mut self, what: impl Into<String>, why: &str) {
+        let leftover = Leftover { what: what.into(), why: why.to_owned() };
+        if !self.run.leftovers.contains(&leftover) {
+            self.run.leftovers.push(leftover);
+        }
+    }
+
+    fn judge_clean_up(&mut self) {
+        let left = self.run.leftovers.clone();
+        let notices = self.run.mails.iter().filter(|m| m.role == MailRole::ClosingNotice).count();
+        if notices > 0 && self.run.probe.policy.closing_notice == ClosingNotice::Never {
+            self.check(
+                Stage::CleanUp,
+                "no closing notice",
+                Outcome::Fail,
+                "closing sends the customer nothing",
+                format!("{notices} mail(s) came"),
+            );
+            self.fail(Stage::CleanUp, &["close-sends-notice"]);
+        } else if notices > 0 {
+            self.note("closing the ticket sent the customer a notice");
+        }
+        if left.is_empty() {
+            self.check(Stage::CleanUp, "nothing left", Outcome::Pass, "tickets closed, own mail removed", "nothing left");
+            self.close(Stage::CleanUp, Outcome::Pass);
+        } else {
+            let words: Vec<String> = left.iter().map(|l| format!("{} ({})", l.what, l.why)).collect();
+            self.check(Stage::CleanUp, "nothing left", Outcome::Unknown, "tickets closed, own mail removed", words.join("; "));
+            self.close(Stage::CleanUp, Outcome::Unknown);
+        }
+    }
+
+    fn give_verdict(&mut self) {
+        let now = self.now();
+        self.run.finished = Some(now);
+        self.run.phase = Phase::Finished;
+        self.run.diagnosis = Some(diagnosis::diagnose(&self.run));
+        for seen in &mut self.run.mails {
+            trim(&mut seen.mail.text, 16_000);
+            trim(&mut seen.mail.new_text, 16_000);
+            seen.mail.html = None;
+        }
+        self.finished_now = true;
+    }
+
+    /// Mail that comes after the verdict is filed under its run, counted, and removed.
+    pub(super) async fn after_verdict(&mut self) -> Walk<Option<Timestamp>> {
+        let finished = self.run.finished.unwrap_or(self.run.started);
+        let until = after(finished, self.run.probe.watch_after);
+        let late: Vec<(MailRole, MailKey)> =
+            self.run.mails.iter().filter(|m| m.seen > finished).map(|m| (m.role, m.mail.key.clone())).collect();
+        let fresh: Vec<(MailRole, MailKey)> = late.into_iter().filter(|(_, k)| !self.run.polls.contains_key(&late_name(k))).collect();
+        if !fresh.is_empty() {
+            for (role, key) in &fresh {
+                self.poll_after(&late_name(key), true, Duration::ZERO);
+                if *role == MailRole::Answer && self.outcome(Stage::Return) == Some(Outcome::Pass) {
+                    self.late_duplicate();
+                } else if *role != MailRole::ClosingNotice && *role != MailRole::Own {
+                    self.late_note(&format!("a mail came after the verdict ({} in {})", role_word(*role), key.folder));
+                }
+            }
+            self.remove_mails().await?;
+            self.parts.tell(RunEvent::Late(Box::new(self.run.clone())));
+        }
+        Ok((self.now() < until).then_some(until))
+    }
+
+    fn late_note(&mut self, text: &str) {
+        self.note(text);
+        if let Some(diagnosis) = &mut self.run.diagnosis
+            && !diagnosis.notes.iter().any(|n| n == text)
+        {
+            diagnosis.notes.push(text.to_owned());
+        }
+    }
+
+    /// A second copy of the answer after a pass: the pass becomes a fail. A fail never becomes a pass.
+    fn late_duplicate(&mut self) {
+        self.check(Stage::Return, "once", Outcome::Fail, "one copy of the answer", "another copy after the verdict");
+        self.fail(Stage::Return, &["reply-sent-many-times"]);
+        self.run.diagnosis = Some(diagnosis::diagnose(&self.run));
+        self.late_note("the verdict was changed by a copy of the answer that came after it");
+    }
+}
+
+fn late_name(key: &MailKey) -> String {
+    format!("late {}/{}/{}", key.folder, key.uidvalidity, key.uid)
+}
+
+fn role_word(role: MailRole) -> &'static str {
+    match role {
+        MailRole::Acknowledgement => "an acknowledgement",
+        MailRole::Answer => "the answer",
+        MailRole::Bounce => "a bounce",
+        MailRole::ClosingNotice => "a closing notice",
+        MailRole::Own => "our own mail",
+        MailRole::Other => "another mail of the desk",
+    }
+}
+
+fn trim(text: &mut String, max: usize) {
+    if text.len() > max {
+        let mut end = max;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str("\n[cut]");
+    }
+}

@@ -1,0 +1,286 @@
+//! The first leg: the customer's message is handed in at the customer's own provider.
+
+use super::journey::{Journey, Walk};
+use super::ports::{BudgetAnswer, Submitted, Trouble};
+use crate::clock::after;
+use crate::mail::compose::message_id;
+use crate::model::{
+    Account, ActKind, ActState, Channel, Looked, Message, Observation, Outcome, OutgoingMail, Party, Phase, Probe, ResultClass, Run, RunId,
+    Source, Stage, Token, Trigger,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A run before its first step; its first message already has token and Message-ID, so that even a crash before the
+/// first step leaves nothing unknown.
+pub(super) fn new_run(
+    id: RunId,
+    probe: &Probe,
+    account: &Account,
+    trigger: Trigger,
+    until: Option<Stage>,
+    now: Timestamp,
+    token: Token,
+) -> Run {
+    let domain = account.address.rsplit('@').next().unwrap_or("localhost");
+    let mut run = Run {
+        id,
+        probe: probe.clone(),
+        address: account.address.clone(),
+        display_name: Some(account.display_name.clone()).filter(|n| !n.is_empty()),
+        trigger,
+        until,
+        started: now,
+        finished: None,
+        phase: Phase::Active,
+        position: None,
+        stages: BTreeMap::new(),
+        messages: Vec::new(),
+        acts: Vec::new(),
+        mails: Vec::new(),
+        ticket: None,
+        tickets: Vec::new(),
+        polls: BTreeMap::new(),
+        observations: Vec::new(),
+        leftovers: Vec::new(),
+        settle_until: None,
+        notes: Vec::new(),
+        interrupted: false,
+        diagnosis: None,
+    };
+    let Channel::Email(email) = &probe.channel;
+    let subject = super::journey::fill(&email.subject, &token, &run);
+    run.messages.push(Message {
+        stage: Stage::Send,
+        turn: 0,
+        party: Party::Customer,
+        token,
+        message_id: Some(message_id(super::random(), now, domain)),
+        subject,
+    });
+    run
+}
+
+impl Journey<'_> {
+    /// True while nobody knows whether the first message left.
+    pub(super) fn send_is_uncertain(&self) -> bool {
+        self.act(ActKind::Send, "") == Some(&ActState::Uncertain)
+    }
+
+    /// Hands the first message in, unless that was done or tried before.
+    pub(super) async fn send(&mut self) -> Walk<Option<Timestamp>> {
+        if self.outcome(Stage::Send).is_some() {
+            return Ok(None);
+        }
+        self.open(Stage::Send);
+        if self.send_is_uncertain() {
+            self.open_after_send();
+            return Ok(None);
+        }
+        if self.acted(ActKind::Send, "") {
+            self.sent();
+            return Ok(None);
+        }
+        if !self.poll_due("send") {
+            return Ok(Some(self.poll_next("send")));
+        }
+        if let Err(trouble) = self.take_position().await {
+            return self.send_later(Source::Mailbox, "INBOX", &trouble);
+        }
+        if let Some(wait) = self.take_budgets(Stage::Send).await? {
+            return Ok(Some(wait));
+        }
+        if self.outcome(Stage::Send).is_some() {
+            return Ok(None);
+        }
+        let mail = self.first_mail();
+        self.begin_act(ActKind::Send, "").await?;
+        let account = self.run.probe.account.clone();
+        let answer = self.parts.submission.submit(&account, &mail).await;
+        self.after_submit(answer).await
+    }
+
+    async fn take_position(&mut self) -> Result<(), Trouble> {
+        if self.run.position.is_none() {
+            let account = self.run.probe.account.clone();
+            self.run.position = Some(self.parts.mailboxes.position(&account).await?);
+        }
+        Ok(())
+    }
+
+    /// Takes one message from the account's and the desk's budget. Some: wait until then.
+    pub(super) async fn take_budgets(&mut self, stage: Stage) -> Walk<Option<Timestamp>> {
+        let (account, desk) = {
+            let budgets = self.parts.budgets.read().unwrap_or_else(|e| e.into_inner());
+            (
+                budgets.accounts.get(&self.run.probe.account).cloned(),
+                self.run.probe.desk.as_ref().and_then(|d| budgets.desks.get(d)).cloned(),
+            )
+        };
+        let now = self.now();
+        let keys = [
+            (format!("account {}", self.run.probe.account), account),
+            (format!("desk {}", self.run.probe.desk.clone().unwrap_or_default()), desk),
+        ];
+        for (key, budget) in keys {
+            let Some(budget) = budget.filter(|b| !b.0.is_empty()) else { continue };
+            if let BudgetAnswer::Wait { at, limit } = self.parts.store.budget_take(&key, &budget, now).await? {
+                self.observe(
+                    Observation::new(now, Some(stage), Source::Monitor, "budget", &limit, Looked::CouldNotLook)
+                        .class(ResultClass::Throttled),
+                );
+                if at > self.deadline(stage) {
+                    self.check(
+                        stage,
+                        "budget",
+                        Outcome::Unknown,
+                        "a message left in the budget",
+                        format!("used up: {limit}; free again at {at}"),
+                    );
+                    self.unknown(stage, "budget-exhausted");
+                    return Ok(None);
+                }
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    fn first_mail(&self) -> OutgoingMail {
+        let Channel::Email(email) = &self.run.probe.channel;
+        let first = self.run.messages.iter().find(|m| m.stage == Stage::Send);
+        let token = first.map(|m| m.token.clone()).unwrap_or_else(|| Token(String::new()));
+        OutgoingMail {
+            from: self.run.address.clone(),
+            from_name: self.run.display_name.clone().unwrap_or_default(),
+            to: email.to.clone(),
+            cc: email.cc.clone(),
+            bcc: email.bcc.clone(),
+            subject: first.map(|m| m.subject.clone()).unwrap_or_default(),
+            text: self.fill(&email.text, &token),
+            html: email.html.as_ref().map(|h| self.fill(h, &token)),
+            attachments: email.attachments.clone(),
+            message_id: first.and_then(|m| m.message_id.clone()).unwrap_or_default(),
+            in_reply_to: None,
+            references: Vec::new(),
+            date: self.now(),
+        }
+    }
+
+    /// The first message as it was written, for quoting it in an answer to oneself.
+    pub(super) fn first_mail_again(&self) -> OutgoingMail {
+        self.first_mail()
+    }
+
+    async fn after_submit(&mut self, answer: Result<Submitted, Trouble>) -> Walk<Option<Timestamp>> {
+        let now = self.now();
+        let looked_for = self.token(Stage::Send).map(|t| t.0).unwrap_or_default();
+        match answer {
+            Ok(Submitted::Accepted(line)) => {
+                self.observe(
+                    Observation::new(now, Some(Stage::Send), Source::Submission, "submission", looked_for, Looked::Found)
+                        .class(ResultClass::Ok)
+                        .fact("answer", line.clone()),
+                );
+                self.check(Stage::Send, "handed in", Outcome::Pass, "the provider takes the message", line);
+                self.finish_act(ActKind::Send, "", ActState::Done).await?;
+                self.sent();
+            }
+            Ok(Submitted::Refused { code, status, text, fault }) => {
+                let line = format!("{code} {} {text}", status.clone().unwrap_or_default());
+                self.observe(
+                    Observation::new(now, Some(Stage::Send), Source::Submission, "submission", looked_for, Looked::Found)
+                        .class(ResultClass::Denied)
+                        .fact("answer", line.clone())
+                        .fact("fault", fault),
+                );
+                self.finish_act(ActKind::Send, "", ActState::Failed(line.clone())).await?;
+                if fault == "mx-rejects-alias" {
+                    // Our own provider is the desk's exchange, or asked it: the address is refused.
+                    self.close(Stage::Send, Outcome::Pass);
+                    self.open(Stage::Accept);
+                    self.check(Stage::Accept, "taken over", Outcome::Fail, "the address takes mail", line);
+                    self.fail(Stage::Accept, &[fault]);
+                } else {
+                    self.check(Stage::Send, "handed in", Outcome::Unknown, "the provider takes the message", line);
+                    self.unknown(Stage::Send, fault);
+                }
+            }
+            Ok(Submitted::Deferred { code, text }) => {
+                self.finish_act(ActKind::Send, "", ActState::Failed(format!("{code} {text}"))).await?;
+                let trouble = Trouble::new(
+                    ResultClass::Throttled,
+                    "submission-unavailable",
+                    format!("the submission server put the message off: {code} {text}"),
+                );
+                return self.send_later(Source::Submission, "submission", &trouble);
+            }
+            Ok(Submitted::Uncertain(why)) => {
+                self.observe(
+                    Observation::new(now, Some(Stage::Send), Source::Submission, "submission", looked_for, Looked::CouldNotLook)
+                        .class(ResultClass::Unavailable)
+                        .fact("answer", why.clone()),
+                );
+                self.check(Stage::Send, "handed in", Outcome::Unknown, "the provider takes the message", why);
+                self.finish_act(ActKind::Send, "", ActState::Uncertain).await?;
+                self.open_after_send();
+            }
+            Err(trouble) => {
+                self.finish_act(ActKind::Send, "", ActState::Failed(trouble.message.clone())).await?;
+                return self.send_later(Source::Submission, "submission", &trouble);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Nothing was sent: try again within the limit, except where trying again cannot help.
+    fn send_later(&mut self, source: Source, place: &str, trouble: &Trouble) -> Walk<Option<Timestamp>> {
+        let looked_for = self.token(Stage::Send).map(|t| t.0).unwrap_or_default();
+        self.trouble(Stage::Send, source, place, &looked_for, trouble);
+        let hopeless = matches!(trouble.class, ResultClass::Unauthorised | ResultClass::Denied | ResultClass::BrokenContract);
+        self.poll_again("send", Stage::Send, false, Some(trouble.retry_after.unwrap_or(Duration::from_secs(1))));
+        if hopeless || self.now() >= self.deadline(Stage::Send) {
+            self.check(Stage::Send, "handed in", Outcome::Unknown, "our own mail account works", trouble.message.clone());
+            self.unknown(Stage::Send, trouble.fault);
+            return Ok(None);
+        }
+        Ok(Some(self.poll_next("send")))
+    }
+
+    /// The message left: the stages that wait for its effect begin.
+    fn sent(&mut self) {
+        self.close(Stage::Send, Outcome::Pass);
+        self.open_after_send();
+    }
+
+    fn open_after_send(&mut self) {
+        self.open(Stage::Accept);
+        self.open(Stage::Land);
+        self.open(Stage::Acknowledge);
+        if self.run.probe.desk.is_none() || !self.takes(Stage::Reply) {
+            self.open(Stage::Return);
+        }
+    }
+
+    /// The effect of the first message was seen although its sending was uncertain.
+    pub(super) fn found_sent(&mut self) {
+        if self.send_is_uncertain() {
+            self.set_act(ActKind::Send, "", ActState::FoundDone);
+            self.note("the first message was handed in although its result was never stored; it was found and not sent again");
+            self.sent();
+        }
+    }
+
+    /// Keeps the mailbox watched while something is expected there.
+    pub(super) fn watch_mailbox(&mut self, soon: bool) {
+        let Some(position) = self.run.position else { return };
+        let now = self.now();
+        let waits = [Stage::Accept, Stage::Acknowledge, Stage::Return, Stage::FollowUp].into_iter().filter(|s| self.is_open(*s));
+        let last = waits.clone().map(|s| self.grace(s)).max();
+        let newest = waits.filter_map(|s| self.run.stages.get(&s).and_then(|r| r.opened)).max();
+        let until = last.unwrap_or_else(|| after(now, self.run.probe.settle)).min(after(now, Duration::from_secs(40 * 24 * 3600)));
+        let soon = soon && newest.is_some_and(|opened| now <= after(opened, Duration::from_secs(90)));
+        self.parts.mailboxes.watch(&self.run.probe.account, position, until, soon);
+    }
+}

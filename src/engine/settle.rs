@@ -1,0 +1,103 @@
+//! After everything was seen: wait for duplicates, look once more at the ticket, then clean up.
+
+use super::journey::{Journey, Walk};
+use crate::check;
+use crate::model::{MailRole, Outcome, Phase, Stage, View};
+use jiff::Timestamp;
+
+impl Journey<'_> {
+    /// Waits for the end of the quiet time, counts what came twice, and goes on to clean-up.
+    pub(super) async fn settle(&mut self) -> Walk<Option<Timestamp>> {
+        self.judge_mails();
+        let until = self.run.settle_until.unwrap_or_else(|| self.now());
+        if self.now() < until && !self.run.interrupted {
+            return Ok(Some(until));
+        }
+        self.count_mails();
+        if self.outcome(Stage::Land) == Some(Outcome::Pass) {
+            self.count_tickets_again().await;
+            self.look_at_queue_again().await;
+        }
+        self.run.phase = Phase::CleaningUp;
+        Ok(Some(self.now()))
+    }
+
+    /// How often mail of a role lies in one folder, and how many Message-IDs it has. One mail filed in two folders
+    /// is one mail; copies have UIDs of their own in one folder.
+    fn copies(&self, role: MailRole) -> (usize, usize) {
+        let of_role: Vec<_> = self.run.mails.iter().filter(|m| m.role == role).map(|m| &m.mail).collect();
+        let per_folder = of_role.iter().map(|m| of_role.iter().filter(|o| o.key.folder == m.key.folder).count()).max().unwrap_or(0);
+        let ids: std::collections::BTreeSet<&str> = of_role.iter().map(|m| m.message_id.as_deref().unwrap_or("")).collect();
+        (per_folder, ids.len())
+    }
+
+    fn count_mails(&mut self) {
+        let (answers, ids) = self.copies(MailRole::Answer);
+        if answers > 1 && self.run.probe.reply.mode == crate::model::ReplyMode::Post && self.takes(Stage::Return) {
+            self.check(Stage::Return, "once", Outcome::Fail, "one copy of the answer", format!("{answers} copies, {ids} Message-IDs"));
+            self.fail(Stage::Return, &["reply-sent-many-times"]);
+        }
+        let (acknowledgements, _) = self.copies(MailRole::Acknowledgement);
+        if acknowledgements > 1 && self.takes(Stage::Acknowledge) {
+            if self.run.tickets.len() > 1 {
+                self.note(format!("{acknowledgements} acknowledgements, one for each of {} tickets", self.run.tickets.len()));
+            } else if acknowledgements > 2 {
+                self.check(Stage::Acknowledge, "once", Outcome::Fail, "one acknowledgement", format!("{acknowledgements}"));
+                self.fail(Stage::Acknowledge, &["ack-loop"]);
+            } else {
+                self.note("two automatic replies came for one request");
+            }
+        }
+    }
+
+    async fn count_tickets_again(&mut self) {
+        let (Some(desk), Some(token)) = (self.desk(), self.token(Stage::Send)) else { return };
+        let Ok(found) = desk.find(&self.needle(&token), View::Normal).await else { return };
+        // A second ticket with the follow-up's text also quotes the first token; it was judged there.
+        let before = self.run.tickets.len();
+        let fresh: Vec<_> = found.into_iter().filter(|f| !self.run.tickets.contains(&f.reference)).collect();
+        if fresh.is_empty() {
+            return;
+        }
+        if self.token(Stage::FollowUp).is_some() {
+            for found in &fresh {
+                let Ok(Some(ticket)) = desk.read(&found.reference).await else { continue };
+                let messages = desk.messages(&ticket).await.unwrap_or_default();
+                let own = ticket.requester.as_deref().is_some_and(|r| check::same_address(r, &self.run.address));
+                let of_follow_up = self.token(Stage::FollowUp).is_some_and(|t| messages.iter().any(|m| t.is_in(&m.text)));
+                if own {
+                    self.remember_ticket(&found.reference);
+                }
+                if own && !of_follow_up {
+                    self.count_tickets(before + 1);
+                } else if own {
+                    self.check(
+                        Stage::FollowUp,
+                        "once",
+                        Outcome::Fail,
+                        "in the same ticket only",
+                        format!("also in ticket {}", found.reference.number),
+                    );
+                    self.fail(Stage::FollowUp, &["follow-up-opens-new-ticket"]);
+                }
+            }
+            return;
+        }
+        self.remember_tickets(&fresh);
+        self.count_tickets(self.run.tickets.len());
+    }
+
+    /// A rule that runs late moves the ticket after it was seen in the right place.
+    async fn look_at_queue_again(&mut self) {
+        if self.outcome(Stage::Queue) != Some(Outcome::Pass) {
+            return;
+        }
+        let (Some(desk), Some(reference), Some(want)) = (self.desk(), self.run.ticket.clone(), self.run.probe.expect.queue.clone()) else {
+            return;
+        };
+        let Ok(Some(ticket)) = desk.read(&reference).await else { return };
+        let Some(have) = ticket.queue.filter(|q| !q.eq_ignore_ascii_case(&want)) else { return };
+        let moves = self.moves(&*desk, &reference).await;
+        self.wrong_queue(&want, &have, &moves);
+    }
+}

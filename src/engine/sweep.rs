@@ -1,0 +1,116 @@
+//! Sweep: remove what earlier runs left, from mailboxes and desks, guarded like clean-up.
+
+use super::Engine;
+use super::ports::{Needle, RunFilter, StoreError};
+use crate::check;
+use crate::model::{Capability, Phase, Position, Run, Stage, Ticket, TicketStatus, View};
+use std::collections::BTreeMap;
+
+/// What a sweep did, in lines for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Done (or, in a dry run, what would be done).
+    pub done: Vec<String>,
+    /// Left, with the reason.
+    pub left: Vec<String>,
+}
+
+impl Engine {
+    /// Closes tickets and removes mail of finished runs that are still there. With `dry_run` nothing is changed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sweep(&self, dry_run: bool) -> Result<Swept, StoreError> {
+        let runs = self.parts.store.runs(&RunFilter { limit: 10_000, ..RunFilter::default() }).await?;
+        let finished: Vec<Run> = runs.into_iter().filter(|r| r.phase == Phase::Finished).collect();
+        let mut swept = Swept::default();
+        for run in finished.iter().filter(|r| !r.leftovers.is_empty() || r.notes.iter().any(|n| n.contains("after the verdict"))) {
+            self.sweep_tickets(run, dry_run, &mut swept).await;
+        }
+        self.sweep_mail(&finished, dry_run, &mut swept).await;
+        Ok(swept)
+    }
+
+    async fn sweep_tickets(&self, run: &Run, dry_run: bool, swept: &mut Swept) {
+        let Some(desk) = run.probe.desk.as_ref().and_then(|d| self.parts.desk(d)) else { return };
+        let mut references = run.tickets.clone();
+        if let Some(first) = run.messages.iter().find(|m| m.stage == Stage::Send) {
+            let needle =
+                Needle { token: first.token.clone(), subject: first.subject.clone(), address: run.address.clone(), since: run.started };
+            match desk.find(&needle, View::Normal).await {
+                Ok(found) => references.extend(found.into_iter().map(|f| f.reference).filter(|r| !run.tickets.contains(r))),
+                Err(trouble) => swept.left.push(format!("run {}: {}", run.id, trouble.message)),
+            }
+        }
+        for reference in references {
+            let what = format!("ticket {} of run {}", reference.number, run.id);
+            let ticket = match desk.read(&reference).await {
+                Ok(Some(ticket)) if ticket.status == Some(TicketStatus::Closed) || ticket.status == Some(TicketStatus::Deleted) => continue,
+                Ok(Some(ticket)) => ticket,
+                Ok(None) => continue,
+                Err(trouble) => {
+                    swept.left.push(format!("{what}: {}", trouble.message));
+                    continue;
+                }
+            };
+            if !is_own(run, &ticket) {
+                swept.left.push(format!("{what}: it does not carry the run's token and address"));
+                continue;
+            }
+            if dry_run {
+                swept.done.push(format!("would close {what}"));
+                continue;
+            }
+            let closes = desk.capabilities().contains(&Capability::Close);
+            let answer = if closes { desk.close(&ticket).await } else { desk.delete(&ticket).await };
+            match answer {
+                Ok(()) => swept.done.push(format!("{} {what}", if closes { "closed" } else { "deleted" })),
+                Err(acted) => swept.left.push(format!("{what}: {acted}")),
+            }
+        }
+    }
+
+    /// One search a mailbox, for the tokens of all its finished runs.
+    async fn sweep_mail(&self, finished: &[Run], dry_run: bool, swept: &mut Swept) {
+        let mut accounts: BTreeMap<&str, (Position, Vec<&Run>)> = BTreeMap::new();
+        for run in finished {
+            let Some(position) = run.position else { continue };
+            let entry = accounts.entry(&run.probe.account).or_insert((position, Vec::new()));
+            if position.at < entry.0.at {
+                entry.0 = position;
+            }
+            entry.1.push(run);
+        }
+        for (account, (position, runs)) in accounts {
+            let tokens: Vec<_> = runs.iter().flat_map(|r| r.messages.iter().map(|m| m.token.clone())).collect();
+            let ids: Vec<_> = runs.iter().flat_map(|r| r.messages.iter().filter_map(|m| m.message_id.clone())).collect();
+            let mails = match self.parts.mailboxes.search_everywhere(account, position, &tokens, &ids).await {
+                Ok(mails) => mails,
+                Err(trouble) => {
+                    swept.left.push(format!("mailbox of {account}: {}", trouble.message));
+                    continue;
+                }
+            };
+            if mails.is_empty() {
+                continue;
+            }
+            let keys: Vec<_> = mails.into_iter().map(|m| m.key).collect();
+            if dry_run {
+                swept.done.push(format!("would remove {} mails of {account}", keys.len()));
+                continue;
+            }
+            match self.parts.mailboxes.remove(account, &keys).await {
+                Ok(removed) => {
+                    swept.done.push(format!("removed {} mails of {account}", removed.removed.len()));
+                    swept.left.extend(removed.left.into_iter().map(|(k, why)| format!("mail {}/{} of {account}: {why}", k.folder, k.uid)));
+                }
+                Err(trouble) => swept.left.push(format!("mailbox of {account}: {}", trouble.message)),
+            }
+        }
+    }
+}
+
+fn is_own(run: &Run, ticket: &Ticket) -> bool {
+    let address = ticket.requester.as_deref().is_some_and(|r| check::same_address(r, &run.address));
+    address && run.messages.iter().any(|m| ticket.subject.as_deref().is_some_and(|s| m.token.is_in(s)))
+}

@@ -1,0 +1,96 @@
+//! IDLE (RFC 2177) on our own lines.
+//!
+//! The package's IDLE expects `+` as the very first line, panics on a tagged OK in its place, loses an
+//! EXISTS that comes before it, and cannot be interrupted without losing the session.
+
+use super::{Fail, ImapSession, clean};
+use crate::engine::ports::Trouble;
+use crate::mail::stream::Line;
+use crate::model::ResultClass;
+use std::time::{Duration, Instant};
+
+/// How an IDLE ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdleEnd {
+    /// The server announced a change.
+    Announced,
+    /// The time was over.
+    TimedOut,
+    /// Another thread wants something.
+    Woken,
+    /// The server does not do it, whatever it claimed.
+    NotSupported,
+}
+
+impl ImapSession {
+    /// Waits in IDLE for at most `period`.
+    ///
+    /// # Errors
+    /// [`Fail::Lost`] when the server hung up or does not answer.
+    pub fn idle(&mut self, period: Duration) -> Result<IdleEnd, Fail> {
+        self.idle_tag = self.idle_tag.wrapping_add(1);
+        let tag = format!("idle{}", self.idle_tag);
+        self.wire.send(&format!("{tag} IDLE")).map_err(|e| self.lost("IDLE", &e))?;
+        let mut announced = false;
+        loop {
+            let line = self.idle_answer("IDLE")?;
+            if line.starts_with('+') {
+                break;
+            }
+            if line.starts_with(&tag) {
+                return Ok(IdleEnd::NotSupported);
+            }
+            announced |= self.hear(&line)?;
+        }
+        let end = Instant::now() + period;
+        let mut outcome = if announced { IdleEnd::Announced } else { IdleEnd::TimedOut };
+        while !announced {
+            match self.wire.read_line(end, true).map_err(|e| self.lost("IDLE", &e))? {
+                Line::TimedOut => break,
+                Line::Woken => {
+                    outcome = IdleEnd::Woken;
+                    break;
+                }
+                // The server ended it by itself; a look at the mailbox follows anyway.
+                Line::Text(line) if line.starts_with(&tag) => return Ok(IdleEnd::TimedOut),
+                Line::Text(line) => {
+                    announced = self.hear(&line)?;
+                    if announced {
+                        outcome = IdleEnd::Announced;
+                    }
+                }
+            }
+        }
+        self.wire.send("DONE").map_err(|e| self.lost("IDLE", &e))?;
+        loop {
+            let line = self.idle_answer("leaving IDLE")?;
+            if line.starts_with(&tag) {
+                return Ok(outcome);
+            }
+            self.hear(&line)?;
+        }
+    }
+
+    fn idle_answer(&mut self, doing: &str) -> Result<String, Fail> {
+        // The stream's limit on silence is the shorter one; this one is against dripping.
+        let limit = Instant::now() + self.wire.limits().silence;
+        match self.wire.read_line(limit, false).map_err(|e| self.lost(doing, &e))? {
+            Line::Text(line) => Ok(line),
+            _ => Err(self.lost(doing, &std::io::Error::other("the server did not answer in time"))),
+        }
+    }
+
+    /// True when an untagged line tells of a change. The counters in it are not used.
+    fn hear(&self, line: &str) -> Result<bool, Fail> {
+        let Some(rest) = line.strip_prefix("* ") else { return Ok(false) };
+        let mut parts = rest.split(' ');
+        let first = parts.next().unwrap_or_default();
+        if first.eq_ignore_ascii_case("BYE") {
+            let text = format!("IMAP server {}: the server closed the connection and says: {}", self.place, clean(rest, 4));
+            return Err(Fail::Lost(Trouble::new(ResultClass::Unavailable, "mailbox-unavailable", text)));
+        }
+        let what = parts.next().unwrap_or_default();
+        let counted = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
+        Ok(counted && ["EXISTS", "RECENT"].iter().any(|w| what.eq_ignore_ascii_case(w)))
+    }
+}

@@ -1,0 +1,155 @@
+//! What is new and what is quoted, mail program by mail program.
+
+use super::*;
+
+/// Introductions of mail programs, as they stand before `>` lines.
+const INTRODUCTIONS: [&str; 20] = [
+    "On Wed, Nov 25, 2026 at 10:00 AM Alice <alice@customers.example\n> wrote:",
+    "On Wed, Nov 25, 2026 at 10:00 AM Alice <alice@customers.example> wrote:",
+    "On 11/25/26 10:00, Alice Archer wrote:",
+    "On Wed Nov 25 10:00:00 2026, alice@customers.example wrote:",
+    "On Wed, Nov 25, 2026 at 10:00 AM Alice With A Rather Long Name\n<alice@customers.example> wrote:",
+    "Am 25.11.26 um 10:00 schrieb Alice:",
+    "Am Mi., 25. Nov. 2026 um 10:00 Uhr schrieb Alice <alice@customers.example\n>:",
+    "Le 25/11/2026 à 10:00, Alice a écrit :",
+    "Le mer. 25 nov. 2026 à 10:00, Alice <alice@customers.example> a\nécrit :",
+    "El mié, 25 nov 2026 a las 10:00, Alice (<alice@customers.example>) escribió:",
+    "Il 25/11/26 10:00, Alice ha scritto:",
+    "Il giorno mer 25 nov 2026 alle ore 10:00 Alice <alice@customers.example> ha\nscritto:",
+    "Op 25-11-2026 om 10:00 schreef Alice:",
+    "Em qua., 25 de nov. de 2026 às 10:00, Alice <alice@customers.example>\nescreveu:",
+    "Den ons 25 nov. 2026 kl 10:00 skrev Alice <alice@customers.example>:",
+    "W dniu 25.11.2026 o 10:00, Alice napisał(a):",
+    "śr., 25 lis 2026 o 10:00 Alice <alice@customers.example> napisał(a):",
+    "Dne 25. 11. 26 v 10:00 Alice napsal(a):",
+    "25.11.2026 10:00, Alice пишет:",
+    "Alice wrote:",
+];
+
+#[test]
+fn a_marked_quote_and_its_introduction_go_and_answers_around_it_stay() {
+    for introduction in INTRODUCTIONS {
+        let quote = format!("{introduction}\n> one\n> two\n");
+        assert_eq!(new_text(&format!("above\n\n{quote}")), "above", "{introduction}");
+        assert_eq!(new_text(&format!("above\n{quote}")), "above", "{introduction}");
+        assert_eq!(new_text(&format!("{introduction}\n\n> one\n>\n>> older\n\nbelow\n")), "below", "{introduction}");
+        assert_eq!(new_text(&format!("{quote}between\n> three\nbelow")), "between\nbelow", "{introduction}");
+    }
+}
+
+#[test]
+fn an_unmarked_quote_goes_from_its_dated_introduction_on() {
+    for introduction in &INTRODUCTIONS[..INTRODUCTIONS.len() - 1] {
+        assert_eq!(new_text(&format!("above\n\n{introduction}\n\none\ntwo\n")), "above", "{introduction}");
+    }
+}
+
+#[test]
+fn earlier_mails_behind_a_title_or_a_block_of_headers_go() {
+    let blocks = [
+        "-----Original Message-----\nFrom: Alice\nSent: Wednesday\n\nold",
+        "-----Ursprüngliche Nachricht-----\nVon: Alice\n\nold",
+        "---------- Forwarded message ---------\nFrom: Alice\n\nold",
+        "Begin forwarded message:\n\nold",
+        "-------- Message d'origine --------\nold",
+        "-------- Mensaje original --------\nold",
+        "-------- Messaggio originale --------\nold",
+        "-------- Oorspronkelijk bericht --------\nold",
+        "-------- Mensagem original --------\nold",
+        "________________________________\nFrom: Alice <a@x.example>\nSent: Wednesday, November 25\nTo: Desk\nCc: Bob\nSubject: Parcel\n\nold",
+        "*From:* Alice <a@x.example>\n*Sent:* Wednesday\n*To:* Desk\n*Subject:* Parcel\n\nold",
+        "Von: Alice\nGesendet: Mittwoch\nAn: Desk\nBetreff: Parcel\n\nold",
+        "De : Alice\nEnvoyé : mercredi\nÀ : Desk\nObjet : Parcel\n\nold",
+        "De: Alice\nEnviado el: miércoles\nFecha: hoy\nPara: Desk\nAsunto: Parcel\n\nold",
+        "Da: Alice\nInviato: mercoledì\nA: Desk\nOggetto: Parcel\n\nold",
+        "Van: Alice\nVerzonden: woensdag\nAan: Desk\nOnderwerp: Parcel\n\nold",
+        "De: Alice\nEnviada em: quarta\nPara: Desk\nAssunto: Parcel\n\nold",
+        "From: Alice\n\nDate: Wed\n\nTo: Desk\n\nSubject: Parcel\n\nold",
+    ];
+    for block in blocks {
+        assert_eq!(new_text(&format!("new\n\n{block}")), "new", "{block}");
+        // With nothing above, this is the mail itself: a forward, or a desk's template.
+        assert!(new_text(block).contains("old"), "{block}");
+    }
+}
+
+#[test]
+fn a_line_that_asks_to_write_above_it_is_no_text_and_ends_what_stands_above() {
+    let lines = [
+        "##- Please type your reply above this line -##",
+        "=-=-=-= Reply above this line =-=-=-=",
+        "--- Bitte antworten Sie oberhalb dieser Zeile ---",
+        "##- Merci de répondre au-dessus de cette ligne -##",
+        "##- Escriba su respuesta encima de esta línea -##",
+        "##- Typ uw antwoord boven deze regel -##",
+        "##- Scrivi la tua risposta sopra questa riga -##",
+        "##- Responda acima desta linha -##",
+    ];
+    for line in lines {
+        // The desk's own mail: the answer follows.
+        assert_eq!(new_text(&format!("{line}\n\nanswer")), "answer", "{line}");
+        assert_eq!(new_text(&format!("preview\n{line}\n\nanswer")), "preview\n\nanswer", "{line}");
+        // An answer to it without any other mark.
+        assert_eq!(new_text(&format!("Dear desk,\nmine\n\n{line}\n\nold")), "Dear desk,\nmine", "{line}");
+    }
+}
+
+#[test]
+fn text_that_only_resembles_a_quote_stays() {
+    for text in [
+        "On Monday John wrote the manual.\nIt says so.",
+        "As you wrote:\nnothing was quoted.",
+        "From: Berlin\nTo: Hamburg",
+        "Subject: parcel\nFrom: you",
+        "Sent: 25 November\nFrom: the depot",
+        "-- \nAgent One\nDesk",
+        "-----\nFooter",
+        "5 > 3",
+        "I wrote above this:\nhello",
+        ">From the depot it was sent on.",
+    ] {
+        assert_eq!(new_text(text), tidy(text), "{text}");
+        let below = format!("Hello,\n\n{text}");
+        assert_eq!(new_text(&below), tidy(&below), "{text}");
+    }
+    // A sentence above the introduction is not part of it.
+    assert_eq!(new_text("On my side it works.\nOn Wed, Nov 25, 2026 at 10:00, Alice wrote:\n> x"), "On my side it works.");
+}
+
+#[test]
+fn html_quotes_of_mail_programs_go() {
+    let quotes = [
+        "<div class=\"gmail_quote\"><div class=\"gmail_attr\">On Wed, Nov 25, 2026 at 10:00 Alice &lt;a@x.example&gt; wrote:<br></div><blockquote class=\"gmail_quote\">old</blockquote></div>",
+        "<div class=\"moz-cite-prefix\">On 11/25/26 10:00, Alice wrote:<br></div><blockquote type=\"cite\" cite=\"mid:1@x\"><p>old</p></blockquote>",
+        "<hr><div id=\"divRplyFwdMsg\"><b>From:</b> Alice</div><div>old</div>",
+        "<div id=\"appendonsend\"></div><div>old</div>",
+        "<blockquote><div>On 25 Nov 2026, at 10:00, Alice wrote:</div>old</blockquote>",
+        "<div class=\"yahoo_quoted\"><div>old</div></div>",
+        "<div class=\"protonmail_quote\">On Wed, Nov 25th, 2026 at 10:00, Alice wrote:<blockquote>old</blockquote></div>",
+        "<div style=\"border-top:solid #E1E1E1 1.0pt\"><p><b>From:</b> Alice<br><b>Sent:</b> Wednesday<br><b>To:</b> Desk<br><b>Subject:</b> Parcel</p></div><p>old</p>",
+    ];
+    for quote in quotes {
+        assert_eq!(new_text_of_html(&format!("<html><body><div>new</div><br>{quote}</body></html>")), "new", "{quote}");
+    }
+    let bottom = format!("{}<div>below</div>", quotes[0]);
+    assert_eq!(new_text_of_html(&bottom), "below");
+}
+
+#[test]
+fn answer_subjects_are_known_in_many_languages_and_behind_tags() {
+    for subject in
+        ["Re: x", "RE: x", "Aw: x", "[desk #2] Re: x", "[a][b] SV: x", "Re[2]: x", "Fwd: x", "WG: x", "Antw: x", "回复：x", "R: x"]
+    {
+        assert!(is_answer_subject(subject), "{subject}");
+    }
+    for subject in ["x", "Regarding: x", "[desk #2] x", "[Re: x", "Parcel: lost", "", "Reply"] {
+        assert!(!is_answer_subject(subject), "{subject}");
+    }
+}
+
+#[test]
+fn a_large_mail_of_introductions_takes_no_time() {
+    let line = "On Wed, Nov 25, 2026 at 10:00, Alice wrote:\n";
+    let text = format!("new\n{}> end", line.repeat(100_000));
+    assert!(new_text(&text).starts_with("new"));
+}

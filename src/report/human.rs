@@ -1,0 +1,243 @@
+//! The report for people: a verdict line with the chain of stages for each run, then what broke and why.
+
+use super::look::{self, FAINT, Look, STRONG, paint, style_of};
+use crate::model::{CheckReport, RunReport, StageReport};
+
+/// What the report says beside the run itself.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// The fault's title in the catalogue.
+    pub title: Option<String>,
+    /// The last passed run: its id and when it ended, RFC 3339.
+    pub last_good: Option<(String, String)>,
+    /// What to type to see the evidence.
+    pub evidence: String,
+}
+
+/// The word of a verdict at the head of a line.
+pub fn verdict_word(verdict: Option<&str>) -> &'static str {
+    match verdict {
+        Some("pass") => "ok",
+        Some("fail") => "FAIL",
+        Some("unknown") => "UNKNOWN",
+        _ => "running",
+    }
+}
+
+/// Verdict, probe, time, and the chain of stages below.
+pub fn line(run: &RunReport, name_width: usize, look: Look) -> String {
+    let verdict = run.verdict.as_deref();
+    let style = style_of(verdict.unwrap_or_default());
+    let head = format!(
+        "{} {} {:>6}",
+        paint(style, format!("{:<7}", verdict_word(verdict))),
+        paint(STRONG, format!("{:<name_width$}", run.probe)),
+        look::duration(run.duration_seconds),
+    );
+    let indent = 8 + name_width + 1 + 6 + 2;
+    format!("{head}  {}\n", chain(run, indent, look))
+}
+
+/// The stages that were taken, with their times, wrapped at the look's width.
+fn chain(run: &RunReport, indent: usize, look: Look) -> String {
+    let mut out = String::new();
+    let mut used = indent;
+    let mut first = true;
+    for stage in run.stages.iter().filter(|s| s.outcome != "skipped" && s.outcome != "not_reached") {
+        let (plain, painted) = link(stage);
+        let arrow = if first { String::new() } else { format!(" {} ", look.arrow()) };
+        let wide = look::columns(&arrow) + look::columns(&plain);
+        if !first && used + wide > look.width {
+            out.push_str(&format!(" {}\n{}", paint(FAINT, look.arrow()), " ".repeat(indent)));
+            used = indent + look::columns(&plain);
+        } else {
+            out.push_str(&paint(FAINT, &arrow));
+            used += wide;
+        }
+        out.push_str(&painted);
+        first = false;
+    }
+    out
+}
+
+fn link(stage: &StageReport) -> (String, String) {
+    let seconds = stage.duration_seconds.map(look::duration).unwrap_or_default();
+    match stage.outcome.as_str() {
+        "pass" => {
+            let plain = format!("{} {seconds}", stage.stage);
+            (plain.trim_end().to_owned(), format!("{} {}", stage.stage, paint(FAINT, &seconds)))
+        }
+        other => {
+            let plain = format!("{} {} {seconds}", stage.stage, other.to_uppercase());
+            (plain.clone(), paint(style_of(other), plain))
+        }
+    }
+}
+
+/// What broke in a run, with what was expected and found. Empty for a pass without remarks.
+pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
+    let verdict = run.verdict.as_deref();
+    let cause = run.fault.clone().or_else(|| (!run.candidates.is_empty()).then(|| run.candidates.join(" or ")));
+    let (label, what) = match verdict {
+        Some("fail") => ("error", "failed"),
+        Some("unknown") => ("unknown", "could not be judged"),
+        _ => return notes(run, look),
+    };
+    let at = run.stage.as_ref().map(|s| format!(" at {s}")).unwrap_or_default();
+    let cause = cause.map(|c| format!(": {c}")).unwrap_or_default();
+    let style = style_of(verdict.unwrap_or_default());
+    let mut out = format!("{}: {}\n", paint(style, label), paint(STRONG, format!("{} {what}{at}{cause}", run.probe)));
+    let mut row = |name: &str, text: &str| out.push_str(&entry(name, text, look));
+    let failed: Vec<&CheckReport> = bad_checks(run);
+    // The checks say in full what the summary says in one line.
+    if failed.is_empty() {
+        row("", &run.summary);
+    }
+    for check in &failed {
+        let name = if failed.len() > 1 { format!(" ({})", check.check) } else { String::new() };
+        row("expected", &format!("{}{name}", check.expected));
+        row("found", &check.found);
+    }
+    if let Some(title) = &around.title {
+        row("fault", title);
+    }
+    if run.fault.is_some() && run.candidates.len() > 1 {
+        row("or", &run.candidates[1..].join(", "));
+    }
+    let blame = [run.blame.as_deref(), run.severity.as_deref(), run.security.then_some("private content exposed")];
+    row("blame", &blame.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    if let Some(ticket) = &run.ticket {
+        row("ticket", ticket);
+    }
+    match &around.last_good {
+        Some((id, at)) => row("last good", &format!("{at}  {id}")),
+        None if verdict == Some("fail") => row("last good", "never"),
+        None => {}
+    }
+    for note in &run.notes {
+        row("note", note);
+    }
+    row("evidence", &around.evidence);
+    out
+}
+
+fn bad_checks(run: &RunReport) -> Vec<&CheckReport> {
+    let stage = run.stages.iter().find(|s| Some(&s.stage) == run.stage.as_ref());
+    stage.map(|s| s.checks.iter().filter(|c| c.outcome == "fail" || c.outcome == "unknown").collect()).unwrap_or_default()
+}
+
+fn notes(run: &RunReport, look: Look) -> String {
+    run.notes.iter().map(|n| format!("{} {}: {}\n", paint(FAINT, "note"), run.probe, indented(n, 2, look))).collect()
+}
+
+/// One labelled line of a block; further lines of the text are set below it.
+pub fn entry(name: &str, text: &str, look: Look) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let bar = paint(FAINT, look.bar());
+    let text = look::safe(text.trim_end());
+    let mut lines = text.lines();
+    let mut out = format!("  {bar} {} {}\n", paint(FAINT, format!("{name:<9}")), lines.next().unwrap_or_default());
+    for line in lines {
+        out.push_str(&format!("  {bar} {:9} {line}\n", ""));
+    }
+    out
+}
+
+fn indented(text: &str, by: usize, _look: Look) -> String {
+    look::safe(text).replace('\n', &format!("\n{}", " ".repeat(by)))
+}
+
+/// The last line: how many runs ended how.
+pub fn summary(runs: &[RunReport], seconds: f64) -> String {
+    let count = |verdict: &str| runs.iter().filter(|r| r.verdict.as_deref() == Some(verdict)).count();
+    let part = |n: usize, word: &str, verdict: &str| (n > 0).then(|| paint(style_of(verdict), format!("{n} {word}")));
+    let parts: Vec<String> =
+        [part(count("pass"), "passed", "pass"), part(count("fail"), "failed", "fail"), part(count("unknown"), "unknown", "unknown")]
+            .into_iter()
+            .flatten()
+            .collect();
+    let noun = if runs.len() == 1 { "run" } else { "runs" };
+    format!("{} {noun}: {} in {}\n", runs.len(), parts.join(", "), look::duration(seconds))
+}
+
+/// The whole report: lines, blocks, summary.
+pub fn render(runs: &[(RunReport, Around)], seconds: f64, look: Look) -> String {
+    let width = runs.iter().map(|(r, _)| look::columns(&r.probe)).max().unwrap_or(0).min(40);
+    let mut out: String = runs.iter().map(|(run, _)| line(run, width, look)).collect();
+    for (run, around) in runs {
+        let block = block(run, around, look);
+        if !block.is_empty() {
+            out.push('\n');
+            out.push_str(&block);
+        }
+    }
+    out.push('\n');
+    let reports: Vec<RunReport> = runs.iter().map(|(r, _)| r.clone()).collect();
+    out.push_str(&summary(&reports, seconds));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_report_names_stage_fault_and_evidence_in_words() {
+        let runs: Vec<_> = [sample::passed(), sample::failed(), sample::unknown()]
+            .iter()
+            .map(|run| {
+                let around = Around {
+                    title: (run.probe.name == "returns").then(|| "the answer is delivered to the spam folder".to_owned()),
+                    last_good: (run.probe.name == "returns").then(|| ("r-good".to_owned(), "2026-11-25T07:45:00Z".to_owned())),
+                    evidence: format!("replypath show {}", run.id),
+                };
+                (sample::report(run), around)
+            })
+            .collect();
+        let expected = "\
+ok      billing     12s  send 1.0s > accept 1.0s > land 1.0s > queue 1.0s > format 1.0s >
+                         acknowledge 1.0s > reply 1.0s > return 1.0s > follow_up 1.0s >
+                         clean_up 1.0s
+FAIL    returns     34s  send 1.0s > accept 1.0s > land 1.0s > queue 1.0s > format 1.0s >
+                         acknowledge 1.0s > reply 1.0s > return FAIL 30s > clean_up 1.0s
+UNKNOWN shipping   1m03  send 1.0s > accept 1.0s > land UNKNOWN 1m00
+
+error: returns failed at return: return-in-spam
+  | expected  INBOX
+  | found     in Junk after 3 s
+  | fault     the answer is delivered to the spam folder
+  | blame     desk, critical
+  | ticket    12
+  | last good 2026-11-25T07:45:00Z  r-good
+  | note      the desk's MX was slow
+  | evidence  replypath show r-failed
+
+unknown: shipping could not be judged at land: desk-api-down
+  |           the desk's API did not answer
+  | blame     monitor, minor
+  | ticket    12
+  | evidence  replypath show r-unknown
+
+3 runs: 1 passed, 1 failed, 1 unknown in 1m49
+";
+        assert_eq!(plain(&render(&runs, 109.0, Look::PLAIN)), expected);
+    }
+
+    #[test]
+    fn several_failed_checks_are_told_apart() {
+        let mut run = sample::report(&sample::failed());
+        let stage = run.stages.iter_mut().find(|s| s.stage == "return").unwrap();
+        let mut second = stage.checks[0].clone();
+        second.check = "sender".to_owned();
+        stage.checks.push(second);
+        let text = plain(&block(&run, &Around::default(), Look::PLAIN));
+        assert!(text.contains("expected  INBOX (folder)") && text.contains("expected  INBOX (sender)"), "{text}");
+    }
+}

@@ -1,0 +1,187 @@
+//! How text looks on a terminal: colours with words beside them, symbols with a plain fallback, widths, durations.
+
+use anstyle::{AnsiColor, Style};
+use std::fmt::Display;
+
+/// What the reader's terminal can show. Colour is stripped by `anstream` where it is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Symbols beyond ASCII.
+    pub unicode: bool,
+    /// Columns of a line.
+    pub width: usize,
+}
+
+impl Look {
+    /// Reads the locale of the environment: symbols only where it says UTF-8.
+    pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Look {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|v| !v.is_empty())).unwrap_or_default();
+        let locale = locale.to_ascii_lowercase().replace('-', "");
+        let width = env("COLUMNS").and_then(|c| c.parse().ok()).filter(|w| *w >= 60).unwrap_or(100);
+        Look { unicode: locale.contains("utf8"), width }
+    }
+
+    /// Plain ASCII, 100 columns.
+    pub const PLAIN: Look = Look { unicode: false, width: 100 };
+
+    /// Between two stages.
+    pub fn arrow(self) -> &'static str {
+        if self.unicode { "→" } else { ">" }
+    }
+
+    /// A stage that has not begun, or that is left out.
+    pub fn dot(self) -> &'static str {
+        if self.unicode { "·" } else { "." }
+    }
+
+    /// Before a heading's details.
+    pub fn bar(self) -> &'static str {
+        if self.unicode { "│" } else { "|" }
+    }
+
+    /// Something that was cut.
+    pub fn ellipsis(self) -> &'static str {
+        if self.unicode { "…" } else { "..." }
+    }
+}
+
+/// Good news.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// Bad news.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Could not tell.
+pub const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
+/// Under way.
+pub const BUSY: Style = AnsiColor::Cyan.on_default();
+/// Beside the point.
+pub const FAINT: Style = Style::new().dimmed();
+/// A heading.
+pub const STRONG: Style = Style::new().bold();
+
+/// `text` in a style.
+pub fn paint(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The colour of an outcome or verdict word.
+pub fn style_of(word: &str) -> Style {
+    match word {
+        "pass" | "ok" => GOOD,
+        "fail" => BAD,
+        "unknown" => UNSURE,
+        _ => FAINT,
+    }
+}
+
+/// Seconds for people: `0.4s`, `12s`, `3m05`, `2h10m`, `3d04h`.
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0);
+    if seconds < 9.95 {
+        return format!("{seconds:.1}s");
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0..=59 => format!("{whole}s"),
+        60..=3_599 => format!("{}m{:02}", whole / 60, whole % 60),
+        3_600..=86_399 => format!("{}h{:02}m", whole / 3_600, whole % 3_600 / 60),
+        _ => format!("{}d{:02}h", whole / 86_400, whole % 86_400 / 3_600),
+    }
+}
+
+/// A configured time, exactly: `15m`, `1h30m`, `250ms`.
+pub fn interval(time: std::time::Duration) -> String {
+    let mut millis = time.as_millis();
+    let mut out = String::new();
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        if millis >= size {
+            out.push_str(&format!("{}{unit}", millis / size));
+            millis %= size;
+        }
+    }
+    if out.is_empty() { "0s".to_owned() } else { out }
+}
+
+/// Characters that a string takes on the screen. Every character counts as one column, which holds for
+/// the names that we make ourselves.
+pub fn columns(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// `text`, cut to `width` columns.
+pub fn cut(text: &str, width: usize, look: Look) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mark = look.ellipsis();
+    let keep = width.saturating_sub(columns(mark));
+    text.chars().take(keep).chain(mark.chars()).collect()
+}
+
+/// `text` with control characters made visible, so that what a stranger wrote cannot drive the terminal.
+/// Line feeds and tabs stay.
+pub fn safe(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// A table: columns as wide as their widest cell, two spaces between, the last one ragged.
+/// Cells are (style, text).
+pub fn table(rows: &[Vec<(Style, String)>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> =
+        (0..count).map(|i| rows.iter().filter_map(|r| r.get(i)).map(|(_, text)| columns(text)).max().unwrap_or(0)).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (i, (style, text)) in row.iter().enumerate() {
+            line.push_str(&paint(*style, text));
+            if i + 1 < row.len() {
+                line.push_str(&" ".repeat(widths[i] - columns(text) + 2));
+            }
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well_at_every_size() {
+        let shown = [0.04, 9.94, 9.96, 59.4, 59.6, 185.0, 7_800.0, 273_600.0].map(duration);
+        assert_eq!(shown, ["0.0s", "9.9s", "10s", "59s", "1m00", "3m05", "2h10m", "3d04h"]);
+    }
+
+    #[test]
+    fn configured_times_are_shown_exactly() {
+        let shown = [900_000, 5_400_000, 250, 90_061_000, 0].map(|ms| interval(std::time::Duration::from_millis(ms)));
+        assert_eq!(shown, ["15m", "1h30m", "250ms", "1d1h1m1s", "0s"]);
+    }
+
+    #[test]
+    fn symbols_need_a_locale_that_says_utf8() {
+        let with = |value: &'static str| Look::from_env(move |name| (name == "LANG").then(|| value.to_owned())).unicode;
+        assert!(with("en_GB.UTF-8") && with("C.utf8"));
+        assert!(!with("C") && !with(""));
+    }
+
+    #[test]
+    fn a_strangers_text_cannot_drive_the_terminal() {
+        assert_eq!(safe("a\x1b[31mb\r\u{202e}c\n"), "a\u{fffd}[31mb\u{fffd}\u{fffd}c\n");
+    }
+
+    #[test]
+    fn a_table_lines_up_whatever_its_colours() {
+        let cell = |s: Style, t: &str| (s, t.to_owned());
+        let rows = vec![vec![cell(GOOD, "ok"), cell(STRONG, "billing")], vec![cell(BAD, "FAIL"), cell(STRONG, "x")]];
+        assert_eq!(anstream::adapter::strip_str(&table(&rows)).to_string(), "ok    billing\nFAIL  x\n");
+    }
+}

@@ -1,0 +1,267 @@
+//! Mail to tickets: reading it, finding the ticket it belongs to, storing it.
+
+use super::super::faults::{Fault, Switches};
+use super::super::mime::{File, escape_html};
+use super::super::world::World;
+use super::{Author, Desk, Event, Message, Place, Status, Ticket};
+use mail_parser::{Address, HeaderValue, MessageParser, MimeHeaders, PartType};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A mail as the desk reads it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Incoming {
+    pub(crate) from: String,
+    pub(crate) from_name: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: Option<String>,
+    pub(crate) files: Vec<File>,
+    pub(crate) message_id: Option<String>,
+    /// Ids of In-Reply-To, then of References from the last to the first.
+    pub(crate) refers_to: Vec<String>,
+    /// Written by a machine: no acknowledgement.
+    pub(crate) automatic: bool,
+}
+
+/// Reads a mail. What cannot be read stays empty.
+pub(crate) fn read(raw: &[u8]) -> Incoming {
+    let Some(mail) = MessageParser::default().parse(raw) else { return Incoming::default() };
+    let sender = mail.from().and_then(Address::first).or_else(|| mail.sender().and_then(Address::first));
+    let from = sender.and_then(|a| a.address()).unwrap_or_default().to_ascii_lowercase();
+    let mut refers_to = ids(mail.in_reply_to());
+    refers_to.extend(ids(mail.references()).into_iter().rev());
+    let text = mail.text_bodies().enumerate().filter_map(|(at, _)| mail.body_text(at)).collect::<Vec<_>>().join("\n");
+    let html = mail.html_bodies().find_map(|part| match &part.body {
+        PartType::Html(html) => Some(html.to_string()),
+        _ => None,
+    });
+    let said = |name: &str| mail.header_raw(name).map(|v| v.trim().to_ascii_lowercase()).unwrap_or_default();
+    let automatic = !matches!(said("Auto-Submitted").as_str(), "" | "no")
+        || matches!(said("Precedence").as_str(), "bulk" | "junk" | "list" | "auto_reply")
+        || !said("List-Id").is_empty()
+        || from.is_empty()
+        || from.starts_with("mailer-daemon@");
+    Incoming {
+        from_name: sender.and_then(|a| a.name()).unwrap_or_default().to_owned(),
+        from,
+        subject: mail.subject().unwrap_or_default().to_owned(),
+        text: text.replace("\r\n", "\n"),
+        html,
+        files: mail.attachments().map(|part| file(part)).collect(),
+        message_id: mail.message_id().map(str::to_owned),
+        refers_to,
+        automatic,
+    }
+}
+
+fn ids(value: &HeaderValue<'_>) -> Vec<String> {
+    match value {
+        HeaderValue::Text(id) => vec![id.to_string()],
+        HeaderValue::TextList(ids) => ids.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn file(part: &mail_parser::MessagePart<'_>) -> File {
+    let content_type = part.content_type().map_or_else(
+        || "application/octet-stream".to_owned(),
+        |c| c.subtype().map_or_else(|| c.ctype().to_owned(), |s| format!("{}/{s}", c.ctype())),
+    );
+    let bytes = match &part.body {
+        PartType::Message(inner) => inner.raw_message().to_vec(),
+        _ => part.contents().to_vec(),
+    };
+    File { name: part.attachment_name().unwrap_or("unnamed").to_owned(), content_type: content_type.to_ascii_lowercase(), bytes }
+}
+
+impl Incoming {
+    /// What the switches make of it before anything is stored.
+    fn spoil(&mut self, switches: &Switches, queue: usize) {
+        if switches.hits(Fault::Mojibake, queue) {
+            self.subject = as_latin1(&self.subject);
+            self.text = as_latin1(&self.text);
+            self.html = self.html.as_deref().map(as_latin1);
+        }
+        if switches.hits(Fault::AttachmentDroppedIn, queue) {
+            self.files.pop();
+        }
+        if switches.hits(Fault::AnswerQuotedOut, queue) && !self.refers_to.is_empty() && quotes(&self.text) {
+            self.text.clear();
+            self.html = None;
+        }
+        if switches.hits(Fault::HtmlEscapedTwice, queue) {
+            self.html = self.html.as_deref().map(escape_html);
+            self.text = self.html.clone().unwrap_or_else(|| escape_html(&self.text));
+        }
+    }
+}
+
+/// UTF-8 read as if it were Latin-1.
+fn as_latin1(text: &str) -> String {
+    text.bytes().map(char::from).collect()
+}
+
+fn quotes(text: &str) -> bool {
+    text.lines().any(|l| l.starts_with('>') || l.contains("-----Original Message-----"))
+}
+
+/// What became of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A new ticket.
+    Opened(u64),
+    /// Appended to a ticket.
+    Joined(u64),
+}
+
+/// How to look at a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Look for its ticket first.
+    Usual,
+    /// As a second poller that knows nothing of the first.
+    Again,
+}
+
+/// Turns a mail from the mailbox of `queue` into a message of a ticket.
+pub(crate) fn admit(world: &Arc<World>, queue: usize, uid: u32, raw: &[u8], manner: Manner) -> Outcome {
+    let mut mail = read(raw);
+    let plain = format!("{}\n{}\n{}", mail.subject, mail.text, mail.html.as_deref().unwrap_or_default());
+    mail.spoil(&world.switches, queue);
+    let mut desk = world.desk();
+    let known = if manner == Manner::Usual { find_ticket(world, &mut desk, queue, &mail) } else { None };
+    let stranger = if known.is_none() && world.switches.hits(Fault::MergedIntoStrangersTicket, queue) {
+        strangers_ticket(world, &mut desk, &mail.from)
+    } else {
+        None
+    };
+    let outcome = match (known, stranger) {
+        (Some(id), _) => {
+            follow_up(world, &mut desk, id, mail, &plain);
+            Outcome::Joined(id)
+        }
+        (None, Some(id)) => {
+            merge(world, &mut desk, id, mail, &plain);
+            Outcome::Joined(id)
+        }
+        (None, None) => open(world, &mut desk, queue, uid, mail, &plain),
+    };
+    drop(desk);
+    world.touch();
+    outcome
+}
+
+fn find_ticket(world: &World, desk: &mut Desk, queue: usize, mail: &Incoming) -> Option<u64> {
+    if world.switches.hits(Fault::FollowUpOpensNewTicket, queue) {
+        return None;
+    }
+    let by_id = mail.refers_to.iter().find_map(|id| {
+        let ticket = desk.ticket_of(id).or_else(|| super::outbound::ticket_of_reference(&world.names.desk, id))?;
+        desk.live(ticket).map(|t| t.id)
+    });
+    by_id.or_else(|| {
+        let ticket = super::outbound::ticket_of_subject(&world.names.desk, &mail.subject)?;
+        desk.live(ticket).map(|t| t.id)
+    })
+}
+
+fn message(world: &World, desk: &mut Desk, mail: Incoming) -> Message {
+    Message {
+        id: desk.next_part(),
+        public: true,
+        author: Author::Customer,
+        text: mail.text,
+        html: mail.html,
+        created: world.clock.now(),
+        message_id: mail.message_id,
+        delivery: None,
+        files: desk.add_files(mail.files),
+    }
+}
+
+fn follow_up(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str) {
+    let stays = world.switches.on(Fault::ClosedNotReopened) || mail.automatic;
+    append(world, desk, id, mail, plain, "follow_up");
+    let now = world.clock.now();
+    if let Some(ticket) = desk.live(id)
+        && !(stays && ticket.status == Status::Closed)
+        && ticket.status != Status::New
+    {
+        ticket.set_status(now, "system", Status::Open);
+    }
+}
+
+fn merge(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str) {
+    append(world, desk, id, mail, plain, "merged");
+}
+
+fn append(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str, kind: &'static str) {
+    if let Some(message_id) = &mail.message_id {
+        desk.bind(message_id, id);
+    }
+    let message = message(world, desk, mail);
+    let now = world.clock.now();
+    if let Some(ticket) = desk.live(id) {
+        ticket.index(plain);
+        ticket.messages.push(message);
+        ticket.note(now, "system", kind);
+    }
+}
+
+/// The newest ticket of somebody else; one is made when there is none.
+fn strangers_ticket(world: &Arc<World>, desk: &mut Desk, from: &str) -> Option<u64> {
+    let other = |desk: &Desk| {
+        desk.tickets.values().rev().find(|t| t.place == Place::Normal && !t.requester.eq_ignore_ascii_case(from)).map(|t| t.id)
+    };
+    if other(desk).is_none() {
+        super::super::plant::tickets(world, desk, 1);
+    }
+    other(desk)
+}
+
+fn open(world: &Arc<World>, desk: &mut Desk, queue: usize, uid: u32, mail: Incoming, plain: &str) -> Outcome {
+    let now = world.clock.now();
+    let switches = &world.switches;
+    let id = desk.next_ticket();
+    if let Some(message_id) = &mail.message_id {
+        desk.bind(message_id, id);
+    }
+    let landing = if switches.hits(Fault::DefaultQueueInstead, queue) { 0 } else { queue };
+    let held = switches.hits(Fault::DeskSpamView, queue);
+    let (requester, requester_name, subject, automatic) = (mail.from.clone(), mail.from_name.clone(), mail.subject.clone(), mail.automatic);
+    let message = message(world, desk, mail);
+    let name = world.queues[landing].name.clone();
+    let created = Event { at: now, who: "system".into(), kind: "created", field: Some("queue"), old: None, new: Some(name.clone()) };
+    let mut ticket = Ticket {
+        id,
+        subject,
+        queue: name,
+        status: Status::New,
+        place: if held { Place::Suspended } else { Place::Normal },
+        hold_cause: held.then(|| "detected as spam".to_owned()),
+        requester,
+        requester_name,
+        priority: "normal".to_owned(),
+        tags: Vec::new(),
+        created: now,
+        fields: BTreeMap::new(),
+        messages: vec![message],
+        history: vec![created],
+        source: Some((queue, uid)),
+        search: String::new(),
+    };
+    ticket.index(plain);
+    ticket.index(&format!("{}\n{}", ticket.subject, ticket.messages[0].text));
+    if switches.hits(Fault::RuleOrderWins, queue) {
+        let other = &world.queues[(landing + 1) % world.queues.len()].name;
+        ticket.set_queue(now, "rule Key accounts", other);
+    }
+    let normal = !held && !automatic;
+    desk.insert(ticket);
+    if normal {
+        super::outbound::acknowledge(world, desk, id);
+        super::outbound::call_agent(world, id);
+    }
+    Outcome::Opened(id)
+}

@@ -1,0 +1,163 @@
+//! The switches: every one changes what the desk or the mail provider does, and tells nobody.
+
+use super::Error;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::sync::watch;
+
+/// Bits of the queues that a switch touches: Support, Billing, Sales.
+const EVERY: u8 = 0b111;
+/// Only the first queue: the one whose mailbox breaks while the others go on.
+const FIRST: u8 = 0b001;
+/// The addresses that are aliases of the main one.
+const ALIASES: u8 = 0b110;
+
+macro_rules! switches {
+    ($($name:ident, $id:literal, $scope:expr, $what:literal;)*) => {
+        /// One switch; the ids are those of the fault catalogue where it has the fault.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Fault { $(#[doc = $what] $name,)* }
+
+        const ALL: &[Fault] = &[$(Fault::$name,)*];
+        const SCOPES: &[u8] = &[$($scope,)*];
+        const LIST: &[(&str, &str)] = &[$(($id, $what),)*];
+    };
+}
+
+switches! {
+    PollerHung, "poller-hung", FIRST, "the poller of one intake mailbox (Support) stops fetching";
+    DeskWorkerDown, "desk-worker-down", EVERY, "no background job of the desk runs: no fetching, no acknowledgement, no outgoing mail; the API answers";
+    FetchedNotTicketed, "fetched-not-ticketed", EVERY, "mail is fetched and marked as read, and no ticket is made";
+    DeskSpamView, "desk-spam-view", EVERY, "new tickets are put into the suspended view, cause 'detected as spam'";
+    ForwarderLost, "forwarder-lost", FIRST, "the published address (support@) is accepted and forwarded nowhere; the desk's own address works";
+    DefaultQueueInstead, "default-queue-instead", EVERY, "every new ticket goes to the default queue, Support";
+    RuleOrderWins, "rule-order-wins", EVERY, "a second rule moves each new ticket to another queue";
+    Mojibake, "mojibake", EVERY, "subjects and texts are decoded as Latin-1 whatever their charset";
+    HtmlEscapedTwice, "html-escaped-twice", EVERY, "text and HTML of incoming mail are escaped once more before they are stored";
+    AttachmentDroppedIn, "attachment-dropped-in", EVERY, "the last attachment of an incoming mail is dropped";
+    CreatedInTheFuture, "created-in-the-future", EVERY, "the API gives times of creation two hours ahead";
+    DoubleFetchDuplicates, "double-fetch-duplicates", EVERY, "two pollers fetch the same mailbox: a new mail becomes two tickets";
+    AckConditionBroken, "ack-condition-broken", EVERY, "the rule that acknowledges matches nobody";
+    AckPlaceholderRaw, "ack-placeholder-raw", EVERY, "the acknowledgement's variables are not filled in";
+    ReplyStaysInternal, "reply-stays-internal", EVERY, "an agent's reply is stored as an internal note and not mailed";
+    ReplyFailsUnnoticed, "reply-fails-unnoticed", EVERY, "the mail server refuses agents' replies; the message carries the failure, nobody is told";
+    ReplyWithAttachmentLost, "reply-with-attachment-lost", EVERY, "agents' replies leave without their attachments";
+    ReplySentManyTimes, "reply-sent-many-times", EVERY, "an agent's reply is delivered four times";
+    ReturnInSpam, "return-in-spam", EVERY, "the customer's provider puts agents' replies into Junk";
+    ReturnNotThreaded, "return-not-threaded", EVERY, "agents' replies carry neither In-Reply-To nor References";
+    ReplyFromNoreply, "reply-from-noreply", EVERY, "agents' replies come from a noreply address without Reply-To";
+    FollowUpOpensNewTicket, "follow-up-opens-new-ticket", EVERY, "the desk ignores threading headers and subject tags of incoming mail";
+    ClosedNotReopened, "closed-not-reopened", EVERY, "a follow-up to a closed ticket is stored and the ticket stays closed";
+    AnswerQuotedOut, "answer-quoted-out", EVERY, "the visible text of an answer that quotes is cut away altogether";
+    MxRejectsAlias, "mx-rejects-alias", ALIASES, "the desk's mail server answers 550 5.1.1 for all published addresses but support@";
+    MxGreylists, "mx-greylists", EVERY, "the desk's mail server defers the first attempt of each sender and recipient with 451";
+    MergedIntoStrangersTicket, "merged-into-strangers-ticket", EVERY, "new mail is appended to the newest ticket of somebody else";
+    NoteLeaks, "note-leaks", EVERY, "internal notes are mailed to the customer";
+    MonSendQuota, "mon-send-quota", EVERY, "the customer's submission server answers 550 5.4.5 after the data";
+    MonUidvalidity, "mon-uidvalidity", EVERY, "the customer's mailboxes get a new UIDVALIDITY and UIDs from 1: at once, and before every third delivery";
+    MonIdleDead, "mon-idle-dead", EVERY, "the customer's IMAP server accepts IDLE and never notifies";
+    DeletedComesBack, "deleted-comes-back", EVERY, "the mail of a deleted ticket is imported again by a later poll";
+    CloseSendsNotice, "close-sends-notice", EVERY, "closing a ticket mails a notice to the customer";
+    DeskApiDown, "desk-api-down", EVERY, "every call of the desk's API answers 503";
+    DeskLoginRefused, "desk-login-refused", EVERY, "every call of the desk's API answers 401";
+    MailboxLoginRefused, "mailbox-login-refused", EVERY, "the customer's IMAP server refuses every login and drops open sessions";
+}
+
+impl Fault {
+    fn id(self) -> &'static str {
+        LIST[self as usize].0
+    }
+}
+
+/// Every switch: its id and what it does.
+pub fn faults() -> &'static [(&'static str, &'static str)] {
+    LIST
+}
+
+/// Which switches are on, and for which queues.
+#[derive(Debug)]
+pub(crate) struct Switches {
+    on: Vec<AtomicU8>,
+    changed: watch::Sender<u64>,
+}
+
+impl Switches {
+    pub(crate) fn new() -> Switches {
+        Switches { on: ALL.iter().map(|_| AtomicU8::new(0)).collect(), changed: watch::Sender::new(0) }
+    }
+
+    /// True when the switch is on for any queue.
+    pub(crate) fn on(&self, fault: Fault) -> bool {
+        self.on[fault as usize].load(Ordering::Relaxed) != 0
+    }
+
+    /// True when the switch is on for the queue with this index.
+    pub(crate) fn hits(&self, fault: Fault, queue: usize) -> bool {
+        self.on[fault as usize].load(Ordering::Relaxed) & (1 << queue.min(7)) != 0
+    }
+
+    /// Turns one switch. `id` is a fault's id, or `ID@QUEUE` (`poller-hung@billing`) for another queue than the
+    /// switch's own choice.
+    ///
+    /// # Errors
+    /// When there is no such switch or queue.
+    pub(crate) fn set(&self, id: &str, on: bool, queues: &[&str]) -> Result<Fault, Error> {
+        let (name, queue) = id.split_once('@').map_or((id, None), |(n, q)| (n, Some(q)));
+        let fault = ALL.iter().copied().find(|f| f.id() == name).ok_or_else(|| Error::NoSuchFault(id.to_owned()))?;
+        let mask = match queue {
+            None if on => SCOPES[fault as usize],
+            None => u8::MAX,
+            Some(queue) => {
+                let place = queues.iter().position(|q| q.eq_ignore_ascii_case(queue));
+                1 << place.ok_or_else(|| Error::NoSuchFault(id.to_owned()))?.min(7)
+            }
+        };
+        let cell = &self.on[fault as usize];
+        if on {
+            cell.fetch_or(mask, Ordering::SeqCst)
+        } else {
+            cell.fetch_and(!mask, Ordering::SeqCst)
+        };
+        self.changed.send_modify(|n| *n += 1);
+        Ok(fault)
+    }
+
+    /// The ids of the switches that are on.
+    pub(crate) fn active(&self) -> Vec<&'static str> {
+        ALL.iter().filter(|f| self.on(**f)).map(|f| f.id()).collect()
+    }
+
+    /// A receiver that changes whenever a switch is turned.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Returns once `free` holds; asked anew whenever a switch is turned.
+    pub(crate) async fn wait_until(&self, free: impl Fn(&Switches) -> bool) {
+        let mut turned = self.watch();
+        while !free(self) {
+            if turned.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_touches_its_own_queues_unless_one_is_named() {
+        let switches = Switches::new();
+        let queues = ["Support", "Billing", "Sales"];
+        switches.set("poller-hung", true, &queues).unwrap();
+        assert!(switches.hits(Fault::PollerHung, 0) && !switches.hits(Fault::PollerHung, 1));
+        switches.set("poller-hung@billing", true, &queues).unwrap();
+        assert!(switches.hits(Fault::PollerHung, 1));
+        assert_eq!(switches.active(), ["poller-hung"]);
+        switches.set("poller-hung", false, &queues).unwrap();
+        assert!(!switches.on(Fault::PollerHung));
+        assert!(switches.set("poller-hung@nowhere", true, &queues).is_err());
+        assert!(switches.set("no-such-fault", true, &queues).is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! The customer's mail provider: its queue, its delivery into mailboxes, its bounces.
+
+use super::faults::Fault;
+use super::mime;
+use super::smtp::server::Door;
+use super::smtp::{Envelope, Reply, client};
+use super::world::World;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Attempts before a deferred message is given up.
+const ATTEMPTS: u32 = 10;
+
+/// Takes a handed-in message over: every recipient is served on its own.
+pub(crate) fn enqueue(world: &Arc<World>, envelope: Envelope, raw: Vec<u8>) {
+    let raw = Arc::new(raw);
+    for to in envelope.to {
+        let (job, from, raw) = (world.clone(), envelope.from.clone(), raw.clone());
+        world.spawn(async move {
+            let pause = job.pace.between(5, 40);
+            tokio::time::sleep(pause).await;
+            let reply = relay(&job, Door::Submission, &from, &to, &raw).await;
+            if !reply.is_positive() && !from.is_empty() {
+                bounce(&job, &from, &to, &raw, &reply);
+            }
+        });
+    }
+}
+
+/// Delivers to the server that is responsible for the recipient; deferred attempts are repeated with a growing pause.
+///
+/// The answer is the last one of the server, or our own when there is no server.
+pub(crate) async fn relay(world: &Arc<World>, door: Door, from: &str, to: &str, raw: &[u8]) -> Reply {
+    let domain = to.rsplit_once('@').map_or("", |(_, d)| d).to_ascii_lowercase();
+    let Some(places) = world.places.get() else { return Reply::new(451, "4.3.0 Not yet started") };
+    let server = if domain == world.names.customers {
+        places.provider_mx
+    } else if domain == world.names.desk || domain == world.names.system {
+        places.desk_mx
+    } else {
+        return Reply::new(550, format!("5.4.4 Host or domain name not found: {domain}"));
+    };
+    let envelope = Envelope { from: from.to_owned(), to: vec![to.to_owned()] };
+    let helo = world.host(door);
+    let mut last = Reply::new(451, "4.3.0 Not tried");
+    for attempt in 0..ATTEMPTS {
+        last = client::deliver(server, &helo, &envelope, raw).await.pop().unwrap_or(last);
+        if !last.is_transient() {
+            return last;
+        }
+        let pause = Duration::from_millis(150) * 2_u32.pow(attempt.min(4));
+        tokio::time::sleep(world.pace.scaled(pause)).await;
+    }
+    last
+}
+
+/// Puts a message from outside into a customer's mailbox.
+pub(crate) fn deliver(world: &Arc<World>, from: &str, to: &str, raw: &[u8]) {
+    let junk = world.switches.on(Fault::ReturnInSpam) && from_desk(world, from) && has_link(world, raw);
+    let mut mail = format!("Return-Path: <{from}>\r\nDelivered-To: {to}\r\n");
+    if junk {
+        mail.push_str("X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=7.1 required=5.0 tests=URIBL_BLOCKED\r\n");
+    }
+    let mut mail = mail.into_bytes();
+    mail.extend_from_slice(raw);
+    world.file_customer_mail(to, if junk { "Junk" } else { "INBOX" }, mail);
+}
+
+fn from_desk(world: &World, from: &str) -> bool {
+    from.to_ascii_lowercase().ends_with(&format!("@{}", world.names.desk))
+}
+
+/// Only the footer of an agent's answer carries a link; that is what the filter dislikes.
+fn has_link(world: &World, raw: &[u8]) -> bool {
+    mime::search_text(raw).body.contains(&format!("https://{}/", world.names.desk))
+}
+
+/// Tells the sender that a message was given up (RFC 3464), into the sender's mailbox.
+fn bounce(world: &Arc<World>, from: &str, to: &str, raw: &[u8], reply: &Reply) {
+    let status = match reply.status() {
+        Some(status) => status.to_owned(),
+        None if reply.is_transient() => "4.0.0".to_owned(),
+        None => "5.0.0".to_owned(),
+    };
+    let remote = match to.rsplit_once('@') {
+        Some((_, domain)) => format!("mx.{domain}"),
+        None => "unknown".to_owned(),
+    };
+    let host = world.host(Door::ProviderMx);
+    let at = mime::date(world.clock.now());
+    let mark = world.pace.hex(16);
+    let head = String::from_utf8_lossy(&raw[..mime::body_start(raw)]).into_owned();
+    let boundary = format!("{mark}/{host}");
+    let mail = format!(
+        "Return-Path: <>\r\nDelivered-To: {from}\r\nDate: {at}\r\nFrom: MAILER-DAEMON@{host} (Mail Delivery System)\r\n\
+         Subject: Undelivered Mail Returned to Sender\r\nTo: {from}\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\n\
+         Content-Transfer-Encoding: 8bit\r\nMessage-Id: <{mark}@{host}>\r\n\r\n\
+         This is a MIME-encapsulated message.\r\n\r\n\
+         --{boundary}\r\nContent-Description: Notification\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
+         This is the mail system at host {host}.\r\n\r\n\
+         Your message could not be delivered to the recipient below.\r\n\r\n\
+         <{to}>: host {remote} said: {reply}\r\n\r\n\
+         --{boundary}\r\nContent-Description: Delivery report\r\nContent-Type: message/delivery-status\r\n\r\n\
+         Reporting-MTA: dns; {host}\r\nX-Queue-ID: {mark}\r\nArrival-Date: {at}\r\n\r\n\
+         Final-Recipient: rfc822; {to}\r\nOriginal-Recipient: rfc822;{to}\r\nAction: failed\r\nStatus: {status}\r\n\
+         Remote-MTA: dns; {remote}\r\nDiagnostic-Code: smtp; {reply}\r\n\r\n\
+         --{boundary}\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n\r\n\
+         {head}\r\n--{boundary}--\r\n"
+    );
+    world.file_customer_mail(from, "INBOX", mail.into_bytes());
+}

@@ -1,0 +1,352 @@
+//! The store on SQLite: one file, one thread that writes, one connection that only reads.
+//!
+//! Every method is one transaction. A command line beside a daemon is a second [`SqliteStore`] on the same
+//! file: what belongs to whom is told by `owner`, `lease_until` and `epoch` of each run.
+
+mod budget;
+mod failure;
+mod mail;
+mod prune;
+mod rows;
+mod runs;
+mod schema;
+mod standing;
+#[cfg(test)]
+pub(crate) mod tests;
+mod worker;
+
+use crate::clock::Clock;
+use crate::engine::ports::{BudgetAnswer, Claimed, ProbeStanding, Retention, RunFilter, Step, Store, StoreError};
+use crate::model::{Budget, Delivery, Position, Run, RunId, Token, TokenKey};
+use async_trait::async_trait;
+use failure::Fail;
+use jiff::Timestamp;
+use rows::{Row, Stored, StoredClaim, count, micros, micros_after, time};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use worker::{Mode, Worker};
+
+/// The database's name inside the state directory.
+pub const FILE_NAME: &str = "replypath.db";
+/// How long to wait for another program's transaction.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A [`Store`] in one SQLite file.
+pub struct SqliteStore {
+    writer: Worker,
+    /// None: the writer answers queries too (a database in memory has one connection).
+    reader: Option<Worker>,
+    instance: Arc<str>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// Opens the store in the folder `dir` as `instance`, making both where they are missing.
+    /// `instance` must be new for each process: what it had in hand before counts as lost.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is damaged, or was written by a newer version; the text says what to do.
+    pub fn open(dir: &Path, instance: &str, clock: Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StoreError> {
+        SqliteStore::open_waiting(dir, instance, clock, BUSY)
+    }
+
+    fn open_waiting(dir: &Path, instance: &str, clock: Arc<dyn Clock>, busy: Duration) -> Result<Arc<SqliteStore>, StoreError> {
+        let file = dir.join(FILE_NAME);
+        let name: Arc<str> = file.display().to_string().into();
+        make(dir, &file)?;
+        let open = || -> Result<(Connection, Connection), Fail> {
+            let writer = schema::open_writer(&file, busy)?;
+            runs::disown_earlier_life(&writer, instance, micros(clock.now()))?;
+            Ok((writer, schema::open_reader(&file, busy)?))
+        };
+        let (writer, reader) = open().map_err(|e| e.into_store(&name))?;
+        Ok(Arc::new(SqliteStore {
+            writer: Worker::start(writer, Mode::Write, Arc::clone(&name))?,
+            reader: Some(Worker::start(reader, Mode::Read, name)?),
+            instance: instance.into(),
+            clock,
+        }))
+    }
+
+    /// A store that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// When SQLite has no memory or the system no thread for it.
+    pub fn in_memory(instance: &str, clock: Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StoreError> {
+        let name: Arc<str> = "in memory".into();
+        let writer = schema::open_in_memory().map_err(|e| e.into_store(&name))?;
+        Ok(Arc::new(SqliteStore { writer: Worker::start(writer, Mode::Write, name)?, reader: None, instance: instance.into(), clock }))
+    }
+
+    async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fail> + Send + 'static,
+    {
+        self.writer.call(false, job).await
+    }
+
+    async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fail> + Send + 'static,
+    {
+        self.reader.as_ref().unwrap_or(&self.writer).call(false, job).await
+    }
+
+    fn now(&self) -> i64 {
+        micros(self.clock.now())
+    }
+}
+
+/// Makes folder and file, both for the owner's eyes only: runs hold customers' mail.
+fn make(dir: &Path, file: &Path) -> Result<(), StoreError> {
+    let failed = |what: &Path, e: std::io::Error| {
+        StoreError::Failed(format!(
+            "cannot make {}: {e}. The user that runs replypath must be able to write there; `daemon.state` names the folder",
+            what.display()
+        ))
+    };
+    if !dir.is_dir() {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir).map_err(|e| failed(dir, e))?;
+    }
+    if !file.exists() {
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(file).map_err(|e| failed(file, e))?;
+    }
+    Ok(())
+}
+
+fn random_key() -> Result<Vec<u8>, StoreError> {
+    let mut key = vec![0u8; 32];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)
+        .map_err(|_| StoreError::Failed("the system gives no random bytes for the token key; is /dev/urandom there?".to_owned()))?;
+    Ok(key)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn token_key(&self) -> Result<TokenKey, StoreError> {
+        let fresh = random_key()?;
+        let key = self
+            .writer
+            .call(true, move |c| {
+                c.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('token_key', ?1)", [fresh])?;
+                Ok(c.query_row("SELECT value FROM meta WHERE key = 'token_key'", [], |row| row.get::<_, Vec<u8>>(0))?)
+            })
+            .await?;
+        Ok(TokenKey::new(&key))
+    }
+
+    async fn heartbeat(&self, lease: Duration) -> Result<(), StoreError> {
+        let (me, now, until) = (Arc::clone(&self.instance), self.now(), micros_after(self.clock.now(), lease));
+        self.write(move |c| runs::heartbeat(c, &me, until, now)).await
+    }
+
+    async fn sign_off(&self) -> Result<(), StoreError> {
+        let (me, now) = (Arc::clone(&self.instance), self.now());
+        self.write(move |c| runs::give_back_all(c, &me, now)).await
+    }
+
+    async fn create_run(&self, run: &Run) -> Result<(), StoreError> {
+        let (row, me, now) = (Row::of(run, 0)?, Arc::clone(&self.instance), self.now());
+        self.write(move |c| runs::create(c, &row, &me, now)).await
+    }
+
+    async fn claim_due(&self, now: Timestamp, limit: usize, adopt: bool) -> Result<Vec<Claimed>, StoreError> {
+        let (me, due, now, limit) = (Arc::clone(&self.instance), micros(now), self.now(), count(limit));
+        let claims = self.write(move |c| runs::claim_due(c, &me, due, now, limit, adopt)).await?;
+        Ok(claims.iter().filter_map(readable).collect())
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let me = Arc::clone(&self.instance);
+        self.read(move |c| Ok(c.prepare_cached(runs::NEXT_DUE)?.query_row([&*me], |row| row.get(0)).optional()?.map(time))).await
+    }
+
+    async fn commit(&self, step: Step<'_>) -> Result<u64, StoreError> {
+        let parts = runs::Move {
+            row: Row::of(step.run, step.observations_kept)?,
+            epoch: i64::try_from(step.epoch).unwrap_or(i64::MAX),
+            due: step.due.map(micros),
+            hold: step.hold,
+            taken: step.taken.to_vec(),
+        };
+        let now = self.now();
+        let epoch = self.writer.call(step.durable, move |c| runs::commit(c, &parts, now)).await?;
+        Ok(epoch.unsigned_abs())
+    }
+
+    async fn claim(&self, id: &RunId) -> Result<Option<Claimed>, StoreError> {
+        let (me, id, now) = (Arc::clone(&self.instance), id.clone(), self.now());
+        let claim = self.write(move |c| runs::claim(c, &me, &id, now)).await?;
+        claim.map(|claim| claim.parse()).transpose()
+    }
+
+    async fn deliver(
+        &self,
+        account: &str,
+        tokens: &[Token],
+        message_ids: &[String],
+        delivery: &Delivery,
+    ) -> Result<Option<RunId>, StoreError> {
+        let letter = mail::Letter {
+            account: account.to_owned(),
+            tokens: tokens.iter().map(|t| t.0.clone()).collect(),
+            message_ids: message_ids.to_vec(),
+            key: delivery.mail.key.clone(),
+            json: serde_json::to_string(delivery).map_err(|e| StoreError::Failed(format!("a mail cannot be stored: {e}")))?,
+        };
+        let now = self.now();
+        self.write(move |c| mail::deliver(c, &letter, now)).await
+    }
+
+    async fn watched_accounts(&self) -> Result<Vec<(String, Position)>, StoreError> {
+        let me = Arc::clone(&self.instance);
+        self.read(move |c| mail::watched(c, &me)).await
+    }
+
+    async fn budget_take(&self, key: &str, budget: &Budget, now: Timestamp) -> Result<BudgetAnswer, StoreError> {
+        let (key, budget) = (key.to_owned(), budget.clone());
+        self.write(move |c| budget::take(c, &key, &budget, now)).await
+    }
+
+    async fn set_paused(&self, probe: Option<&str>, paused: bool, now: Timestamp) -> Result<(), StoreError> {
+        let (probe, now) = (probe.map(str::to_owned), micros(now));
+        self.write(move |c| {
+            match (probe, paused) {
+                (probe, true) => {
+                    let probe = probe.unwrap_or_else(|| "*".to_owned());
+                    c.execute("INSERT OR IGNORE INTO paused (probe, since) VALUES (?1, ?2)", params![probe, now])?
+                }
+                (Some(probe), false) => c.execute("DELETE FROM paused WHERE probe = ?1", [probe])?,
+                (None, false) => c.execute("DELETE FROM paused", [])?,
+            };
+            Ok(())
+        })
+        .await
+    }
+
+    async fn paused(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|c| {
+            let rows =
+                c.prepare_cached("SELECT probe FROM paused ORDER BY probe")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn last_start(&self, probe: &str) -> Result<Option<Timestamp>, StoreError> {
+        let probe = probe.to_owned();
+        self.read(move |c| {
+            let at = c.prepare_cached("SELECT at FROM starts WHERE probe = ?1")?.query_row([probe], |row| row.get(0)).optional()?;
+            Ok(at.map(time))
+        })
+        .await
+    }
+
+    async fn record_skip(&self, probe: &str, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        let (probe, reason, now) = (probe.to_owned(), reason.to_owned(), micros(now));
+        self.write(move |c| {
+            c.prepare_cached("INSERT INTO skips (probe, at, reason) VALUES (?1, ?2, ?3)")?.execute(params![probe, now, reason])?;
+            runs::started(c, &probe, now)
+        })
+        .await
+    }
+
+    async fn has_unfinished(&self, probe: &str) -> Result<bool, StoreError> {
+        let probe = probe.to_owned();
+        self.read(move |c| Ok(c.prepare_cached("SELECT 1 FROM runs WHERE probe = ?1 AND phase <> 'finished' LIMIT 1")?.exists([probe])?))
+            .await
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        let id = id.0.clone();
+        let stored = self
+            .read(move |c| {
+                let num = c.prepare_cached("SELECT num FROM runs WHERE id = ?1")?.query_row([&id], |row| row.get(0)).optional()?;
+                num.map(|num| runs::load(c, num, id)).transpose()
+            })
+            .await?;
+        stored.map(|stored| stored.parse()).transpose()
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        let filter = filter.clone();
+        let rows = self.read(move |c| list(c, &filter)).await?;
+        rows.iter().map(Stored::parse).collect()
+    }
+
+    async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError> {
+        let rows = self.read(standing::all).await?;
+        rows.into_iter().map(|row| row.parse()).collect()
+    }
+
+    async fn prune(&self, retention: &Retention, now: Timestamp) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        loop {
+            let keep = retention.clone();
+            let portion = self.write(move |c| prune::runs(c, &keep, now)).await?;
+            gone += portion as u64;
+            if portion < prune::PORTION {
+                break;
+            }
+        }
+        loop {
+            let keep = retention.clone();
+            let found = self.read(move |c| prune::with_texts(c, &keep, now)).await?;
+            let stripped: Vec<_> = found.into_iter().map(prune::Texts::strip).collect();
+            let last = stripped.len() < prune::PORTION;
+            self.write(move |c| prune::store_stripped(c, &stripped)).await?;
+            if last {
+                break;
+            }
+        }
+        let keep = retention.clone();
+        self.write(move |c| prune::rest(c, &keep, now)).await?;
+        Ok(gone)
+    }
+}
+
+/// One unreadable run must not keep the others from being worked on; it stays in hand until the next start.
+fn readable(claim: &StoredClaim) -> Option<Claimed> {
+    match claim.parse() {
+        Ok(claimed) => Some(claimed),
+        Err(error) => {
+            tracing::error!(run = claim.stored.id, %error, "a stored run is left alone");
+            None
+        }
+    }
+}
+
+fn list(connection: &Connection, filter: &RunFilter) -> Result<Vec<Stored>, Fail> {
+    let mut sql = "SELECT r.id, b.json FROM runs r JOIN bodies b ON b.run = r.num WHERE 1".to_owned();
+    let mut values: Vec<rusqlite::types::Value> = Vec::new();
+    if let Some(probe) = &filter.probe {
+        sql.push_str(" AND r.probe = ?");
+        values.push(probe.clone().into());
+    }
+    if filter.not_passed {
+        sql.push_str(" AND r.verdict <> 'pass'");
+    }
+    if let Some(since) = filter.since {
+        sql.push_str(" AND r.started >= ?");
+        values.push(micros(since).into());
+    }
+    sql.push_str(" ORDER BY r.started DESC, r.num DESC LIMIT ?");
+    values.push(count(filter.limit).into());
+    let rows = connection
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(values), |row| Ok(Stored { id: row.get(0)?, json: row.get(1)?, observations: Vec::new() }))?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
+}

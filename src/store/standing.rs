@@ -1,0 +1,122 @@
+//! Each probe's standing: kept up to date with every verdict, so that a start need not read a million runs.
+
+use super::failure::Fail;
+use super::rows::{Row, time};
+use crate::engine::ports::{ProbeStanding, StoreError};
+use crate::model::Run;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Makes the probe known.
+pub(super) fn known(connection: &Connection, probe: &str) -> Result<(), Fail> {
+    connection.prepare_cached("INSERT OR IGNORE INTO standings (probe) VALUES (?1)")?.execute([probe])?;
+    Ok(())
+}
+
+/// Takes in the verdict of a scheduled run; `before` is the verdict that it had until now.
+pub(super) fn judged(connection: &Connection, num: i64, before: Option<&str>, row: &Row) -> Result<(), Fail> {
+    if before == row.verdict {
+        // Only the copies may have become stale: a note added, a late mail.
+        connection
+            .prepare_cached(
+                "UPDATE standings SET last = CASE WHEN last_run = ?2 THEN ?3 ELSE last END,
+                 last_judged = CASE WHEN last_judged_run = ?2 THEN ?3 ELSE last_judged END
+                 WHERE probe = ?1 AND (last_run = ?2 OR last_judged_run = ?2)",
+            )?
+            .execute(params![row.probe, num, row.json])?;
+        return Ok(());
+    }
+    if before.is_some() {
+        return Ok(recount(connection, &row.probe)?);
+    }
+    known(connection, &row.probe)?;
+    let sql = match row.verdict {
+        Some("pass") => {
+            "UPDATE standings SET last_judged_run = ?2, last_judged = ?3, last_run = ?2, last = ?3, last_finished = ?4,
+             last_pass = ?4, failures = 0, unknown_since = NULL WHERE probe = ?1"
+        }
+        Some("fail") => {
+            "UPDATE standings SET last_judged_run = ?2, last_judged = ?3, last_run = ?2, last = ?3, last_finished = ?4,
+             failures = failures + 1, unknown_since = NULL WHERE probe = ?1"
+        }
+        _ => {
+            "UPDATE standings SET last_run = ?2, last = ?3, last_finished = ?4,
+             unknown_since = coalesce(unknown_since, ?4) WHERE probe = ?1"
+        }
+    };
+    connection.prepare_cached(sql)?.execute(params![row.probe, num, row.json, row.finished])?;
+    Ok(())
+}
+
+const OF_PROBE: &str = "FROM runs WHERE probe = ?1 AND \"trigger\" = 'scheduled' AND verdict IS NOT NULL AND finished IS NOT NULL";
+
+/// Works the standing out again from the runs: after a verdict was changed, and when the table is new.
+pub(super) fn recount(connection: &Connection, probe: &str) -> rusqlite::Result<()> {
+    let newest = |and: &str| -> rusqlite::Result<Option<(i64, i64)>> {
+        let sql = format!("SELECT num, finished {OF_PROBE} {and} ORDER BY finished DESC, num DESC LIMIT 1");
+        connection.prepare_cached(&sql)?.query_row([probe], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    };
+    let last = newest("")?;
+    let judged = newest("AND verdict <> 'unknown'")?;
+    let pass = newest("AND verdict = 'pass'")?.map(|p| p.1);
+    let failures: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) {OF_PROBE} AND verdict = 'fail' AND finished > ?2"))?
+        .query_row(params![probe, pass.unwrap_or(i64::MIN)], |row| row.get(0))?;
+    let unknown_since: Option<i64> = connection
+        .prepare_cached(&format!("SELECT min(finished) {OF_PROBE} AND finished > ?2"))?
+        .query_row(params![probe, judged.map_or(i64::MIN, |j| j.1)], |row| row.get(0))?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO standings
+                (probe, last_judged_run, last_judged, last_run, last, last_finished, last_pass, failures, unknown_since)
+             VALUES (?1, ?2, (SELECT json FROM bodies WHERE run = ?2), ?3, (SELECT json FROM bodies WHERE run = ?3), ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![probe, judged.map(|j| j.0), last.map(|l| l.0), last.map(|l| l.1), pass, failures, unknown_since])?;
+    Ok(())
+}
+
+/// A standing as it stands in the table.
+pub(super) struct StoredStanding {
+    probe: String,
+    last_judged: Option<String>,
+    last: Option<String>,
+    last_pass: Option<i64>,
+    failures: u32,
+    unknown_since: Option<i64>,
+}
+
+/// Every standing, by probe name.
+pub(super) fn all(connection: &Connection) -> Result<Vec<StoredStanding>, Fail> {
+    let rows = connection
+        .prepare_cached("SELECT probe, last_judged, last, last_pass, failures, unknown_since FROM standings ORDER BY probe")?
+        .query_map([], |row| {
+            Ok(StoredStanding {
+                probe: row.get(0)?,
+                last_judged: row.get(1)?,
+                last: row.get(2)?,
+                last_pass: row.get(3)?,
+                failures: row.get(4)?,
+                unknown_since: row.get(5)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
+}
+
+impl StoredStanding {
+    /// The standing with its runs.
+    pub(super) fn parse(self) -> Result<ProbeStanding, StoreError> {
+        let run = |json: Option<String>| -> Result<Option<Run>, StoreError> {
+            json.map(|json| serde_json::from_str(&json))
+                .transpose()
+                .map_err(|e| StoreError::Failed(format!("the last run of probe {} in the store cannot be read: {e}", self.probe)))
+        };
+        Ok(ProbeStanding {
+            last_judged: run(self.last_judged)?,
+            last: run(self.last)?,
+            last_pass: self.last_pass.map(time),
+            failures_in_a_row: self.failures,
+            unknown_since: self.unknown_since.map(time),
+            probe: self.probe,
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What is asked at every tick uses an index, whatever the number of waiting runs.
+
+use crate::store::{mail, runs, schema};
+use rusqlite::Connection;
+
+fn plan(connection: &Connection, sql: &str) -> String {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let values: Vec<i64> = vec![1; statement.parameter_count()];
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+    rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn due_runs_owners_and_accounts_are_found_by_index_without_sorting() {
+    let c = schema::open_in_memory().unwrap();
+    let expected = [
+        (runs::NEXT_DUE, "SEARCH runs USING COVERING INDEX runs_due (owner=? AND lease_until=? AND due>?)"),
+        (runs::DUE, "SEARCH runs USING COVERING INDEX runs_due (owner=? AND lease_until=? AND due>? AND due<?)"),
+        (runs::NEXT_OWNER, "SEARCH runs USING COVERING INDEX runs_due (owner>?)"),
+        (mail::NEXT_ACCOUNT, "SEARCH runs USING INDEX runs_watch (owner=? AND account>?)"),
+    ];
+    for (sql, wanted) in expected {
+        let found = plan(&c, sql);
+        assert_eq!(found, wanted, "{sql}");
+    }
+}
+
+#[test]
+fn lists_are_read_in_index_order() {
+    let c = schema::open_in_memory().unwrap();
+    for (and, index) in [("", "runs_started"), ("AND r.probe = ?", "runs_probe"), ("AND r.verdict <> 'pass'", "runs_bad")] {
+        let found = plan(
+            &c,
+            &format!(
+                "SELECT r.id, b.json FROM runs r JOIN bodies b ON b.run = r.num WHERE 1 {and} ORDER BY r.started DESC, r.num DESC LIMIT ?"
+            ),
+        );
+        assert!(found.contains(index) && !found.contains("TEMP B-TREE"), "{and}\n{found}");
+    }
+}
+
+/// Steps of SQLite's virtual machine for one question: the same on every machine.
+fn steps(c: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> i32 {
+    let mut statement = c.prepare(sql).unwrap();
+    let mut rows = statement.query(values).unwrap();
+    while rows.next().unwrap().is_some() {}
+    drop(rows);
+    statement.get_status(rusqlite::StatementStatus::VmStep)
+}
+
+#[test]
+fn ten_thousand_waiting_runs_cost_a_tick_no_more_than_ten() {
+    let cost = |waiting: i64| {
+        let c = schema::open_in_memory().unwrap();
+        c.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+             INSERT INTO runs (id, epoch, owner, due, probe, gateway, account, \"trigger\", phase, started, marks, observations,
+                position_at, position_uidvalidity, position_uid_next)
+             SELECT 'r' || i, 1, 'me', 1000 + i, 'p', 'g', 'alice', 'scheduled', 'active', i, 0, 0, i, 1, i FROM n",
+            [waiting],
+        )
+        .unwrap();
+        [
+            steps(&c, runs::DUE, &[&"me", &500, &10]),
+            steps(&c, runs::NEXT_DUE, &[&"me"]),
+            steps(&c, runs::NEXT_OWNER, &[&""]),
+            steps(&c, mail::NEXT_ACCOUNT, &[&"me", &""]),
+        ]
+    };
+    assert_eq!(cost(10_000), cost(10));
+}

@@ -1,0 +1,390 @@
+//! A small world for the engine: one customer's mailbox, one desk, all in memory, with a clock that the test drives.
+//!
+//! It keeps count of everything that must not happen twice, and it can die at any call: a call that dies never
+//! returns, before or after its effect, as when the process is killed there.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use replypath::clock::{Clock, ManualClock};
+use replypath::engine::ports::*;
+use replypath::engine::{Budgets, Engine, EngineParts};
+use replypath::mail::{compose::compose, parse::parse_mail};
+use replypath::model::*;
+use replypath::store::SqliteStore;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What goes wrong in this world.
+#[derive(Debug, Clone, Default)]
+pub struct Weather {
+    /// The desk's API answers 503.
+    pub desk_down: bool,
+    /// The mailbox cannot be read.
+    pub mailbox_down: bool,
+    /// Mail to the desk vanishes.
+    pub intake_dead: bool,
+    /// No automatic reply.
+    pub no_acknowledgement: bool,
+    /// Answers are kept as notes.
+    pub internal: bool,
+    /// Answers do not leave.
+    pub no_answer_mail: bool,
+    /// The submission server refuses the login.
+    pub submission_refuses: bool,
+    /// The call of this number (counted over all acts) dies before its effect.
+    pub die_before: Option<usize>,
+    /// The call of this number dies after its effect.
+    pub die_after: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub struct FakeTicket {
+    pub id: usize,
+    pub subject: String,
+    pub requester: String,
+    pub queue: String,
+    pub closed: bool,
+    pub created: Timestamp,
+    pub messages: Vec<TicketMessage>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub weather: Weather,
+    pub calls: usize,
+    pub submitted: Vec<OutgoingMail>,
+    pub replies: Vec<String>,
+    pub closes: usize,
+    pub tickets: Vec<FakeTicket>,
+    pub inbox: Vec<ReceivedMail>,
+    pub next_uid: u32,
+    events: Option<mpsc::Sender<MailEvent>>,
+}
+
+pub struct World {
+    pub clock: ManualClock,
+    pub state: Mutex<State>,
+    key: TokenKey,
+}
+
+const MONITOR: &str = "alice@customers.test";
+
+impl World {
+    pub fn new(key: TokenKey) -> Arc<World> {
+        let start = "2026-11-25T08:00:00Z".parse().unwrap();
+        Arc::new(World { clock: ManualClock::new(start), state: Mutex::new(State { next_uid: 1, ..State::default() }), key })
+    }
+
+    pub fn weather(&self, change: impl FnOnce(&mut Weather)) {
+        change(&mut self.state.lock().unwrap().weather);
+    }
+
+    /// Counts an act; true when it shall die before (or after) its effect.
+    fn dies(&self, before: bool) -> bool {
+        let mut state = self.state.lock().unwrap();
+        if before {
+            state.calls += 1;
+        }
+        let at = if before { state.weather.die_before } else { state.weather.die_after };
+        at == Some(state.calls)
+    }
+
+    async fn mortal<T>(&self, effect: impl FnOnce() -> T) -> T {
+        if self.dies(true) {
+            std::future::pending::<()>().await;
+        }
+        let result = effect();
+        if self.dies(false) {
+            std::future::pending::<()>().await;
+        }
+        result
+    }
+
+    /// Puts a raw mail into the inbox and tells the listener's queue.
+    pub fn deliver(&self, raw: &[u8]) {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        let key = MailKey { folder: "INBOX".into(), uidvalidity: 7, uid: state.next_uid };
+        state.next_uid += 1;
+        let mail = parse_mail(raw, key, false, Some(now), &self.key);
+        state.inbox.push(mail.clone());
+        if let Some(events) = &state.events {
+            events.try_send(MailEvent::Arrived { account: "alice".into(), mail: Box::new(mail) }).expect("the queue is large enough");
+        }
+    }
+
+    fn desk_mail(&self, ticket: &FakeTicket, text: &str, automatic: bool) -> Vec<u8> {
+        let auto = if automatic { "Auto-Submitted: auto-replied\r\n" } else { "" };
+        let serial = self.state.lock().unwrap().next_uid;
+        format!(
+            "From: Support <support@desk.test>\r\nTo: {MONITOR}\r\nSubject: [desk #{}] {}\r\nMessage-ID: <d{serial}.{}@desk.test>\r\nReferences: <ticket-{}@desk.test>\r\nDate: Wed, 25 Nov 2026 08:00:00 +0000\r\n{auto}MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n",
+            ticket.id, ticket.subject, ticket.id, ticket.id
+        )
+        .into_bytes()
+    }
+
+    fn accept(&self, mail: &OutgoingMail) {
+        let now = self.clock.now();
+        let raw = compose(mail).unwrap();
+        let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);
+        let weather = {
+            let mut state = self.state.lock().unwrap();
+            state.submitted.push(mail.clone());
+            state.weather.clone()
+        };
+        if weather.intake_dead {
+            return;
+        }
+        let message = TicketMessage {
+            id: format!("m{}", mail.message_id),
+            public: Some(true),
+            author: Some(Author::Customer),
+            text: parsed.text.clone(),
+            html: None,
+            at: Some(now),
+            files: parsed.attachments.clone(),
+            message_id: Some(mail.message_id.clone()),
+            delivery: None,
+        };
+        let (fresh, ticket) = {
+            let mut state = self.state.lock().unwrap();
+            let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)));
+            match known {
+                Some(ticket) => {
+                    ticket.messages.push(message);
+                    ticket.closed = false;
+                    (false, ticket.clone())
+                }
+                None => {
+                    let id = state.tickets.len() + 1;
+                    let ticket = FakeTicket {
+                        id,
+                        subject: mail.subject.clone(),
+                        requester: mail.from.clone(),
+                        queue: "Support".into(),
+                        closed: false,
+                        created: now,
+                        messages: vec![message],
+                    };
+                    state.tickets.push(ticket.clone());
+                    (true, ticket)
+                }
+            }
+        };
+        if fresh && !weather.no_acknowledgement {
+            let raw = self.desk_mail(&ticket, "We have your request.", true);
+            self.deliver(&raw);
+        }
+    }
+
+    pub async fn engine(self: &Arc<World>, dir: &Path, instance: &str) -> (Engine, Arc<SqliteStore>, mpsc::UnboundedReceiver<RunEvent>) {
+        let store = SqliteStore::open(dir, instance, Arc::new(self.clock.clone())).unwrap();
+        let (events_in, events) = mpsc::channel(1000);
+        self.state.lock().unwrap().events = Some(events_in.clone());
+        let (observer, heard) = mpsc::unbounded_channel();
+        let engine = Engine::new(EngineParts {
+            store: store.clone(),
+            mailboxes: self.clone(),
+            submission: self.clone(),
+            desks: Arc::new(FakeDesks(self.clone())),
+            clock: Arc::new(self.clock.clone()),
+            events_in,
+            events,
+            budgets: Budgets::default(),
+            workers: 4,
+            adopt: true,
+            observer,
+        })
+        .await
+        .unwrap();
+        store.heartbeat(Duration::from_secs(15)).await.unwrap();
+        (engine, store, heard)
+    }
+}
+
+pub struct FakeDesks(pub Arc<World>);
+
+impl Desks for FakeDesks {
+    fn desk(&self, _: &str) -> Option<Arc<dyn Desk>> {
+        Some(Arc::new(FakeDesk(self.0.clone())))
+    }
+}
+
+fn down() -> Trouble {
+    Trouble::new(ResultClass::Unavailable, "desk-api-down", "the desk answered 503")
+}
+
+struct FakeDesk(Arc<World>);
+
+impl FakeDesk {
+    fn up(&self) -> Result<std::sync::MutexGuard<'_, State>, Trouble> {
+        let state = self.0.state.lock().unwrap();
+        if state.weather.desk_down { Err(down()) } else { Ok(state) }
+    }
+}
+
+#[async_trait]
+impl Desk for FakeDesk {
+    fn capabilities(&self) -> &[Capability] {
+        use Capability::*;
+        &[Find, Read, Messages, Reply, Close, Health, Files]
+    }
+    fn views(&self) -> &[View] {
+        &[View::Normal]
+    }
+    fn unproven(&self) -> bool {
+        false
+    }
+    async fn find(&self, needle: &Needle, _: View) -> Result<Vec<FoundTicket>, Trouble> {
+        let state = self.up()?;
+        let hit = |t: &&FakeTicket| needle.token.is_in(&t.subject) || t.messages.iter().any(|m| needle.token.is_in(&m.text));
+        Ok(state
+            .tickets
+            .iter()
+            .filter(hit)
+            .map(|t| FoundTicket {
+                reference: TicketRef { id: t.id.to_string(), number: t.id.to_string() },
+                view: View::Normal,
+                strategy: "all".into(),
+                hold_cause: None,
+            })
+            .collect())
+    }
+    async fn read(&self, id: &TicketRef) -> Result<Option<Ticket>, Trouble> {
+        let state = self.up()?;
+        Ok(state.tickets.iter().find(|t| t.id.to_string() == id.id).map(|t| Ticket {
+            reference: id.clone(),
+            subject: Some(t.subject.clone()),
+            queue: Some(t.queue.clone()),
+            status: Some(if t.closed { TicketStatus::Closed } else { TicketStatus::Open }),
+            status_text: None,
+            requester: Some(t.requester.clone()),
+            priority: None,
+            tags: None,
+            channel: None,
+            created: Some(t.created),
+            hold_cause: None,
+            fields: BTreeMap::new(),
+        }))
+    }
+    async fn messages(&self, ticket: &Ticket) -> Result<Vec<TicketMessage>, Trouble> {
+        let state = self.up()?;
+        Ok(state.tickets.iter().find(|t| t.id.to_string() == ticket.reference.id).map(|t| t.messages.clone()).unwrap_or_default())
+    }
+    async fn history(&self, _: &TicketRef) -> Result<Vec<HistoryEntry>, Trouble> {
+        Ok(Vec::new())
+    }
+    async fn reply(&self, ticket: &Ticket, content: &ReplyContent) -> Result<ReplyReceipt, Acted> {
+        self.up().map(drop).map_err(Acted::NotDone)?;
+        let world = &self.0;
+        world
+            .mortal(|| {
+                let (ticket, weather) = {
+                    let mut state = world.state.lock().unwrap();
+                    let weather = state.weather.clone();
+                    state.replies.push(content.text.clone());
+                    let found = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id).unwrap();
+                    found.messages.push(TicketMessage {
+                        id: "r".into(),
+                        public: Some(!weather.internal),
+                        author: Some(Author::Agent),
+                        text: content.text.clone(),
+                        html: None,
+                        at: None,
+                        files: Vec::new(),
+                        message_id: None,
+                        delivery: None,
+                    });
+                    (found.clone(), weather)
+                };
+                if !weather.internal && !weather.no_answer_mail {
+                    let raw = world.desk_mail(&ticket, &content.text, false);
+                    world.deliver(&raw);
+                }
+            })
+            .await;
+        Ok(ReplyReceipt::default())
+    }
+    async fn close(&self, ticket: &Ticket) -> Result<(), Acted> {
+        self.up().map(drop).map_err(Acted::NotDone)?;
+        self.0
+            .mortal(|| {
+                let mut state = self.0.state.lock().unwrap();
+                state.closes += 1;
+                if let Some(t) = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id) {
+                    t.closed = true;
+                }
+            })
+            .await;
+        Ok(())
+    }
+    async fn delete(&self, _: &Ticket) -> Result<(), Acted> {
+        Err(Acted::NotDone(down()))
+    }
+    async fn mark(&self, _: &Ticket, _: &str) -> Result<(), Acted> {
+        Err(Acted::NotDone(down()))
+    }
+    async fn health(&self) -> Result<Vec<String>, Trouble> {
+        self.up().map(|_| vec!["up".into()])
+    }
+}
+
+fn mailbox_down() -> Trouble {
+    Trouble::new(ResultClass::Unauthorised, "mailbox-login-refused", "the mailbox refused the login")
+}
+
+#[async_trait]
+impl Mailboxes for World {
+    async fn position(&self, _: &str) -> Result<Position, Trouble> {
+        let state = self.state.lock().unwrap();
+        if state.weather.mailbox_down {
+            return Err(mailbox_down());
+        }
+        Ok(Position { uidvalidity: 7, uid_next: state.next_uid, at: self.clock.now() })
+    }
+    fn watch(&self, account: &str, from: Position, _: Timestamp, _: bool) {
+        // A listener that is opened again reports again what is newer; the store keeps each mail once.
+        let state = self.state.lock().unwrap();
+        let Some(events) = &state.events else { return };
+        for mail in state.inbox.iter().filter(|m| m.key.uid >= from.uid_next) {
+            let _ = events.try_send(MailEvent::Arrived { account: account.into(), mail: Box::new(mail.clone()) });
+        }
+    }
+    async fn check_now(&self, _: &str) -> Result<(), Trouble> {
+        if self.state.lock().unwrap().weather.mailbox_down { Err(mailbox_down()) } else { Ok(()) }
+    }
+    async fn search_everywhere(&self, _: &str, since: Position, tokens: &[Token], ids: &[String]) -> Result<Vec<ReceivedMail>, Trouble> {
+        let state = self.state.lock().unwrap();
+        if state.weather.mailbox_down {
+            return Err(mailbox_down());
+        }
+        let ours = |m: &&ReceivedMail| {
+            m.key.uid >= since.uid_next && (m.tokens.iter().any(|t| tokens.contains(t)) || m.in_reply_to.iter().any(|i| ids.contains(i)))
+        };
+        Ok(state.inbox.iter().filter(ours).cloned().collect())
+    }
+    async fn remove(&self, _: &str, mails: &[MailKey]) -> Result<Removed, Trouble> {
+        self.state.lock().unwrap().inbox.retain(|m| !mails.contains(&m.key));
+        Ok(Removed { removed: mails.to_vec(), left: Vec::new() })
+    }
+    async fn doctor(&self, _: &str) -> Result<Vec<String>, Trouble> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Submission for World {
+    async fn submit(&self, _: &str, mail: &OutgoingMail) -> Result<Submitted, Trouble> {
+        if self.state.lock().unwrap().weather.submission_refuses {
+            return Err(Trouble::new(ResultClass::Unauthorised, "submission-login-refused", "535 authentication failed"));
+        }
+        self.mortal(|| self.accept(mail)).await;
+        Ok(Submitted::Accepted("250 2.0.0 Ok: queued".into()))
+    }
+    async fn doctor(&self, _: &str) -> Result<Vec<String>, Trouble> {
+        Ok(Vec::new())
+    }
+}

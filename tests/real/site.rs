@@ -1,0 +1,308 @@
+//! A user's configuration folder pointing at the stack, and the built binary run on it.
+
+use crate::stack::{Lane, Stack, until};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A configuration folder.
+pub struct Site {
+    dir: tempfile::TempDir,
+}
+
+/// What `replypath run` said.
+pub struct Ran {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// The document of `--report json`; null when there is none.
+    pub report: Value,
+    /// What it wrote for people.
+    pub said: String,
+}
+
+/// How a customer and the desk are reached; `usual` fits the stack, tests change one word of it.
+pub struct Ways<'a> {
+    /// Whose mailbox.
+    pub customer: &'a str,
+    /// The mailbox's password.
+    pub password: &'a str,
+    /// Where Request Tracker answers.
+    pub desk_url: String,
+}
+
+impl<'a> Ways<'a> {
+    /// The ways that work.
+    pub fn usual(stack: &Stack, customer: &'a str) -> Ways<'a> {
+        Ways { customer, password: "secret", desk_url: stack.word("RT_URL").to_owned() }
+    }
+}
+
+impl Site {
+    /// A folder with one account and one desk.
+    pub fn new(stack: &Stack, customer: &str) -> Site {
+        Site::with(stack, &Ways::usual(stack, customer))
+    }
+
+    /// A folder whose account and desk are reached in these ways.
+    pub fn with(stack: &Stack, ways: &Ways) -> Site {
+        let dir = tempfile::Builder::new().prefix("site-").tempdir().expect("a folder");
+        let site = Site { dir };
+        let second = ways.customer.ends_with("@letters.test");
+        let text = format!(
+            r#"
+[daemon]
+listen = "127.0.0.1:0"
+
+[accounts.customer]
+address = "{customer}"
+name = "Änne Müller"
+[accounts.customer.imap]
+host = "127.0.0.1"
+port = {imaps}
+tls = "implicit"
+user = "{customer}"
+password = "{password}"
+ca = "{ca}"
+poll = "3s"
+junk_poll = "3s"
+[accounts.customer.smtp]
+host = "127.0.0.1"
+port = {submission}
+tls = "starttls"
+user = "{customer}"
+password = "secret"
+ca = "{ca}"
+
+[desks.helpdesk]
+use = "rt"
+[desks.helpdesk.params]
+url = "{url}"
+token = "{token}"
+"#,
+            customer = ways.customer,
+            password = ways.password,
+            ca = stack.word("CA"),
+            imaps = stack.port(if second { "IMAPS2" } else { "IMAPS" }),
+            submission = stack.port("SUBMISSION"),
+            url = ways.desk_url,
+            token = stack.word("RT_TOKEN"),
+        );
+        site.write("replypath.toml", text.as_bytes());
+        site
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, bytes).expect("a file");
+    }
+
+    /// Writes a probe.
+    pub fn probe(&self, name: &str, probe: &Probe) {
+        self.write(&format!("probes/{name}.toml"), probe.text().as_bytes());
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replypath"));
+        command.arg("--config").arg(self.path()).args(words).stdin(Stdio::null());
+        command
+    }
+
+    /// `replypath WORD…`, waited for.
+    pub fn run(&self, words: &[&str]) -> Ran {
+        self.run_with(words, &[])
+    }
+
+    /// The same with words in the environment.
+    pub fn run_with(&self, words: &[&str], env: &[(&str, &str)]) -> Ran {
+        let file = self.path().join(format!("report-{}.json", crate::stack::nonce()));
+        let report = format!("json={}", file.display());
+        let mut all = words.to_vec();
+        all.extend(["--report", &report]);
+        let out = self.command(&all).envs(env.iter().copied()).output().expect("replypath");
+        let said = String::from_utf8_lossy(&[out.stderr, out.stdout].concat()).into_owned();
+        let report = std::fs::read(&file).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or(Value::Null);
+        Ran { code: out.status.code(), report, said }
+    }
+
+    /// `replypath WORD…`, left running until the value is dropped. What it says goes into the file `said-N`.
+    pub fn start(&self, words: &[&str]) -> Running {
+        let file = self.path().join(format!("said-{}", crate::stack::nonce()));
+        let out = std::fs::File::create(&file).expect("a file");
+        let err = out.try_clone().expect("a file");
+        Running { child: self.command(words).stdout(out).stderr(err).spawn().expect("replypath"), file }
+    }
+
+    /// Every run that the store knows.
+    pub fn runs(&self) -> Vec<Value> {
+        let ran = self.run(&["runs"]);
+        ran.report["runs"].as_array().cloned().unwrap_or_else(|| panic!("runs gave no report: {}", ran.said))
+    }
+
+    /// Waits until the only run has its verdict.
+    pub fn only_verdict(&self, daemon: &mut Running) -> Value {
+        until("the run's verdict", || {
+            daemon.assert_alive();
+            let runs = self.runs();
+            assert_eq!(runs.len(), 1, "more than one run: {runs:#?}");
+            runs.into_iter().find(|r| r["verdict"].is_string())
+        })
+    }
+}
+
+/// A program under way; killed when dropped.
+pub struct Running {
+    child: Child,
+    file: PathBuf,
+}
+
+impl Running {
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a living program");
+        self.child.wait().expect("its end");
+    }
+
+    /// Waits for its own end: exit code and what it said.
+    pub fn ended(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("its end");
+        (status.code(), self.said())
+    }
+
+    /// What it said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.file).unwrap_or_default()
+    }
+
+    /// Panics when it ended by itself.
+    pub fn assert_alive(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("a status") {
+            panic!("replypath ended by itself ({status}):\n{}", self.said());
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A probe file in the making.
+pub struct Probe {
+    /// Lines before the tables.
+    pub top: String,
+    /// The address that the customer writes to.
+    pub to: String,
+    /// The queue that the ticket must be in.
+    pub queue: String,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    /// More lines of `[email]`.
+    pub email: String,
+    /// More tables.
+    pub tables: String,
+    limits: Vec<(&'static str, &'static str)>,
+}
+
+impl Probe {
+    /// A probe of a lane.
+    pub fn of(lane: Lane) -> Probe {
+        Probe::to(&lane.address(), &lane.queue())
+    }
+
+    /// A probe of an address with its queue. Stages may take three minutes: many tests share two cores.
+    pub fn to(address: &str, queue: &str) -> Probe {
+        let stages = ["send", "accept", "land", "queue", "format", "acknowledge", "reply", "return", "follow_up", "clean_up"];
+        Probe {
+            top: String::new(),
+            to: address.to_owned(),
+            queue: queue.to_owned(),
+            subject: "Question about order 1187".to_owned(),
+            text: "Hello,\n\nmy order has not come yet. Where is it?\n\nReference: ${token}\n".to_owned(),
+            email: String::new(),
+            tables: String::new(),
+            limits: stages.map(|s| (s, "3m")).to_vec(),
+        }
+    }
+
+    /// Gives one stage another limit.
+    pub fn limit(mut self, stage: &'static str, limit: &'static str) -> Probe {
+        self.limits.retain(|(s, _)| *s != stage);
+        self.limits.push((stage, limit));
+        self
+    }
+
+    /// Leaves one stage out.
+    pub fn skip(mut self, stage: &str) -> Probe {
+        self.top.push_str(&format!("skip = [\"{stage}\"]\n"));
+        self
+    }
+
+    fn text(&self) -> String {
+        let limits: String = self.limits.iter().map(|(s, l)| format!("{s} = \"{l}\"\n")).collect();
+        format!(
+            "desk = \"helpdesk\"\naccount = \"customer\"\nsettle = \"5s\"\nwatch_after = \"1m\"\n{}\n[email]\nto = \"{}\"\nsubject = \"{}\"\ntext = \"\"\"\n{}\"\"\"\n{}\n[expect]\nqueue = \"{}\"\n\n[limits]\n{limits}\n{}",
+            self.top, self.to, self.subject, self.text, self.email, self.queue, self.tables
+        )
+    }
+}
+
+impl Ran {
+    /// The only run of the report.
+    pub fn only(&self) -> &Value {
+        let runs = self.report["runs"].as_array().unwrap_or_else(|| panic!("no report:\n{}", self.said));
+        assert_eq!(runs.len(), 1, "{}", self.said);
+        &runs[0]
+    }
+
+    /// Panics unless every run passed.
+    pub fn assert_passed(&self) {
+        let runs = self.report["runs"].as_array().cloned().unwrap_or_default();
+        let passed = !runs.is_empty() && runs.iter().all(|r| r["verdict"] == "pass");
+        assert!(self.code == Some(0) && passed, "expected a pass, exit was {:?}\n{}\n{}", self.code, digest(&self.report), self.said);
+    }
+}
+
+/// How a stage of a run ended.
+pub fn outcome<'a>(run: &'a Value, stage: &str) -> &'a str {
+    let stages = run["stages"].as_array().expect("stages");
+    let found = stages.iter().find(|s| s["stage"] == stage).unwrap_or_else(|| panic!("no stage {stage}"));
+    found["outcome"].as_str().expect("an outcome")
+}
+
+/// A report in a few lines, for messages of failed tests.
+pub fn digest(report: &Value) -> String {
+    let mut text = String::new();
+    for run in report["runs"].as_array().into_iter().flatten() {
+        text.push_str(&format!(
+            "{} {}: {} at {} fault {} candidates {} ticket {}: {}\n",
+            run["run"], run["probe"], run["verdict"], run["stage"], run["fault"], run["candidates"], run["ticket"], run["summary"]
+        ));
+        for stage in run["stages"].as_array().into_iter().flatten() {
+            text.push_str(&format!("  {} {} {} s\n", stage["stage"], stage["outcome"], stage["duration_seconds"]));
+            for check in stage["checks"].as_array().into_iter().flatten() {
+                text.push_str(&format!(
+                    "    {} {}: expected {} found {}\n",
+                    check["check"], check["outcome"], check["expected"], check["found"]
+                ));
+            }
+            for look in stage["evidence"].as_array().into_iter().flatten() {
+                text.push_str(&format!(
+                    "    look {} {} for {}: {} {} x{} {}\n",
+                    look["source"], look["place"], look["looked_for"], look["result"], look["class"], look["times"], look["facts"]
+                ));
+            }
+        }
+    }
+    text
+}
