@@ -16,7 +16,7 @@ mod template;
 mod times;
 mod values;
 
-pub use catalog::{DeskCatalog, DeskDefinition, ParamProblem};
+pub use catalog::{DeskCatalog, DeskDefinition, DeskFiles, ParamProblem};
 pub use init::{InitError, init};
 pub use load::{load, load_from};
 pub use schema::{markdown, reference, schema};
