@@ -97,16 +97,10 @@ fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// The candidate that was most likely meant by `word`; none when nothing is near enough.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let allowed = (word.chars().count() / 3).clamp(1, 4);
-    candidates
-        .into_iter()
-        .map(|c| (distance(&word, &c.to_lowercase()), c))
-        .filter(|(d, c)| *d <= allowed || (word.len() >= 4 && c.starts_with(word.as_str())))
-        .min_by(|a, b| a.cmp(b))
-        .map(|(_, c)| c)
+/// The candidate that was most likely meant by `word`: a near one, else one that begins with it.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let begun = |c: &&str| word.len() >= 4 && c.starts_with(&word.to_lowercase());
+    crate::suggest::suggest(word, candidates.clone()).or_else(|| candidates.into_iter().find(begun))
 }
 
 /// `did you mean …?` when something is near, else the whole list, with `what` as its name in the plural.
@@ -116,26 +110,6 @@ pub fn suggest(word: &str, candidates: &[&str], what: &str) -> String {
         None if candidates.is_empty() => format!("there are no {what}"),
         None => format!("{what}: {}", candidates.join(", ")),
     }
-}
-
-/// Edits between two words, where swapped neighbours count as one (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let change = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = change.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! `REPLYPATH_BLESS=1 cargo test --test config` writes the golden messages anew; read the difference.
 
-use replypath::config::{Config, DeskCatalog, DeskDefinition, ParamProblem, ParamValue, init, load, load_from, reference, schema};
+use replypath::config::{
+    Config, DeskCatalog, DeskDefinition, DeskFiles, ParamProblem, ParamValue, init, load, load_from, reference, schema,
+};
 use replypath::model::{AfterStage, Capability, Channel, CleanUp, FollowUpTo, Overlap, Schedule, Stage, TlsMode, Window};
 use replypath::problem::{Problem, render};
 use secrecy::ExposeSecret;
@@ -446,6 +448,19 @@ fn the_probes_of_the_demo_load_with_a_text_from_memory() {
         assert_eq!(probe.stages.len(), 10);
         assert!(Stage::ALL.iter().all(|s| probe.limit(*s) <= Duration::from_secs(20)), "{}", probe.name);
     }
+}
+
+#[test]
+fn the_examples_hold_against_the_real_desk_definitions() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path()).unwrap();
+    load(dir.path(), &env, &DeskFiles).unwrap_or_else(|p| panic!("{}", render(&p, false)));
+    let demo = DEMO.replace("/api/v1", "").replace("token =", "key =");
+    load_from(&root(), Some(&demo), &env, &DeskFiles).unwrap_or_else(|p| panic!("{}", render(&p, false)));
+    let problems = load_from(&root(), Some(&demo.replace("key =", "kye =")), &env, &DeskFiles).unwrap_err();
+    let text = render(&problems, false);
+    assert!(text.contains("replypath.toml:12") && text.contains("did you mean `key`?"), "{text}");
+    assert!(!text.contains("\"k\""), "{text}");
 }
 
 /// Every key of a TOML table that the schema does not have, by its path.

@@ -2,8 +2,9 @@
 
 use super::catalog::{DeskCatalog, DeskDefinition};
 use super::read::{At, Doc, looks_secret};
+use super::secrets::{ParamText, SecretText};
 use super::shape::{AccountShape, ConfigShape, DaemonShape, DeskShape, ImapShape, SmtpShape};
-use super::values::{ParamText, RateText, SecretText};
+use super::values::RateText;
 use super::{Daemon, DeskSettings, DeskSource, ParamValue};
 use crate::model::{Account, AuthMethod, Budget, MailboxSettings, ServerSettings, SubmissionSettings, TlsMode};
 use crate::problem::{Problem, suggest};

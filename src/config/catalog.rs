@@ -1,6 +1,7 @@
 //! What the configuration asks of the desk definitions, so that it knows nothing of their insides.
 
 use super::ParamValue;
+use crate::desk::{self, Definition};
 use crate::model::Capability;
 use crate::problem::Problem;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ pub trait DeskDefinition {
 /// Something wrong with the values for a definition's params.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamProblem {
-    /// The param that is meant, when it was given; none: the table as a whole, for instance when one is missing.
+    /// The param that is meant; none: the table as a whole.
     pub param: Option<String>,
     /// What is wrong.
     pub message: String,
@@ -34,4 +35,43 @@ pub trait DeskCatalog {
     fn built_in(&self) -> Vec<(String, String)>;
     /// Parses a definition. `origin` is the file's name, or `built-in:ID`.
     fn parse(&self, origin: &str, text: &str) -> Result<Box<dyn DeskDefinition>, Vec<Problem>>;
+}
+
+/// The desk definitions of this program.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeskFiles;
+
+impl DeskCatalog for DeskFiles {
+    fn built_in(&self) -> Vec<(String, String)> {
+        desk::built_in().iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn parse(&self, origin: &str, text: &str) -> Result<Box<dyn DeskDefinition>, Vec<Problem>> {
+        Ok(Box::new(Definition::parse(origin, text)?))
+    }
+}
+
+impl DeskDefinition for Definition {
+    fn capabilities(&self) -> &[Capability] {
+        Definition::capabilities(self)
+    }
+
+    fn unproven(&self) -> bool {
+        Definition::unproven(self)
+    }
+
+    fn secret_params(&self) -> Vec<String> {
+        self.params().iter().filter(|p| p.secret).map(|p| p.name.clone()).collect()
+    }
+
+    fn check_params(&self, params: &BTreeMap<String, ParamValue>) -> Vec<ParamProblem> {
+        let problem = |(param, text): (String, String)| {
+            let (message, help) = match text.split_once("; ") {
+                Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
+                None => (text, None),
+            };
+            ParamProblem { param: Some(param).filter(|p| !p.is_empty()), message, help }
+        };
+        Definition::check_params(self, params).into_iter().map(problem).collect()
+    }
 }

@@ -3,14 +3,16 @@
 use super::accounts::{Definition, Workshop, definitions, in_words};
 use super::budget::{Load, overdraft};
 use super::catalog::DeskCatalog;
+use super::collections::{Keyed, OneOrMany};
 use super::probes::{Built, Known, build};
-use super::read::{At, Doc, Keyed, OneOrMany};
+use super::read::{At, Doc};
 use super::shape::{ConfigShape, ProbeShape};
+use super::times::Starts;
 use super::values::RateText;
 use super::{Config, DeskSettings};
-use crate::model::{Account, Stage};
+use crate::model::{Account, Schedule, Stage};
 use crate::problem::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -145,17 +147,25 @@ fn check_budgets(shape: &ConfigShape, probes: &[Built], doc: &mut Doc) {
     type Rates = Option<At<OneOrMany<RateText>>>;
     let accounts = entries(&shape.accounts).iter().map(|(k, v)| ("account", k, &v.value.budget));
     let desks = entries(&shape.desks).iter().map(|(k, v)| ("desk", k, &v.value.budget));
-    let mut loads: BTreeMap<(&str, &str), Vec<Load<'_>>> = BTreeMap::new();
-    for Built { probe, starts, .. } in probes {
-        let Some(starts) = starts else { continue };
+    let limited: Vec<(&str, &At<String>, &Rates)> = accounts.chain(desks).filter(|(_, _, rates)| rates.is_some()).collect();
+    if limited.is_empty() {
+        return;
+    }
+    // Hundreds of probes share a few schedules, and looking a pattern ahead is dear.
+    let mut starts: BTreeMap<(&str, &str, Duration), Starts> = BTreeMap::new();
+    for schedule in probes.iter().filter_map(|b| b.probe.schedule.as_ref()) {
+        starts.entry(same(schedule)).or_insert_with(|| Starts::of(schedule));
+    }
+    let mut loads: HashMap<(&str, &str), Vec<Load<'_>>> = HashMap::new();
+    for Built { probe, .. } in probes {
+        let Some(starts) = probe.schedule.as_ref().and_then(|s| starts.get(&same(s))) else { continue };
         let load = Load { probe: &probe.name, messages: 1 + u32::from(probe.takes(Stage::FollowUp)), starts };
         loads.entry(("account", &probe.account)).or_default().push(load.clone());
         if let Some(desk) = &probe.desk {
             loads.entry(("desk", desk)).or_default().push(load);
         }
     }
-    let all: Vec<(&str, &At<String>, &Rates)> = accounts.chain(desks).collect();
-    for (what, key, rates) in all {
+    for (what, key, rates) in limited {
         let Some(loads) = loads.get(&(what, key.value.as_str())) else { continue };
         for rate in rates.iter().flat_map(|r| &r.value.0) {
             let who = if what == "desk" { format!("probes of desk `{}`", key.value) } else { format!("account `{}`", key.value) };
@@ -163,6 +173,14 @@ fn check_budgets(shape: &ConfigShape, probes: &[Built], doc: &mut Doc) {
                 doc.problem(rate.span.clone(), message, help);
             }
         }
+    }
+}
+
+/// Schedules with the same key come equally often.
+fn same(schedule: &Schedule) -> (&str, &str, Duration) {
+    match schedule {
+        Schedule::Every { interval, .. } => ("", "", *interval),
+        Schedule::Cron { pattern, zone } => (pattern, zone, Duration::ZERO),
     }
 }
 

@@ -3,18 +3,20 @@
 mod accounts;
 mod budget;
 mod catalog;
+mod collections;
 mod init;
 mod load;
 mod probes;
 mod read;
 mod schema;
+mod secrets;
 mod shape;
 mod stages;
 mod template;
 mod times;
 mod values;
 
-pub use catalog::{DeskCatalog, DeskDefinition, ParamProblem};
+pub use catalog::{DeskCatalog, DeskDefinition, DeskFiles, ParamProblem};
 pub use init::{InitError, init};
 pub use load::{load, load_from};
 pub use schema::{markdown, reference, schema};

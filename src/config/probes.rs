@@ -6,7 +6,7 @@ use super::read::{At, Doc};
 use super::shape::{EmailShape, ExpectShape, FollowUpShape, LimitsShape, PolicyShape, ProbeShape, ReplyShape, WindowShape};
 use super::stages::Journey;
 use super::template;
-use super::times::{Starts, cron, zone};
+use super::times::{cron, zone};
 use super::values::{Address, Period, show_period};
 use crate::model::{
     AfterStage, Capability, Channel, CleanUp, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis, OutgoingAttachment, Overlap, Policy,
@@ -29,12 +29,10 @@ pub struct Known<'a> {
     pub complete: bool,
 }
 
-/// A probe with what the budget needs to know of it.
+/// A probe, and what is to be said of it.
 pub struct Built {
     /// The probe.
     pub probe: Probe,
-    /// How often it comes by itself.
-    pub starts: Option<Starts>,
     /// Remarks.
     pub warnings: Vec<String>,
 }
@@ -65,7 +63,6 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
     let settle = shape.settle.as_ref().map_or(poll.unwrap_or(Duration::from_secs(30)) * 2, |s| s.value.0);
     let gateway = gateway(shape, doc);
     let email = email?;
-    let (schedule, starts) = schedule.unzip();
     let domain = email.to.first().and_then(|to| to.rsplit_once('@')).map_or("", |(_, domain)| domain);
     let desk_key = shape.desk.as_ref().map(|d| d.value.clone());
     let probe = Probe {
@@ -93,7 +90,7 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
         watch_after: shape.watch_after.as_ref().map_or(Duration::from_secs(3_600), |w| w.value.0),
     };
     let warnings = slow_probe(&probe, shape, doc).into_iter().collect();
-    Some(Built { probe, starts, warnings })
+    Some(Built { probe, warnings })
 }
 
 fn text(value: &Option<At<String>>) -> String {
@@ -135,7 +132,7 @@ fn gateway(shape: &ProbeShape, doc: &mut Doc) -> Option<String> {
     Some(gateway.value.clone())
 }
 
-fn schedule(shape: &ProbeShape, doc: &mut Doc) -> Option<(Schedule, Starts)> {
+fn schedule(shape: &ProbeShape, doc: &mut Doc) -> Option<Schedule> {
     if let (Some(cron), Some(_)) = (&shape.cron, &shape.every) {
         doc.problem(cron.span.clone(), "`every` and `cron` stand together", "keep one of both".to_owned());
         return None;
@@ -147,10 +144,10 @@ fn schedule(shape: &ProbeShape, doc: &mut Doc) -> Option<(Schedule, Starts)> {
         doc.problem(zone.span.clone(), "`zone` goes with `cron`, which is not there", None);
     }
     if let Some(pattern) = &shape.cron {
-        let (cron, zone) = (cron(pattern, doc), zone(shape.zone.as_ref(), doc));
-        let starts = Starts::of_cron(&cron?, &zone?);
+        let (cron, zone) = (cron("cron", pattern, doc), zone(shape.zone.as_ref(), doc));
+        cron.and(zone)?;
         let zone = shape.zone.as_ref().map_or("UTC", |z| z.value.as_str()).to_owned();
-        return Some((Schedule::Cron { pattern: pattern.value.clone(), zone }, starts));
+        return Some(Schedule::Cron { pattern: pattern.value.clone(), zone });
     }
     let interval = positive("every", shape.every.as_ref(), doc)?;
     let jitter = shape.jitter.as_ref().map_or(Duration::ZERO, |j| j.value.0);
@@ -158,14 +155,14 @@ fn schedule(shape: &ProbeShape, doc: &mut Doc) -> Option<(Schedule, Starts)> {
         let message = format!("`jitter` ({}) is longer than `every` ({})", show_period(jitter), show_period(interval));
         doc.problem(place.span.clone(), message, "a tenth of `every` is usual".to_owned());
     }
-    Some((Schedule::Every { interval, jitter }, Starts::Every(interval)))
+    Some(Schedule::Every { interval, jitter })
 }
 
 fn window(shape: &WindowShape, span: &std::ops::Range<usize>, doc: &mut Doc) -> Option<Window> {
     const FORMS: &str = "write `start` and `length` for one that comes again, or `from` and `until` for a single one";
     match (&shape.start, &shape.length, &shape.from, &shape.until) {
         (Some(start), Some(_), None, None) => {
-            let (pattern, zone) = (cron(start, doc), zone(shape.zone.as_ref(), doc));
+            let (pattern, zone) = (cron("start", start, doc), zone(shape.zone.as_ref(), doc));
             let length = positive("length", shape.length.as_ref(), doc)?;
             pattern.and(zone)?;
             let zone = shape.zone.as_ref().map_or("UTC", |z| z.value.as_str()).to_owned();
@@ -203,7 +200,7 @@ fn email(shape: &EmailShape, folder: &Path, doc: &mut Doc) -> Option<EmailChanne
         doc.problem(subject.span.clone(), "a subject is one line", None);
     }
     let attachments = attachments(shape.attachments.as_ref().map(|a| a.value.0.as_slice()), folder, doc);
-    let all = |list: &Option<At<super::read::OneOrMany<Address>>>| -> Vec<String> {
+    let all = |list: &Option<At<super::collections::OneOrMany<Address>>>| -> Vec<String> {
         list.iter().flat_map(|l| &l.value.0).map(|a| a.value.0.clone()).collect()
     };
     let to = shape.to.as_ref()?;

@@ -2,8 +2,7 @@
 //! problem is collected, unknown keys are refused with the nearest valid name.
 
 use crate::problem::{Problem, nearest, suggest};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use std::borrow::Cow;
+use schemars::Schema;
 use std::ops::Range;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -26,7 +25,8 @@ pub struct Doc {
     pub text: Arc<str>,
     found: Vec<Finding>,
     masks: Vec<Range<usize>>,
-    key: String,
+    /// The key whose value is being read.
+    pub key: String,
     /// Keys that a misspelt one stands for, with the begin of their table: they are not missing as well.
     meant: Vec<(usize, &'static str)>,
 }
@@ -71,11 +71,6 @@ impl Doc {
             None => kind(found).to_owned(),
         };
         self.problem(span.clone(), format!("`{}` must be {expected}, found {found}", self.key), None);
-    }
-
-    /// The key whose value is being read.
-    pub fn key(&self) -> &str {
-        &self.key
     }
 
     /// Keeps these bytes out of every message.
@@ -152,7 +147,8 @@ fn masked(text: &str, masks: &[Range<usize>]) -> String {
     out
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
+/// A value's type with its article.
+pub fn kind(value: &DeValue<'_>) -> &'static str {
     match value.type_str() {
         "string" => "a string",
         "integer" => "a whole number",
@@ -228,104 +224,6 @@ fn fragment(text: &str) -> String {
     let text = text.split(". ").next().unwrap_or_default().trim_end_matches('.');
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
-}
-
-/// The entries of a table with free keys, in the order of the file.
-#[derive(Debug, Clone)]
-pub struct Keyed<T> {
-    /// Keys and values.
-    pub entries: Vec<(At<String>, At<T>)>,
-    /// False when an entry could not be read, which was noted.
-    pub complete: bool,
-}
-
-impl<T: FromToml> FromToml for Keyed<T> {
-    fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
-        let Some(table) = value.as_table() else {
-            doc.wrong(span, "a table", value);
-            return None;
-        };
-        let mut entries = Vec::new();
-        for (key, value) in table.iter() {
-            doc.key = key.get_ref().to_string();
-            let name = At { value: doc.key.clone(), span: key.span() };
-            let span = value.span();
-            if let Some(value) = T::read(value.get_ref(), &span, doc) {
-                entries.push((name, At { value, span }));
-            }
-        }
-        entries.sort_by_key(|(k, _)| k.span.start);
-        Some(Keyed { complete: entries.len() == table.len(), entries })
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Keyed<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        format!("Keyed_{}", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let entry = generator.subschema_for::<T>();
-        schemars::json_schema!({ "type": "object", "additionalProperties": entry })
-    }
-}
-
-/// A list; an entry that cannot be read does not hide the others.
-#[derive(Debug, Clone)]
-pub struct List<T>(pub Vec<At<T>>);
-
-impl<T: FromToml> FromToml for List<T> {
-    fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
-        let Some(array) = value.as_array() else {
-            let raw = doc.text.get(span.clone()).filter(|raw| value.is_str() && !raw.contains('\n'));
-            let help = raw.map(|raw| format!("write {} = [{raw}]", doc.key));
-            doc.problem(span.clone(), format!("`{}` must be a list, found {}", doc.key, kind(value)), help);
-            return None;
-        };
-        let read = |v: &toml::Spanned<DeValue<'_>>| T::read(v.get_ref(), &v.span(), doc).map(|value| At { value, span: v.span() });
-        Some(List(array.iter().filter_map(read).collect()))
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for List<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        format!("List_{}", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let entry = generator.subschema_for::<T>();
-        schemars::json_schema!({ "type": "array", "items": entry })
-    }
-}
-
-/// One value, or a list of them.
-#[derive(Debug, Clone)]
-pub struct OneOrMany<T>(pub Vec<At<T>>);
-
-impl<T: FromToml> FromToml for OneOrMany<T> {
-    fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
-        if value.is_array() {
-            return List::read(value, span, doc).map(|list| OneOrMany(list.0));
-        }
-        T::read(value, span, doc).map(|value| OneOrMany(vec![At { value, span: span.clone() }]))
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        format!("OneOrMany_{}", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let entry = generator.subschema_for::<T>();
-        schemars::json_schema!({ "anyOf": [entry, { "type": "array", "items": entry }] })
-    }
 }
 
 /// Declares the shape of one TOML table: a struct whose every field is an optional value with its
@@ -443,6 +341,24 @@ macro_rules! choice {
 }
 pub(crate) use choice;
 
+/// Gives a kind of value its place in the schema: a title for the reference, and what an editor can check.
+macro_rules! value_schema {
+    ($($type:ty => $schema:tt),+ $(,)?) => {$(
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )+};
+}
+pub(crate) use value_schema;
+
 /// Notes that a word is none of `words`.
 pub fn refuse_word(word: Option<&str>, words: &[&str], value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) {
     let list = words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ");
@@ -472,7 +388,10 @@ pub const fn trimmed(doc: &'static str) -> &'static str {
 pub fn described(schema: Schema, doc: &str, default: Option<serde_json::Value>) -> serde_json::Value {
     let mut value = schema.to_value();
     if let Some(object) = value.as_object_mut() {
-        object.insert("description".into(), doc.into());
+        // A table's own text says more than the key that holds it; the reference shows both.
+        if let Some(of_table) = object.insert("description".into(), doc.into()) {
+            object.insert("$comment".into(), of_table);
+        }
         if let Some(default) = default {
             object.insert("default".into(), default);
         }

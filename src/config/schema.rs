@@ -61,7 +61,8 @@ fn table(schema: &Value, path: &str, out: &mut String) {
         } else {
             continue;
         };
-        let _ = writeln!(out, "## `{header}`\n\n{}\n", text(inner, "description"));
+        let about = inner["$comment"].as_str().unwrap_or(text(inner, "description"));
+        let _ = writeln!(out, "## `{header}`\n\n{about}\n");
         table(inner, header.trim_matches(['[', ']']), out);
     }
 }

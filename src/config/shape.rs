@@ -1,8 +1,10 @@
 //! The tables of `replypath.toml` and of a probe file, key by key. The schema and the reference are
 //! made from this list, so what stands here is what users read.
 
-use super::read::{Keyed, List, OneOrMany, table};
-use super::values::{Address, Count, Instant, Listen, ParamText, Period, RateText, SecretText, Word};
+use super::collections::{Keyed, List, OneOrMany};
+use super::read::table;
+use super::secrets::{ParamText, SecretText};
+use super::values::{Address, Count, Instant, Listen, Period, RateText, Word};
 use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, ReplyMode, Require, Stage, TlsMode};
 
 table! {

@@ -1,6 +1,7 @@
 //! Cron patterns and time zones, and how often a schedule comes.
 
 use super::read::{At, Doc};
+use crate::model::Schedule;
 use crate::problem::nearest;
 use croner::Cron;
 use jiff::tz::TimeZone;
@@ -12,22 +13,21 @@ const MONDAY: Timestamp = Timestamp::constant(1_767_571_200, 0);
 const LOOK_AHEAD: usize = 200;
 
 /// Reads a cron pattern; one that never comes is refused too.
-pub fn cron(pattern: &At<String>, doc: &mut Doc) -> Option<Cron> {
+pub fn cron(key: &str, pattern: &At<String>, doc: &mut Doc) -> Option<Cron> {
     const HELP: &str = "five fields: minute hour day month weekday, for instance \"*/15 8-18 * * mon-fri\"";
-    let key = doc_key(pattern, doc);
     let cron: Cron = match pattern.value.parse() {
         Ok(cron) => cron,
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.rsplit(": ").next().unwrap_or_default().trim_end_matches('.').to_lowercase();
             let place = wrong_field(&pattern.value).map_or(pattern.span.clone(), |part| doc.inside(&pattern.span, &pattern.value, part));
-            doc.problem(place, format!("{key} is not a cron pattern: {reason}"), HELP.to_owned());
+            doc.problem(place, format!("`{key}` is not a cron pattern: {reason}"), HELP.to_owned());
             return None;
         }
     };
     let first = cron.find_next_occurrence(&MONDAY.to_zoned(TimeZone::UTC), true);
     if first.is_err() {
-        doc.problem(pattern.span.clone(), format!("{key} never comes"), HELP.to_owned());
+        doc.problem(pattern.span.clone(), format!("`{key}` never comes"), HELP.to_owned());
         return None;
     }
     Some(cron)
@@ -47,14 +47,6 @@ fn wrong_field(pattern: &str) -> Option<std::ops::Range<usize>> {
     // The fields are parts of the pattern, so their places in memory tell their places in it.
     let start = field.as_ptr() as usize - pattern.as_ptr() as usize;
     Some(start..start + field.len())
-}
-
-fn doc_key(pattern: &At<String>, doc: &Doc) -> String {
-    // The key stands before its value on the same line.
-    let before = doc.text.get(..pattern.span.start).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let key = line.rsplit(['{', ',']).next().unwrap_or_default().trim().trim_end_matches('=').trim();
-    if key.is_empty() { format!("\"{}\"", pattern.value) } else { format!("`{key}`") }
 }
 
 /// Reads the name of a time zone; none given: UTC.
@@ -85,8 +77,19 @@ pub enum Starts {
 }
 
 impl Starts {
+    /// How often a checked schedule comes.
+    pub fn of(schedule: &Schedule) -> Starts {
+        match schedule {
+            Schedule::Every { interval, .. } => Starts::Every(*interval),
+            Schedule::Cron { pattern, zone } => match (pattern.parse(), TimeZone::get(zone)) {
+                (Ok(cron), Ok(zone)) => Starts::of_cron(&cron, &zone),
+                _ => Starts::At(Vec::new()),
+            },
+        }
+    }
+
     /// The first times of a cron pattern.
-    pub fn of_cron(cron: &Cron, zone: &TimeZone) -> Starts {
+    fn of_cron(cron: &Cron, zone: &TimeZone) -> Starts {
         let from: Zoned = MONDAY.to_zoned(zone.clone());
         Starts::At(cron.iter_from(from, croner::Direction::Forward).take(LOOK_AHEAD).map(|t| t.timestamp()).collect())
     }

@@ -1,11 +1,8 @@
 //! The kinds of values that keys take: durations, rates, secrets, addresses, times, words.
 
-use super::read::{At, Doc, FromToml, choice, looks_secret};
+use super::read::{Doc, FromToml, choice, value_schema};
 use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, Rate, ReplyMode, Require, Stage, TlsMode};
-use crate::problem::{nearest, suggest};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use secrecy::SecretString;
-use std::borrow::Cow;
+use crate::problem::nearest;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -73,7 +70,8 @@ impl FromToml for Count {
     }
 }
 
-fn integer(value: &DeValue<'_>) -> Option<i64> {
+/// A whole number; none for other values and for numbers too large.
+pub fn integer(value: &DeValue<'_>) -> Option<i64> {
     let number = value.as_integer()?;
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
@@ -196,7 +194,7 @@ pub fn show_period(duration: Duration) -> String {
 
 fn report(fault: Fault, value: &str, span: &Range<usize>, doc: &mut Doc) {
     let place = doc.inside(span, value, fault.part);
-    let message = format!("`{}`: {}", doc.key(), fault.message);
+    let message = format!("`{}`: {}", doc.key, fault.message);
     doc.problem(place, message, fault.help);
 }
 
@@ -241,101 +239,6 @@ impl FromToml for RateText {
         let text = string(value, span, "a rate such as \"20/h\", \"200/d\" or \"5/10m\"", doc)?;
         parse_rate(text).map(RateText).map_err(|fault| report(fault, text, span, doc)).ok()
     }
-}
-
-/// A secret: in the file itself, in an environment variable, or in a file of its own.
-#[derive(Debug, Clone)]
-pub enum SecretText {
-    /// `"…"`
-    Inline(SecretString),
-    /// `{ env = "X" }`
-    Env(At<String>),
-    /// `{ file = "…" }`
-    File(At<String>),
-}
-
-const SECRET_FORMS: &str = "write \"…\", { env = \"NAME\" } or { file = \"path\" }";
-
-impl SecretText {
-    /// Reads a table with the one key `env` or `file`.
-    pub fn read_table(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
-        let table = value.as_table()?;
-        // A secret written into the table by mistake must not be shown.
-        let foreign = |key: &str| key != "env" && key != "file";
-        table.iter().filter(|(key, _)| foreign(key.get_ref())).for_each(|(_, value)| doc.mask(value.span()));
-        let mut entries = table.iter();
-        let (Some((key, place)), None) = (entries.next(), entries.next()) else {
-            let message = format!("`{}` must name one source", doc.key());
-            doc.problem(span.clone(), message, SECRET_FORMS.to_owned());
-            return None;
-        };
-        let name = key.get_ref().as_ref();
-        let Some(source) = place.get_ref().as_str() else {
-            doc.problem(place.span(), format!("`{name}` must be a string"), SECRET_FORMS.to_owned());
-            return None;
-        };
-        let source = At { value: source.to_owned(), span: place.span() };
-        match name {
-            "env" => Some(SecretText::Env(source)),
-            "file" => Some(SecretText::File(source)),
-            _ => {
-                let help = format!("{} ({SECRET_FORMS})", suggest(name, &["env", "file"], "sources"));
-                doc.problem(key.span(), format!("unknown source `{name}` of a secret"), help);
-                None
-            }
-        }
-    }
-}
-
-impl FromToml for SecretText {
-    fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
-        if let Some(text) = value.as_str() {
-            doc.mask(span.clone());
-            return Some(SecretText::Inline(text.to_owned().into()));
-        }
-        if value.is_table() {
-            return SecretText::read_table(value, span, doc);
-        }
-        doc.mask(span.clone());
-        let message = format!("`{}` must be a secret", doc.key());
-        doc.problem(span.clone(), message, SECRET_FORMS.to_owned());
-        None
-    }
-}
-
-/// A value for a desk definition's param: plain, or a secret from elsewhere.
-#[derive(Debug, Clone)]
-pub enum ParamText {
-    /// Written in the file.
-    Plain(toml::Value),
-    /// From the environment or a file.
-    Secret(SecretText),
-}
-
-impl FromToml for ParamText {
-    fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
-        if value.is_table() {
-            return SecretText::read_table(value, span, doc).map(ParamText::Secret);
-        }
-        if looks_secret(doc.key()) {
-            doc.mask(span.clone());
-        }
-        plain_value(value).map(ParamText::Plain)
-    }
-}
-
-fn plain_value(value: &DeValue<'_>) -> Option<toml::Value> {
-    Some(match value {
-        DeValue::String(text) => toml::Value::String(text.to_string()),
-        DeValue::Integer(_) => toml::Value::Integer(integer(value)?),
-        DeValue::Float(number) => toml::Value::Float(number.as_str().parse().ok()?),
-        DeValue::Boolean(truth) => toml::Value::Boolean(*truth),
-        DeValue::Datetime(time) => toml::Value::Datetime(*time),
-        DeValue::Array(list) => toml::Value::Array(list.iter().filter_map(|v| plain_value(v.get_ref())).collect()),
-        DeValue::Table(table) => {
-            toml::Value::Table(table.iter().filter_map(|(k, v)| Some((k.get_ref().to_string(), plain_value(v.get_ref())?))).collect())
-        }
-    })
 }
 
 /// A mail address without a name.
@@ -416,23 +319,6 @@ impl FromToml for Instant {
     }
 }
 
-/// Gives a kind of value its place in the schema: a title for the reference, and what an editor can check.
-macro_rules! value_schema {
-    ($($type:ty => $schema:tt),+ $(,)?) => {$(
-        impl JsonSchema for $type {
-            fn inline_schema() -> bool {
-                true
-            }
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    )+};
-}
-
 value_schema!(
     Count => { "title": "number", "type": "integer", "minimum": 1, "maximum": 100_000 },
     Word => { "title": "string", "type": ["string", "integer", "boolean"] },
@@ -443,22 +329,6 @@ value_schema!(
     RateText => {
         "title": "rate", "type": "string",
         "pattern": r"^\s*[0-9]+\s*/\s*([0-9]+\s*)?(ms|s|m|h|d)\s*$", "examples": ["20/h", "200/d", "5/10m"],
-    },
-    SecretText => {
-        "title": "secret",
-        "anyOf": [
-            { "type": "string" },
-            { "type": "object", "required": ["env"], "additionalProperties": false, "properties": { "env": { "type": "string" } } },
-            { "type": "object", "required": ["file"], "additionalProperties": false, "properties": { "file": { "type": "string" } } },
-        ],
-    },
-    ParamText => {
-        "title": "value or secret",
-        "anyOf": [
-            { "type": ["string", "integer", "number", "boolean", "array"] },
-            { "type": "object", "required": ["env"], "additionalProperties": false, "properties": { "env": { "type": "string" } } },
-            { "type": "object", "required": ["file"], "additionalProperties": false, "properties": { "file": { "type": "string" } } },
-        ],
     },
     Address => { "title": "address", "type": "string", "pattern": "^[^@\\s]+@[^@\\s]+$", "examples": ["support@example.com"] },
     Listen => { "title": "address:port", "type": "string", "pattern": ":[0-9]+$", "examples": ["127.0.0.1:9464"] },
