@@ -155,8 +155,8 @@ fn with_files(mut mixed: MultiPart, files: &[OutgoingAttachment]) -> Result<Mult
         let kind = ContentType::parse(&file.content_type)
             .map_err(|_| ComposeError::MediaType { name: file.name.clone(), kind: file.content_type.clone() })?;
         // Always base64: any other encoding may change line ends on the way, and the hash would differ.
-        let body = Body::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64)
-            .unwrap_or_else(|_| Body::new(file.bytes.clone()));
+        let body =
+            Body::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64).unwrap_or_else(|_| Body::new(file.bytes.clone()));
         mixed = mixed.singlepart(Attachment::new(one_line(&file.name)).body(body, kind));
     }
     Ok(mixed)

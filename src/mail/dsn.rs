@@ -101,10 +101,8 @@ fn plain_value(value: &mail_parser::HeaderValue<'_>) -> String {
 // ------------------------------------------------------------------------------------ RFC 3464
 
 fn standard(message: &Message<'_>) -> Option<Bounce> {
-    let status = message
-        .parts
-        .iter()
-        .find(|p| matches!(media_type(p).as_str(), "message/delivery-status" | "message/global-delivery-status"))?;
+    let status =
+        message.parts.iter().find(|p| matches!(media_type(p).as_str(), "message/delivery-status" | "message/global-delivery-status"))?;
     let text = match &status.body {
         PartType::Text(text) => text.to_string(),
         PartType::Binary(bytes) | PartType::InlineBinary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -112,7 +110,8 @@ fn standard(message: &Message<'_>) -> Option<Bounce> {
     };
     let blocks = blocks(&text);
     let reporting_mta = blocks.iter().find_map(|b| value(b, "reporting-mta")).map(|v| typed(&v));
-    let recipients: Vec<Bounce> = blocks.iter().filter_map(|b| recipient(b)).map(|b| Bounce { reporting_mta: reporting_mta.clone(), ..b }).collect();
+    let recipients: Vec<Bounce> =
+        blocks.iter().filter_map(|b| recipient(b)).map(|b| Bounce { reporting_mta: reporting_mta.clone(), ..b }).collect();
     let rank = |b: &Bounce| match b.action {
         BounceAction::Failed => 0,
         BounceAction::Delayed => 1,
@@ -194,7 +193,14 @@ fn plain(mail: &ReceivedMail, fields: &[(String, String)]) -> Option<Bounce> {
     if status.is_none() && recipient.is_none() && !permanent {
         return None;
     }
-    Some(Bounce { action: action_of(&subject, text, status.as_deref()), status, recipient, diagnostic: diagnostic_in(text), reporting_mta: None, original_message_id: None })
+    Some(Bounce {
+        action: action_of(&subject, text, status.as_deref()),
+        status,
+        recipient,
+        diagnostic: diagnostic_in(text),
+        reporting_mta: None,
+        original_message_id: None,
+    })
 }
 
 fn action_of(subject: &str, text: &str, status: Option<&str>) -> BounceAction {
@@ -211,8 +217,13 @@ fn action_of(subject: &str, text: &str, status: Option<&str>) -> BounceAction {
 
 /// The report, without the mail that follows it.
 fn above_the_copy(text: &str) -> &str {
-    const COPIES: [&str; 5] =
-        ["--- Below this line is a copy", "------ This is a copy", "----- Original message -----", "--- Original message", "--- The header of the original"];
+    const COPIES: [&str; 5] = [
+        "--- Below this line is a copy",
+        "------ This is a copy",
+        "----- Original message -----",
+        "--- Original message",
+        "--- The header of the original",
+    ];
     let end = COPIES.iter().filter_map(|c| text.find(c)).min().unwrap_or(text.len());
     let end = end.min(16_000);
     let end = (0..=end).rev().find(|e| text.is_char_boundary(*e)).unwrap_or(0);
@@ -231,7 +242,9 @@ pub(crate) fn enhanced_code(text: &str) -> Option<String> {
 
 /// The first address in the report: in angle brackets (qmail, Postfix) or alone on a line (Exim).
 fn address_in(text: &str) -> Option<String> {
-    let looks = |a: &str| a.len() < 255 && a.split_once('@').is_some_and(|(l, d)| !l.is_empty() && d.contains('.')) && !a.contains([' ', '<', '>', '"']);
+    let looks = |a: &str| {
+        a.len() < 255 && a.split_once('@').is_some_and(|(l, d)| !l.is_empty() && d.contains('.')) && !a.contains([' ', '<', '>', '"'])
+    };
     let bracketed = text.split('<').skip(1).filter_map(|r| r.split_once('>')).map(|(a, _)| a).find(|a| looks(a));
     let alone = || text.lines().map(|l| l.trim().trim_matches([':', ','])).find(|l| looks(l));
     bracketed.or_else(alone).map(str::to_owned)
@@ -241,14 +254,18 @@ fn address_in(text: &str) -> Option<String> {
 fn diagnostic_in(text: &str) -> Option<String> {
     let answer = |line: &&str| {
         let words = line.split([' ', ':', '(', '-', '#']);
-        words.clone().any(|w| w.len() == 3 && matches!(w.as_bytes()[0], b'4' | b'5') && w.bytes().all(|b| b.is_ascii_digit())) || enhanced_code(line).is_some()
+        words.clone().any(|w| w.len() == 3 && matches!(w.as_bytes()[0], b'4' | b'5') && w.bytes().all(|b| b.is_ascii_digit()))
+            || enhanced_code(line).is_some()
     };
     text.lines().map(str::trim).find(answer).map(|l| l.chars().take(1_000).collect())
 }
 
 /// `Message-ID:` in a copy of the mail that stands in the text.
 fn id_in_text(text: &str) -> Option<String> {
-    let line = text.lines().map(|l| l.trim_start_matches(['>', ' ', '\t'])).find(|l| l.get(..11).is_some_and(|p| p.eq_ignore_ascii_case("message-id:")))?;
+    let line = text
+        .lines()
+        .map(|l| l.trim_start_matches(['>', ' ', '\t']))
+        .find(|l| l.get(..11).is_some_and(|p| p.eq_ignore_ascii_case("message-id:")))?;
     let value = line.get(11..)?.trim();
     headers::message_id(&[("message-id".to_owned(), value.to_owned())])
 }

@@ -131,8 +131,10 @@ fn fill_body(mail: &mut ReceivedMail, message: &Message<'_>) {
         }
     }
     // HTML is text only where its alternative says nothing in plain text.
-    let spoken: HashSet<usize> =
-        leaves.iter().filter_map(|(alternative, leaf)| alternative.filter(|_| matches!(leaf, Leaf::Plain(t) if !t.trim().is_empty()))).collect();
+    let spoken: HashSet<usize> = leaves
+        .iter()
+        .filter_map(|(alternative, leaf)| alternative.filter(|_| matches!(leaf, Leaf::Plain(t) if !t.trim().is_empty())))
+        .collect();
     let (mut texts, mut new_texts, mut htmls) = (Vec::new(), Vec::new(), Vec::new());
     let mut quotes_in_html = false;
     for (alternative, leaf) in &leaves {

@@ -9,12 +9,12 @@ use crate::model::{AuthMethod, ServerSettings};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use lettre::Address;
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
-use lettre::transport::smtp::Error;
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
 use std::fmt;
@@ -131,13 +131,7 @@ impl Session {
     }
 
     /// Hands in one message. After `Ok` the session may be used again.
-    pub(super) async fn send(
-        &mut self,
-        from: &Address,
-        to: &[Address],
-        content: &[u8],
-        progress: &Progress,
-    ) -> Result<Answer, Failure> {
+    pub(super) async fn send(&mut self, from: &Address, to: &[Address], content: &[u8], progress: &Progress) -> Result<Answer, Failure> {
         let mut options = Vec::new();
         if std::iter::once(from).chain(to).any(|a| !a.to_string().is_ascii()) {
             if !self.connection.server_info().supports_feature(Extension::SmtpUtfEight) {

@@ -214,7 +214,8 @@ impl Pool {
 
 /// The bytes and the envelope, after the check that it looks like a person's mail.
 fn pack(mail: &OutgoingMail) -> Result<Parcel, Trouble> {
-    let unwritable = |e: String| Trouble::new(ResultClass::BrokenContract, "submission-refused", format!("the mail cannot be written: {e}"));
+    let unwritable =
+        |e: String| Trouble::new(ResultClass::BrokenContract, "submission-refused", format!("the mail cannot be written: {e}"));
     let content = compose::compose(mail).map_err(|e| unwritable(e.to_string()))?;
     if let Some(reason) = human::looks_automated(&content) {
         let message = format!("the mail would be taken for a machine's: {reason}; nothing was sent");

@@ -133,11 +133,12 @@ async fn a_real_mailbox_is_watched_searched_and_cleaned() {
         println!("{tls:?}: {:#?}", w.boxes.doctor("alice").await.unwrap());
         let before = thread_run_ms();
         let lags = lag(&stack, &mut w, user, 40, true).await;
-        let cpu = (thread_run_ms() - before) / 40.0; // of threads alive now
+        let cpu = (thread_run_ms() - before) / 40.0;
         println!("{tls:?} soon: lag ms p50 {:.0} max {:.0}; listener CPU {cpu:.2} ms a mail", lags[20], lags[39]);
         assert!(lags[20] < 10_000.0);
         let idle = lag(&stack, &mut w, user, 6, false).await;
         println!("{tls:?} idle: lag ms p50 {:.0} max {:.0}", idle[3], idle[5]);
+        w.boxes.shutdown().await;
     }
 }
 

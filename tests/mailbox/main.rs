@@ -9,8 +9,8 @@ use replypath::engine::ports::{MailEvent, Mailboxes};
 use replypath::mail::mailbox::ImapMailboxes;
 use replypath::mail::stream::Limits;
 use replypath::model::{
-    Account, AuthMethod, Budget, MailKey, MailboxSettings, Position, ReceivedMail, ResultClass, ServerSettings, SubmissionSettings, TlsMode,
-    TokenKey,
+    Account, AuthMethod, Budget, MailKey, MailboxSettings, Position, ReceivedMail, ResultClass, ServerSettings, SubmissionSettings,
+    TlsMode, TokenKey,
 };
 use secrecy::SecretString;
 use server::{Folder, Idle, Server, raw};
@@ -109,7 +109,9 @@ impl Watch {
 }
 
 fn letter(subject: &str) -> String {
-    format!("From: Bob <bob@desk.test>\r\nTo: alice@customers.test\r\nSubject: {subject}\r\nMessage-ID: <{subject}@desk.test>\r\n\r\nHello\r\n")
+    format!(
+        "From: Bob <bob@desk.test>\r\nTo: alice@customers.test\r\nSubject: {subject}\r\nMessage-ID: <{subject}@desk.test>\r\n\r\nHello\r\n"
+    )
 }
 
 fn later() -> Timestamp {
