@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const BUFFER: usize = 8 * 1024;
+const BUFFER: usize = 4 * 1024;
 const STATUS_LINE: usize = 512;
 
 /// The non-blocking socket made blocking, with deadlines.

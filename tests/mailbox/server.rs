@@ -61,7 +61,7 @@ pub struct State {
     /// Every command, without its tag.
     pub log: Mutex<Vec<String>>,
     /// Called when a client has gone into IDLE.
-    pub on_idle: Mutex<Option<Box<dyn FnOnce(&State) + Send>>>,
+    pub on_idle: Mutex<Option<Box<dyn FnOnce(&State) -> u32 + Send>>>,
     /// Close the connection in the middle of the next FETCH of bodies.
     pub cut_fetch: AtomicBool,
     /// Answer the next NOOP or SELECT with a line that never ends.

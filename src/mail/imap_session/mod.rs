@@ -118,7 +118,7 @@ pub struct ImapSession {
     pub how: String,
     /// `host:port`.
     pub place: String,
-    selected: Option<String>,
+    selected: Option<(String, FolderState)>,
     idle_tag: u32,
 }
 
@@ -154,14 +154,15 @@ impl ImapSession {
     fn open(&mut self, verb: &str, folder: &str) -> Result<FolderState, Fail> {
         self.selected = None;
         let (untagged, tagged) = self.run(&format!("opening folder {folder}"), &format!("{verb} {}", quote(folder)?))?;
-        self.selected = Some(folder.to_owned());
         let exists = untagged.lines().find_map(|l| l.strip_prefix("* ")?.split_once(' ').filter(|p| p.1.eq_ignore_ascii_case("EXISTS")));
-        Ok(FolderState {
+        let state = FolderState {
             validity: number_after(&untagged, "[UIDVALIDITY ").unwrap_or(0),
             next: number_after(&untagged, "[UIDNEXT "),
             exists: exists.and_then(|p| p.0.parse().ok()).unwrap_or(0),
-            read_only: tagged.to_ascii_uppercase().contains("[READ-ONLY]"),
-        })
+            read_only: verb == "EXAMINE" || tagged.to_ascii_uppercase().contains("[READ-ONLY]"),
+        };
+        self.selected = Some((folder.to_owned(), state));
+        Ok(state)
     }
 
     /// Opens a folder for reading and removing.
@@ -182,7 +183,12 @@ impl ImapSession {
 
     /// The folder that is open.
     pub fn selected(&self) -> Option<&str> {
-        self.selected.as_deref()
+        self.selected.as_ref().map(|f| f.0.as_str())
+    }
+
+    /// The open folder as it was when it was opened, if it is this one and may be changed.
+    fn open_for_change(&self, folder: &str) -> Option<FolderState> {
+        self.selected.as_ref().filter(|f| f.0 == folder && !f.1.read_only).map(|f| f.1)
     }
 
     /// UIDVALIDITY and UIDNEXT of a folder that need not be open; the open one stays so.

@@ -11,7 +11,8 @@ impl ImapSession {
     /// # Errors
     /// [`Fail::Lost`] only; what the server refuses is in the answer.
     pub fn remove_in(&mut self, folder: &str, keys: &[&MailKey], done: &mut Removed) -> Result<(), Fail> {
-        let state = match self.select(folder) {
+        let open = self.open_for_change(folder);
+        let state = match open.map_or_else(|| self.select(folder), Ok) {
             Ok(state) => state,
             Err(Fail::Refused(words)) => return leave(keys, &words, done),
             Err(lost) => return Err(lost),
@@ -52,9 +53,6 @@ impl ImapSession {
     /// Why some may be left, when that is known beforehand.
     fn expunge(&mut self, uids: &[u32]) -> Result<Option<String>, Fail> {
         let set = uid_set(uids);
-        if self.uid_search(&format!("UID {set}"))?.is_empty() {
-            return Ok(None);
-        }
         if self.abilities.uidplus {
             self.flag(&set, '+')?;
             self.run("removing mails", &format!("UID EXPUNGE {set}"))?;

@@ -292,9 +292,13 @@ impl Watcher {
         if track.validity != state.validity {
             *track = Track::new(name, true, state.validity, next);
         }
-        report_since(&self.reporter, s, track, since)?;
-        let metas = s.metas_between(track.next, None)?;
-        report_all(&self.reporter, s, track, &metas)?;
+        if state.exists == 0 {
+            track.since = track.since.min(since);
+        } else {
+            report_since(&self.reporter, s, track, since)?;
+            let metas = s.metas_between(track.next, None)?;
+            report_all(&self.reporter, s, track, &metas)?;
+        }
         // Messages that came and went meanwhile leave a gap below UIDNEXT.
         track.next = track.next.max(next);
         Ok(())
