@@ -197,7 +197,7 @@ pub fn answer_in(to: &ReceivedMail, from: (&str, &str), text: &str, message_id: 
         html: None,
         attachments: Vec::new(),
         message_id,
-        in_reply_to: to.message_id.clone(),
+        in_reply_to: to.message_id.clone().filter(|m| id(m).is_ok()),
         references: references(earlier, to.message_id.as_deref()),
         date,
     }

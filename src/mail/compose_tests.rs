@@ -152,6 +152,9 @@ fn an_answer_to_a_mail_without_ids_can_still_be_written() {
     assert_eq!(answer.references, ["1@customers.example"]);
     assert!(answer.text.contains("agent@desk.example wrote:\n> hi"));
     assert!(compose_in(&answer, &berlin()).is_ok());
+    let received = read("From: agent@desk.example\r\nMessage-ID: <ä@desk.example>\r\n\r\nhi".as_bytes());
+    let answer = answer_in(&received, ("alice@customers.example", ""), "ok", "3@customers.example".to_owned(), mail().date, &berlin());
+    assert!(compose_in(&answer, &berlin()).is_ok());
 }
 
 #[test]

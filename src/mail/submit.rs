@@ -329,7 +329,8 @@ fn is_quota(status: Option<&str>, text: &str) -> bool {
     ];
     let text = text.to_lowercase();
     match status {
-        Some("5.4.5" | "4.4.5") => true,
+        // 5.1.90 is Microsoft's daily limit of recipients.
+        Some("5.4.5" | "4.4.5" | "5.1.90") => true,
         // 5.2.2 "mailbox full, quota exceeded" is the recipient's quota, not ours.
         Some(s) if s.starts_with("5.7.") || s.starts_with("4.7.") || s.starts_with("5.4.") => WORDS.iter().any(|w| text.contains(w)),
         Some(_) => false,

@@ -13,6 +13,8 @@ const SECRET: &str = "correct-horse-battery";
 const SILENT: &str = "(silent)";
 const CLOSE: &str = "(close)";
 const ENDLESS: &str = "(endless)";
+/// Asks for the data and then does not read it.
+const DEAF: &str = "354 (deaf)";
 
 /// A server that answers each command as told and keeps what it got.
 struct Server {
@@ -128,6 +130,10 @@ async fn serve(stream: Box<dyn Stream>, table: HashMap<&'static str, &'static st
         if verb == "STARTTLS" && reply.starts_with("220") {
             let Ok(secured) = acceptor().accept(stream.into_inner()).await else { return };
             stream = BufReader::new(Box::new(secured));
+        }
+        if reply == DEAF {
+            silent.notify_one();
+            std::future::pending::<()>().await;
         }
         let mut line = String::new();
         if verb == "DATA" && reply.starts_with("354") {
@@ -250,6 +256,21 @@ async fn silence_before_the_end_of_the_data_is_nothing_sent_and_after_it_uncerta
     let server = Server::start(&[("DOT", SILENT)]).await;
     assert!(matches!(until_silent(&server).await, Ok(Submitted::Uncertain(_))));
     assert_eq!(server.seen("DOT"), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_the_data_has_not_got_its_end() {
+    let server = Server::start(&[("DATA", DEAF)]).await;
+    // More than the sockets' buffers take.
+    let file = crate::model::OutgoingAttachment {
+        name: "big.bin".to_owned(),
+        content_type: "application/octet-stream".to_owned(),
+        bytes: vec![b'x'; 24_000_000],
+    };
+    let parcel = pack(&OutgoingMail { attachments: vec![file], ..mail() }).unwrap();
+    let pool = server.submission().pool("alice").unwrap();
+    let trouble = pool.hand_in(&parcel, server.silent.notified()).await.unwrap_err();
+    assert!(trouble.message.contains("nothing was sent"), "{}", trouble.message);
 }
 
 #[tokio::test]
