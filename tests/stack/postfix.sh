@@ -198,6 +198,9 @@ E
     echo "$1@desk.test ok" >>"$p/recipients"
     put_gate "$2" "$2" "$RT_URL/"
   }
+  # An address that takes everything and never answers.
+  echo "sink@desk.test discard:" >>"$p/transport"
+  echo "sink@desk.test ok" >>"$p/recipients"
   gate support General
   gate billing Billing
   for i in $(seq -w 1 $LANES); do gate "lane$i" "Lane$i"; done

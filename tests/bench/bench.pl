@@ -1,0 +1,244 @@
+#!/usr/bin/perl
+# bench.pl STACK BINARY roundtrips|idle|waiting|start: one set of figures; see README.md.
+use strict;
+use warnings;
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
+use Time::HiRes qw(time sleep);
+
+my ($stack, $binary, $what) = @ARGV;
+my %env = map { /^([^=]+)=(.*)$/ ? ($1, $2) : () } lines("$stack/env");
+$| = 1;
+my %sets = (roundtrips => \&roundtrips, idle => \&idle, waiting => \&waiting, start => \&start);
+($sets{$what} or die "bench: $what is none of " . join(', ', sort keys %sets) . "\n")->();
+
+sub lines { my ($file) = @_; open(my $f, '<', $file) or die "$file: $!\n"; my @l = <$f>; chomp @l; return @l }
+sub spew { my ($file, $text) = @_; open(my $f, '>', $file) or die "$file: $!\n"; print $f $text; close $f }
+
+# The value at a share of the sorted list, in milliseconds.
+sub at { my ($share, @v) = @_; @v = sort { $a <=> $b } @v; return @v ? 1000 * $v[$share * $#v] : 0 }
+
+# Starts a program; its output goes into a file.
+sub launch {
+    my ($out, @command) = @_;
+    my $pid = fork // die "fork: $!\n";
+    return $pid if $pid;
+    open(STDOUT, '>', $out);
+    open(STDERR, '>', "$out.err");
+    open(STDIN, '<', '/dev/null');
+    exec @command or POSIX::_exit(127);
+}
+
+# Highest and present memory of a process in MB, as the kernel keeps them.
+sub memory {
+    my ($pid) = @_;
+    open(my $f, '<', "/proc/$pid/status") or return;
+    my %m = map { /^(VmHWM|VmRSS):\s+(\d+)/ ? ($1, $2 / 1024) : () } <$f>;
+    return @m{qw(VmHWM VmRSS)};
+}
+
+# Waits for a process: its exit status, CPU seconds and peak memory.
+sub finish {
+    my ($pid) = @_;
+    my ($peak, $before) = (0, join '', (times)[2] + (times)[3]);
+    while (waitpid($pid, POSIX::WNOHANG()) == 0) {
+        my ($high) = memory($pid);
+        $peak = $high if $high && $high > $peak;
+        sleep 0.02;
+    }
+    my $status = $?;
+    return ($status, (times)[2] + (times)[3] - $before, $peak);
+}
+
+# A process that notes when a file comes into a Maildir's new/, by inotify: lines "USER TIME" in a file.
+sub clock {
+    my ($out, @users) = @_;
+    my ($init, $add) = (POSIX::uname())[4] eq 'aarch64' ? (26, 27) : (294, 254);
+    pipe(my $ready, my $tell);
+    my $pid = fork // die "fork: $!\n";
+    if ($pid) { close $tell; <$ready>; return $pid }
+    open(my $file, '>', $out) or die "$out: $!\n";
+    $file->autoflush(1);
+    my $fd = syscall($init, 0);
+    die "inotify: $!\n" if $fd < 0;
+    my %who;
+    for my $user (@users) {
+        my ($name, $domain) = split /@/, $user;
+        my $path = "$stack/mail/$domain/$name/new\0";
+        my $wd = syscall($add, $fd, $path, 0x80);    # IN_MOVED_TO
+        die "$path: $!\n" if $wd < 0;
+        $who{$wd} = $user;
+    }
+    # Real-time priority where it is allowed, so that a busy machine does not delay the note.
+    my $priority = pack 'i', 10;
+    syscall((POSIX::uname())[4] eq 'aarch64' ? 119 : 144, 0, 1, $priority);
+    open(my $events, '<&=', $fd) or die "inotify: $!\n";
+    print $tell "ready\n";
+    close $tell;
+    while (sysread($events, my $bytes, 65536)) {
+        my $now = time;
+        while (length $bytes) {
+            my ($wd, undef, undef, $size) = unpack 'iIII', $bytes;
+            substr($bytes, 0, 16 + $size) = '';
+            printf $file "%s %.6f\n", $who{$wd}, $now;
+        }
+    }
+    POSIX::_exit(0);
+}
+
+# A plain IMAP session that has looked into the folder.
+sub imap {
+    my ($user) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $env{IMAP}) or die "imap: $!\n";
+    $s->autoflush(1);
+    my $n = 0;
+    my $ask = sub { my ($line) = @_; my $tag = 'b' . ++$n; print $s "$tag $line\r\n"; while (<$s>) { return if /^$tag OK/; die "$line: $_" if /^$tag / } };
+    <$s>;
+    $ask->("LOGIN $user secret");
+    $ask->('SELECT INBOX');
+    return ($s, $ask);
+}
+
+sub empty {
+    for my $user (@_) {
+        my ($s, $ask) = imap($user);
+        $ask->('STORE 1:* +FLAGS (\Deleted)') if eval { $ask->('UID SEARCH ALL'); 1 };
+        $ask->('EXPUNGE');
+        close $s;
+    }
+}
+
+sub roundtrips {
+    for my $at_once (1, 50) {
+        my $count = 200;
+        my @users = map { "customer$_\@customers.test" } 1 .. $at_once;
+        empty(@users);
+        my $clock = clock("$stack/bench.delivered", @users);
+        my $begin = time;
+        my $pid = launch("$stack/bench.out", $binary, 'bench', '--count', $count, '--concurrency', $at_once,
+            '--smtp', "127.0.0.1:$env{SUBMISSIONS}", '--imap', "127.0.0.1:$env{IMAPS}",
+            '--user', 'customer{}@customers.test', '--password', 'secret', '--ca', $env{CA});
+        my ($status, $cpu, $peak) = finish($pid);
+        my $wall = time - $begin;
+        kill 'TERM', $clock;
+        waitpid $clock, 0;
+        die "bench: replypath bench ended with $status:\n" . join("\n", lines("$stack/bench.out.err")) . "\n" if $status;
+        my @lags = lags("$stack/bench.delivered", "$stack/bench.out");
+        die "bench: $count trips, but " . @lags . " were noticed\n" unless @lags == $count;
+        printf "round trips, %2d at once: %4d trips in %.1f s, CPU %.2f ms a trip, peak memory %.1f MB, lag p50 %.0f ms, p99 %.0f ms\n",
+            $at_once, $count, $wall, 1000 * $cpu / $count, $peak, at(0.5, @lags), at(0.99, @lags);
+    }
+}
+
+# Pairs deliveries with notices, in order for each user.
+sub lags {
+    my ($delivered, $out) = @_;
+    my (%d, @lags);
+    for (lines($delivered)) { my ($user, $t) = split; push @{ $d{$user} }, $t }
+    my %seen;
+    for (lines($out)) { push @{ $seen{$1} }, $2 if /^seen (\S+) ([0-9.]+)/ }
+    for my $user (keys %seen) {
+        my @s = sort { $a <=> $b } @{ $seen{$user} };
+        push @lags, map { $s[$_] - $d{$user}[$_] } grep { defined $d{$user}[$_] } 0 .. $#s;
+    }
+    return @lags;
+}
+
+sub idle {
+    my $user = 'customer1@customers.test';
+    empty($user);
+    my ($s) = imap($user);
+    my $clock = clock("$stack/bench.delivered", $user);
+    my $mx = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $env{PROVIDER_MX}) or die "smtp: $!\n";
+    my $say = sub { my ($line, $code) = @_; print $mx "$line\r\n"; while (<$mx>) { die "$line: $_" unless /^$code/; return if /^$code / } };
+    while (<$mx>) { last if /^220 / }
+    $say->('EHLO bench.test', 250);
+    my @seen;
+    print $s "i0 IDLE\r\n";
+    <$s> =~ /^\+/ or die "no IDLE\n";
+    for my $n (1 .. 40) {
+        $say->('MAIL FROM:<bench@elsewhere.test>', 250);
+        $say->("RCPT TO:<$user>", 250);
+        $say->('DATA', 354);
+        $say->("From: bench\@elsewhere.test\r\nTo: $user\r\nSubject: $n\r\n\r\n$n\r\n.", 250);
+        while (<$s>) { if (/EXISTS/) { push @seen, time; last } }
+    }
+    kill 'TERM', $clock;
+    waitpid $clock, 0;
+    my @d = map { (split)[1] } lines("$stack/bench.delivered");
+    my @lags = map { $seen[$_] - $d[$_] } 0 .. $#seen;
+    printf "a bare IDLE client:       %4d mails, lag p50 %.0f ms, p99 %.0f ms\n", scalar @lags, at(0.5, @lags), at(0.99, @lags);
+    close $s;
+    empty($user);
+}
+
+# A configuration with accounts and probes that write to an address which never answers.
+sub site {
+    my ($name, $accounts, $probes, $top) = @_;
+    my $dir = "$stack/$name";
+    system('rm', '-rf', $dir);
+    mkdir $dir or die "$dir: $!\n";
+    mkdir "$dir/probes" or die "$dir: $!\n";
+    my ($port) = map { /^PORT=(\d+)/ ? $1 : () } `perl $env{SCRIPTS}/ports.pl PORT`;
+    my $text = "[daemon]\nlisten = \"127.0.0.1:$port\"\nmax_probes = 20000\n";
+    for my $n (1 .. $accounts) {
+        my $login = "user = \"customer$n\@customers.test\"\npassword = \"secret\"\nca = \"$env{CA}\"\nhost = \"127.0.0.1\"\ntls = \"implicit\"\n";
+        $text .= "[accounts.c$n]\naddress = \"customer$n\@customers.test\"\n[accounts.c$n.imap]\nport = $env{IMAPS}\n$login"
+            . "[accounts.c$n.smtp]\nport = $env{SUBMISSIONS}\n$login";
+    }
+    spew("$dir/replypath.toml", $text);
+    for my $n (1 .. $probes) {
+        my $account = 1 + $n % $accounts;
+        spew("$dir/probes/p$n.toml", "account = \"c$account\"\nonly = [\"send\", \"acknowledge\"]\n$top\n[email]\nto = \"sink\@desk.test\"\n"
+                . "subject = \"Question $n\"\ntext = \"Where is my order? \${token}\"\n[limits]\nsend = \"30m\"\nacknowledge = \"12h\"\n");
+    }
+    return ($dir, $port);
+}
+
+sub waiting {
+    my $count = $ENV{BENCH_WAITING} || 10_000;
+    my ($dir) = site('bench-waiting', 50, $count, '');
+    my $sent = sub { my $n = () = join("\n", lines("$stack/provider/log/mail.log")) =~ /submissions\S* \S+ client=\S+, sasl_method/g; $n };
+    my $before = $sent->();
+    my $begin = time;
+    my $pid = launch("$stack/bench.out", $binary, '--config', $dir, 'run', '--all');
+    my $got = 0;
+    while (($got = $sent->() - $before) < $count) {
+        die "bench: run ended after $got mails:\n" . join("\n", (lines("$stack/bench.out.err"))[-20 .. -1]) . "\n" if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        die "bench: only $got of $count mails after 30 minutes\n" if time - $begin > 1800;
+        sleep 1;
+    }
+    # The last answers of the provider are still being written down.
+    sleep 5;
+    my ($peak, $now) = memory($pid);
+    printf "waiting: %d runs on 50 mailboxes, all sent after %.0f s: memory %.0f MB now, %.0f MB at most\n", $count, time - $begin - 5, $now, $peak;
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    system('rm', '-rf', $dir);
+}
+
+sub start {
+    my ($dir, $port) = site('bench-start', 50, 1000, 'every = "1d"');
+    my @took;
+    for (1 .. 5) {
+        my $begin = time;
+        my $pid = launch("$stack/bench.out", $binary, '--config', $dir, 'serve');
+        my $answered;
+        until ($answered) {
+            die "bench: serve ended:\n" . join("\n", lines("$stack/bench.out.err")) . "\n" if waitpid($pid, POSIX::WNOHANG()) == $pid;
+            die "bench: no /metrics after a minute\n" if time - $begin > 60;
+            if (my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)) {
+                print $s "GET /metrics HTTP/1.0\r\n\r\n";
+                my $text = join '', <$s>;
+                $answered = $text =~ m{^HTTP/1\.\d 200};
+            }
+            sleep 0.005 unless $answered;
+        }
+        push @took, time - $begin;
+        kill 'KILL', $pid;
+        waitpid $pid, 0;
+    }
+    printf "start with 1000 probes: /metrics answers after %.0f ms (median of 5, %.0f..%.0f)\n", at(0.5, @took), at(0, @took), at(1, @took);
+    system('rm', '-rf', $dir);
+}
