@@ -50,6 +50,7 @@ pub(crate) fn tickets(world: &World, desk: &mut Desk, count: usize) {
             id: desk.next_part(),
             public: true,
             author: Author::Customer,
+            from: Some(format!("person{at}@strangers.test")),
             text: format!("Good morning,\n\nmy order {mark} has not come. Please look into it.\n"),
             html: None,
             created: now,

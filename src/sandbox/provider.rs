@@ -56,9 +56,20 @@ pub(crate) async fn relay(world: &Arc<World>, door: Door, from: &str, to: &str, 
 
 /// Puts a message from outside into a customer's mailbox.
 pub(crate) fn deliver(world: &Arc<World>, from: &str, to: &str, raw: &[u8]) {
-    let junk = world.switches.on(Fault::ReturnInSpam) && from_desk(world, from) && has_link(world, raw);
+    let desk = from_desk(world, from);
+    let unsigned = desk && world.switches.on(Fault::ReturnDkimMissing);
+    let disliked = desk && world.switches.on(Fault::ReturnInSpam) && has_link(world, raw);
+    let junk = unsigned || disliked;
     let mut mail = format!("Return-Path: <{from}>\r\nDelivered-To: {to}\r\n");
-    if junk {
+    if desk {
+        let found = if unsigned { "dkim=none; spf=pass; dmarc=fail" } else { "dkim=pass; spf=pass; dmarc=pass" };
+        mail.push_str(&format!(
+            "Authentication-Results: {};\r\n {found} header.from={}\r\n",
+            world.host(Door::ProviderMx),
+            world.names.desk
+        ));
+    }
+    if disliked {
         mail.push_str("X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=7.1 required=5.0 tests=URIBL_BLOCKED\r\n");
     }
     let mut mail = mail.into_bytes();

@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) agent: Option<AgentRule>,
     pub(crate) api_key: String,
     pub(crate) places: OnceLock<Places>,
+    /// Calls of the API so far.
+    pub(crate) calls: AtomicU64,
     greylist: Mutex<HashSet<String>>,
     deliveries: AtomicU64,
     changed: watch::Sender<u64>,
@@ -96,6 +98,7 @@ impl World {
             agent: setup.agent,
             api_key: setup.api_key,
             places: OnceLock::new(),
+            calls: AtomicU64::new(0),
             greylist: Mutex::new(HashSet::new()),
             deliveries: AtomicU64::new(0),
             changed: watch::Sender::new(0),
@@ -151,6 +154,14 @@ impl World {
         }
     }
 
+    /// The greeting.
+    pub(crate) fn greeting(&self, door: Door) -> Reply {
+        if door == Door::Submission && self.switches.on(Fault::SubmissionDown) {
+            return Reply::new(554, format!("5.3.2 {} is not accepting mail", self.host(door)));
+        }
+        Reply::new(220, format!("{} ESMTP", self.host(door)))
+    }
+
     pub(crate) fn submission_login(&self, user: &str, password: &str) -> bool {
         self.customers.get(user).is_some_and(|m| m.password == password)
     }
@@ -174,7 +185,8 @@ impl World {
             Door::ProviderMx => unknown(),
             Door::DeskMx => {
                 let Some((queue, published)) = self.queue_of(to) else { return unknown() };
-                if published && self.switches.hits(Fault::MxRejectsAlias, queue) {
+                let tagged = to.contains('+') && self.switches.hits(Fault::PlusTagLost, queue);
+                if tagged || (published && self.switches.hits(Fault::MxRejectsAlias, queue)) {
                     return unknown();
                 }
                 if self.switches.hits(Fault::MxGreylists, queue) && self.is_first_attempt(from, to) {
@@ -243,7 +255,7 @@ impl World {
         let count = self.deliveries.fetch_add(1, Ordering::Relaxed);
         let mail = Arc::new(Mail::new(raw, self.clock.now()));
         mailbox.change(|contents| {
-            if self.switches.on(Fault::MonUidvalidity) && count % 3 == 0 {
+            if self.switches.on(Fault::MonUidvalidity) && count.is_multiple_of(3) {
                 contents.renumber();
             }
             contents.add(folder, mail, Vec::new())

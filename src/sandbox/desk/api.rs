@@ -16,9 +16,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Tickets a page.
 const PAGE: usize = 25;
+/// How long the search index lags behind, where a switch says so.
+const INDEX_LAG: SignedDuration = SignedDuration::from_secs(6);
 
 type Shared = State<Arc<World>>;
 type Answer = Result<Response, Failure>;
@@ -28,7 +31,11 @@ struct Failure(StatusCode, String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.0, axum::Json(json!({ "error": self.1 }))).into_response()
+        let body = axum::Json(json!({ "error": self.1 }));
+        match self.0 {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => (self.0, [(header::RETRY_AFTER, "1")], body).into_response(),
+            status => (status, body).into_response(),
+        }
     }
 }
 
@@ -68,6 +75,10 @@ async fn guard(State(world): Shared, request: Request, next: Next) -> Response {
     if !right || world.switches.on(Fault::DeskLoginRefused) {
         return Failure(StatusCode::UNAUTHORIZED, "the API key is missing or not valid".to_owned()).into_response();
     }
+    let call = world.calls.fetch_add(1, Ordering::Relaxed);
+    if world.switches.on(Fault::DeskApiThrottled) && call.is_multiple_of(2) {
+        return Failure(StatusCode::TOO_MANY_REQUESTS, "too many calls".to_owned()).into_response();
+    }
     next.run(request).await
 }
 
@@ -105,16 +116,20 @@ async fn list(State(world): Shared, Query(asked): Query<Search>) -> Answer {
         return Err(refused(format!("no view {view}")));
     }
     let page = asked.page.unwrap_or(1).max(1);
+    let size = if world.switches.on(Fault::SmallPages) { 2 } else { PAGE };
+    let lag = world.switches.on(Fault::IndexLag) && !asked.search.is_empty();
+    let indexed = if lag { world.clock.now().checked_sub(INDEX_LAG).unwrap_or(Timestamp::MIN) } else { Timestamp::MAX };
     let wanted = asked.search.to_lowercase();
-    let skip = (page - 1).saturating_mul(PAGE);
+    let skip = (page - 1).saturating_mul(size);
     let shift = shift(&world);
     let mut tickets: Vec<Value> = {
         let desk = world.desk();
-        let found = desk.tickets.values().rev().filter(|t| in_view(t, view) && (wanted.is_empty() || t.search.contains(&wanted)));
-        found.skip(skip).take(PAGE + 1).map(|t| brief(t, shift)).collect()
+        let fits = |t: &&Ticket| in_view(t, view) && t.created <= indexed && (wanted.is_empty() || t.search.contains(&wanted));
+        let found = desk.tickets.values().rev().filter(fits);
+        found.skip(skip).take(size + 1).map(|t| brief(t, shift)).collect()
     };
-    let more = tickets.len() > PAGE;
-    tickets.truncate(PAGE);
+    let more = tickets.len() > size;
+    tickets.truncate(size);
     let base = world.places.get().map_or("", |p| p.api.as_str());
     let next = more.then(|| format!("{base}/tickets?search={}&view={view}&page={}", encode(&asked.search), page + 1));
     Ok(axum::Json(json!({ "tickets": tickets, "next_page": next })).into_response())

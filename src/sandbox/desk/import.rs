@@ -22,6 +22,10 @@ pub(crate) struct Incoming {
     pub(crate) refers_to: Vec<String>,
     /// Written by a machine: no acknowledgement.
     pub(crate) automatic: bool,
+    /// The first address of To.
+    pub(crate) first_to: String,
+    /// Every text is in UTF-8 or ASCII by its label.
+    pub(crate) modern: bool,
 }
 
 /// Reads a mail. What cannot be read stays empty.
@@ -52,7 +56,14 @@ pub(crate) fn read(raw: &[u8]) -> Incoming {
         message_id: mail.message_id().map(str::to_owned),
         refers_to,
         automatic,
+        first_to: mail.to().and_then(Address::first).and_then(|a| a.address()).unwrap_or_default().to_ascii_lowercase(),
+        modern: mail.parts.iter().all(is_modern),
     }
+}
+
+fn is_modern(part: &mail_parser::MessagePart<'_>) -> bool {
+    let charset = part.content_type().and_then(|c| c.attribute("charset")).unwrap_or("utf-8");
+    charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("us-ascii")
 }
 
 fn ids(value: &HeaderValue<'_>) -> Vec<String> {
@@ -83,6 +94,12 @@ impl Incoming {
             self.text = as_latin1(&self.text);
             self.html = self.html.as_deref().map(as_latin1);
         }
+        if switches.hits(Fault::SubjectBreaksHeaders, queue)
+            && let Some(at) = self.subject.find(|c: char| !c.is_ascii())
+        {
+            let rest = self.subject.split_off(at);
+            self.text = format!("{rest}\nMIME-Version: 1.0\n\n{}", self.text);
+        }
         if switches.hits(Fault::AttachmentDroppedIn, queue) {
             self.files.pop();
         }
@@ -110,9 +127,11 @@ fn quotes(text: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// A new ticket.
-    Opened(u64),
+    Opened,
     /// Appended to a ticket.
-    Joined(u64),
+    Joined,
+    /// Nothing: the mail is gone.
+    Lost,
 }
 
 /// How to look at a mail.
@@ -128,6 +147,9 @@ pub(crate) enum Manner {
 pub(crate) fn admit(world: &Arc<World>, queue: usize, uid: u32, raw: &[u8], manner: Manner) -> Outcome {
     let mut mail = read(raw);
     let plain = format!("{}\n{}\n{}", mail.subject, mail.text, mail.html.as_deref().unwrap_or_default());
+    if is_lost(world, queue, &mail, raw) {
+        return Outcome::Lost;
+    }
     mail.spoil(&world.switches, queue);
     let mut desk = world.desk();
     let known = if manner == Manner::Usual { find_ticket(world, &mut desk, queue, &mail) } else { None };
@@ -139,31 +161,53 @@ pub(crate) fn admit(world: &Arc<World>, queue: usize, uid: u32, raw: &[u8], mann
     let outcome = match (known, stranger) {
         (Some(id), _) => {
             follow_up(world, &mut desk, id, mail, &plain);
-            Outcome::Joined(id)
+            Outcome::Joined
         }
         (None, Some(id)) => {
-            merge(world, &mut desk, id, mail, &plain);
-            Outcome::Joined(id)
+            append(world, &mut desk, id, mail, &plain, "merged");
+            Outcome::Joined
         }
-        (None, None) => open(world, &mut desk, queue, uid, mail, &plain),
+        (None, None) => open(world, &mut desk, Source { queue, uid, published: came_published(world, raw) }, mail, &plain),
     };
     drop(desk);
     world.touch();
     outcome
 }
 
+/// True when a switch makes the mail vanish.
+fn is_lost(world: &World, queue: usize, mail: &Incoming, raw: &[u8]) -> bool {
+    let on = |fault| world.switches.hits(fault, queue);
+    let ours = |to: &str| world.queue_of(to).is_some_and(|(q, _)| q == queue);
+    (on(Fault::CharsetCrashesImport) && !mail.modern)
+        || (on(Fault::AliasNotRecognised) && !ours(&mail.first_to))
+        || (on(Fault::OversizeDiscarded) && raw.len() > 10_000_000)
+        || (on(Fault::EmptySubjectLost) && mail.subject.trim().is_empty())
+        || (on(Fault::AutomatedIgnored) && mail.automatic)
+}
+
+/// True when the mail came through a published address and its forwarding.
+fn came_published(world: &World, raw: &[u8]) -> bool {
+    let to = super::super::mime::header(raw, "X-Original-To").unwrap_or_default();
+    world.queue_of(&to).is_some_and(|(_, published)| published)
+}
+
 fn find_ticket(world: &World, desk: &mut Desk, queue: usize, mail: &Incoming) -> Option<u64> {
     if world.switches.hits(Fault::FollowUpOpensNewTicket, queue) {
+        return None;
+    }
+    let answers_ack = mail.refers_to.first().is_some_and(|id| desk.is_automatic_reply(id));
+    if answers_ack && world.switches.hits(Fault::ReplyToAckOpensTicket, queue) {
         return None;
     }
     let by_id = mail.refers_to.iter().find_map(|id| {
         let ticket = desk.ticket_of(id).or_else(|| super::outbound::ticket_of_reference(&world.names.desk, id))?;
         desk.live(ticket).map(|t| t.id)
     });
-    by_id.or_else(|| {
-        let ticket = super::outbound::ticket_of_subject(&world.names.desk, &mail.subject)?;
-        desk.live(ticket).map(|t| t.id)
-    })
+    let id = by_id.or_else(|| super::outbound::ticket_of_subject(&world.names.desk, &mail.subject))?;
+    let ticket = desk.live(id)?;
+    let split = world.switches.hits(Fault::MovedTicketSplits, queue) && ticket.queue != world.queues[queue].name;
+    let refused = world.switches.hits(Fault::ClosedRefuses, queue) && ticket.status == Status::Closed;
+    (!split && !refused).then_some(id)
 }
 
 fn message(world: &World, desk: &mut Desk, mail: Incoming) -> Message {
@@ -171,6 +215,7 @@ fn message(world: &World, desk: &mut Desk, mail: Incoming) -> Message {
         id: desk.next_part(),
         public: true,
         author: Author::Customer,
+        from: Some(mail.from),
         text: mail.text,
         html: mail.html,
         created: world.clock.now(),
@@ -180,10 +225,17 @@ fn message(world: &World, desk: &mut Desk, mail: Incoming) -> Message {
     }
 }
 
-fn follow_up(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str) {
+fn follow_up(world: &Arc<World>, desk: &mut Desk, id: u64, mail: Incoming, plain: &str) {
     let stays = world.switches.on(Fault::ClosedNotReopened) || mail.automatic;
+    let closes = world.switches.on(Fault::OooClosesTicket) && mail.automatic;
     append(world, desk, id, mail, plain, "follow_up");
     let now = world.clock.now();
+    if world.switches.on(Fault::AckLoop) {
+        super::outbound::acknowledge(world, desk, id);
+    }
+    if let Some(ticket) = desk.live(id).filter(|_| closes) {
+        return ticket.set_status(now, "system", Status::Closed);
+    }
     if let Some(ticket) = desk.live(id)
         && !(stays && ticket.status == Status::Closed)
         && ticket.status != Status::New
@@ -192,20 +244,21 @@ fn follow_up(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &st
     }
 }
 
-fn merge(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str) {
-    append(world, desk, id, mail, plain, "merged");
-}
-
 fn append(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str, kind: &'static str) {
-    if let Some(message_id) = &mail.message_id {
-        desk.bind(message_id, id);
-    }
+    remember(world, desk, id, &mail);
     let message = message(world, desk, mail);
     let now = world.clock.now();
     if let Some(ticket) = desk.live(id) {
         ticket.index(plain);
         ticket.messages.push(message);
         ticket.note(now, "system", kind);
+    }
+}
+
+/// Keeps the Message-ID, so that answers to it find the ticket.
+fn remember(world: &World, desk: &mut Desk, id: u64, mail: &Incoming) {
+    if let Some(message_id) = mail.message_id.as_ref().filter(|_| !world.switches.on(Fault::OwnFirstMail)) {
+        desk.bind(message_id, id);
     }
 }
 
@@ -220,15 +273,39 @@ fn strangers_ticket(world: &Arc<World>, desk: &mut Desk, from: &str) -> Option<u
     other(desk)
 }
 
-fn open(world: &Arc<World>, desk: &mut Desk, queue: usize, uid: u32, mail: Incoming, plain: &str) -> Outcome {
+/// Where a mail that opens a ticket came from.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    queue: usize,
+    uid: u32,
+    published: bool,
+}
+
+/// Why a new ticket is held back, if it is.
+fn hold_cause(world: &World, desk: &Desk, source: Source, requester: &str) -> Option<String> {
+    let on = |fault| world.switches.hits(fault, source.queue);
+    let earlier = || desk.tickets.values().filter(|t| t.requester == requester).count();
+    let cause = if on(Fault::DeskSpamView) {
+        "detected as spam"
+    } else if on(Fault::DmarcFailSuspended) && source.published {
+        "failed email authentication"
+    } else if on(Fault::BlocksProbe) && earlier() >= 2 {
+        "detected as email loop"
+    } else {
+        return None;
+    };
+    Some(cause.to_owned())
+}
+
+fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, plain: &str) -> Outcome {
+    let queue = source.queue;
     let now = world.clock.now();
     let switches = &world.switches;
     let id = desk.next_ticket();
-    if let Some(message_id) = &mail.message_id {
-        desk.bind(message_id, id);
-    }
+    remember(world, desk, id, &mail);
     let landing = if switches.hits(Fault::DefaultQueueInstead, queue) { 0 } else { queue };
-    let held = switches.hits(Fault::DeskSpamView, queue);
+    let hold_cause = hold_cause(world, desk, source, &mail.from);
+    let held = hold_cause.is_some();
     let (requester, requester_name, subject, automatic) = (mail.from.clone(), mail.from_name.clone(), mail.subject.clone(), mail.automatic);
     let message = message(world, desk, mail);
     let name = world.queues[landing].name.clone();
@@ -239,7 +316,7 @@ fn open(world: &Arc<World>, desk: &mut Desk, queue: usize, uid: u32, mail: Incom
         queue: name,
         status: Status::New,
         place: if held { Place::Suspended } else { Place::Normal },
-        hold_cause: held.then(|| "detected as spam".to_owned()),
+        hold_cause,
         requester,
         requester_name,
         priority: "normal".to_owned(),
@@ -248,7 +325,7 @@ fn open(world: &Arc<World>, desk: &mut Desk, queue: usize, uid: u32, mail: Incom
         fields: BTreeMap::new(),
         messages: vec![message],
         history: vec![created],
-        source: Some((queue, uid)),
+        source: Some((queue, source.uid)),
         search: String::new(),
     };
     ticket.index(plain);
@@ -257,11 +334,17 @@ fn open(world: &Arc<World>, desk: &mut Desk, queue: usize, uid: u32, mail: Incom
         let other = &world.queues[(landing + 1) % world.queues.len()].name;
         ticket.set_queue(now, "rule Key accounts", other);
     }
-    let normal = !held && !automatic;
     desk.insert(ticket);
-    if normal {
+    if switches.on(Fault::SmallPages) {
+        super::super::plant::tickets(world, desk, 3);
+    }
+    let normal = !held && !automatic;
+    let forwarded = source.published && switches.hits(Fault::AckNotForForwarded, queue);
+    if (normal && !forwarded) || switches.on(Fault::AckLoop) {
         super::outbound::acknowledge(world, desk, id);
+    }
+    if normal {
         super::outbound::call_agent(world, id);
     }
-    Outcome::Opened(id)
+    Outcome::Opened
 }

@@ -7,6 +7,10 @@ use super::super::world::World;
 use super::Received;
 use super::import::{self, Manner, Outcome};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// What every mail waits more, where a switch says so.
+const BACKLOG: Duration = Duration::from_secs(8);
 
 /// Takes a message from the mail exchanger: logs it and forwards it to the mailbox of each recipient.
 pub(crate) fn take_over(world: &Arc<World>, envelope: &Envelope, raw: &[u8]) {
@@ -17,12 +21,13 @@ pub(crate) fn take_over(world: &Arc<World>, envelope: &Envelope, raw: &[u8]) {
         if published && world.switches.hits(Fault::ForwarderLost, queue) {
             continue;
         }
+        let folder = if world.switches.hits(Fault::IntakeJunkNotPolled, queue) { "Junk" } else { "INBOX" };
         let address = &world.queues[queue].system_address;
         let Some(mailbox) = world.intake.get(address) else { continue };
         let mut mail = format!("Return-Path: <{}>\r\nDelivered-To: {address}\r\nX-Original-To: {to}\r\n", envelope.from).into_bytes();
         mail.extend_from_slice(raw);
         let mail = Arc::new(Mail::new(mail, world.clock.now()));
-        mailbox.change(|contents| contents.add("INBOX", mail, Vec::new()));
+        mailbox.change(|contents| contents.add(folder, mail, Vec::new()));
     }
     world.touch();
 }
@@ -44,6 +49,12 @@ pub(crate) async fn poll(world: Arc<World>, queue: usize) {
             continue;
         }
         for (uid, mail) in fresh {
+            if world.switches.hits(Fault::IntakeBacklog, queue) {
+                tokio::time::sleep(world.pace.scaled(BACKLOG)).await;
+            }
+            if import::read(&mail.raw).text.trim().is_empty() {
+                world.switches.wait_until(|s| !s.hits(Fault::EmptyBodyJamsIntake, queue)).await;
+            }
             set_read(&mailbox, uid, true);
             fetch(&world, queue, uid, &mail).await;
         }
@@ -55,7 +66,7 @@ async fn fetch(world: &Arc<World>, queue: usize, uid: u32, mail: &Mail) {
         return;
     }
     let outcome = import::admit(world, queue, uid, &mail.raw, Manner::Usual);
-    if world.switches.hits(Fault::DoubleFetchDuplicates, queue) && matches!(outcome, Outcome::Opened(_)) {
+    if world.switches.hits(Fault::DoubleFetchDuplicates, queue) && matches!(outcome, Outcome::Opened) {
         tokio::time::sleep(world.pace.between(5, 60)).await;
         import::admit(world, queue, uid, &mail.raw, Manner::Again);
     }

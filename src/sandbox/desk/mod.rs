@@ -90,6 +90,8 @@ pub struct Message {
     pub public: bool,
     /// Who wrote it.
     pub author: Author,
+    /// The address of a customer's mail.
+    pub from: Option<String>,
     /// Text as agents see it.
     pub text: String,
     /// HTML as stored.
@@ -290,6 +292,12 @@ impl Desk {
 
     pub(crate) fn ticket_of(&self, message_id: &str) -> Option<u64> {
         self.by_message_id.get(message_id).copied()
+    }
+
+    /// True when the Message-ID is that of an automatic reply.
+    pub(crate) fn is_automatic_reply(&self, message_id: &str) -> bool {
+        let ticket = self.ticket_of(message_id).and_then(|id| self.tickets.get(&id));
+        ticket.is_some_and(|t| t.messages.iter().any(|m| m.author == Author::System && m.message_id.as_deref() == Some(message_id)))
     }
 
     /// A ticket that has not been deleted.

@@ -94,6 +94,7 @@ pub(crate) fn outgoing(world: &World, desk: &mut Desk, author: Author, text: Str
         id,
         public: true,
         author,
+        from: None,
         text,
         html,
         created: world.clock.now(),
@@ -211,7 +212,7 @@ pub(crate) fn send(world: &Arc<World>, ticket: u64, message: u64, kind: Kind) {
 
 async fn hand_out(world: &Arc<World>, to: &str, raw: &[u8], kind: Kind) -> Reply {
     let answers = kind == Kind::Answer;
-    if answers && world.switches.on(Fault::ReplyFailsUnnoticed) {
+    if world.switches.on(Fault::OutboundRefused) || (answers && world.switches.on(Fault::ReplyFailsUnnoticed)) {
         return Reply::new(554, "5.7.1 Relay access denied");
     }
     let copies = if answers && world.switches.on(Fault::ReplySentManyTimes) { 4 } else { 1 };
@@ -239,7 +240,15 @@ fn compose(world: &World, ticket: u64, message: u64, kind: Kind) -> Option<(Stri
         base64: world.style.base64,
         boundary: world.pace.hex(24),
     };
-    Some((ticket.requester.clone(), draft.build()))
+    Some((recipient(world, &ticket, kind), draft.build()))
+}
+
+fn recipient(world: &World, ticket: &Ticket, kind: Kind) -> String {
+    let wrote_last = ticket.messages.iter().rev().find_map(|m| m.from.clone());
+    match wrote_last {
+        Some(last) if kind == Kind::Answer && world.switches.on(Fault::ReplyToLastWriter) => last,
+        _ => ticket.requester.clone(),
+    }
 }
 
 fn files(world: &World, message: &Message, kind: Kind) -> Vec<File> {
@@ -263,7 +272,7 @@ fn headers(world: &World, ticket: &Ticket, message: &Message, kind: Kind) -> Vec
     let ids = vec![("Date", date(world.clock.now())), ("Message-ID", format!("<{}>", message.message_id.as_deref().unwrap_or_default()))];
     let mut rest = vec![
         ("From", mailbox(&name, &address)),
-        ("To", mailbox(&ticket.requester_name, &ticket.requester)),
+        ("To", mailbox(&ticket.requester_name, &recipient(world, ticket, kind))),
         ("Subject", encode_words(&subject(world, ticket, kind))),
     ];
     if !from_noreply && style.long_tag {

@@ -89,18 +89,20 @@ impl Session {
             return Some(End::No("Mailbox is read-only".to_owned()));
         }
         let (how, silent) = how.strip_suffix(".SILENT").map_or((how.as_str(), false), |h| (h, true));
-        let act: Box<dyn Fn(&mut Vec<String>)> = match how {
-            "FLAGS" => Box::new(|have| {
-                have.clear();
+        if !matches!(how, "FLAGS" | "+FLAGS" | "-FLAGS") {
+            return None;
+        }
+        let act = |have: &mut Vec<String>| {
+            if how != "+FLAGS" {
+                have.retain(|f| how == "-FLAGS" && !flags.iter().any(|g| g.eq_ignore_ascii_case(f)));
+            }
+            if how != "-FLAGS" {
                 add(have, &flags);
-            }),
-            "+FLAGS" => Box::new(|have| add(have, &flags)),
-            "-FLAGS" => Box::new(|have| have.retain(|f| !flags.iter().any(|g| g.eq_ignore_ascii_case(f)))),
-            _ => return None,
+            }
         };
         let chosen = self.view.as_ref()?.chosen(&set, by_uid);
         let uids: Vec<u32> = chosen.iter().map(|(_, uid)| *uid).collect();
-        self.change_flags(&uids, &*act);
+        self.change_flags(&uids, &act);
         if !silent {
             let items = if by_uid { vec![Item::Uid, Item::Flags] } else { vec![Item::Flags] };
             let mut out = Vec::new();

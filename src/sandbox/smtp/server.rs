@@ -50,8 +50,11 @@ struct Session {
 
 impl Session {
     async fn run(mut self) -> io::Result<()> {
-        let host = self.world.host(self.door);
-        self.wire.send(format!("220 {host} ESMTP\r\n")).await?;
+        let greeting = self.world.greeting(self.door);
+        self.wire.send(format!("{greeting}\r\n")).await?;
+        if !greeting.is_positive() {
+            return Ok(());
+        }
         while let Some(mut line) = self.wire.line().await? {
             line.extend_from_slice(b"\r\n");
             let parsed = Request::parse(&mut line.iter()).map(Request::into_owned);
