@@ -55,7 +55,7 @@ impl ManualClock {
     /// Moves the clock on and wakes all who wait.
     pub fn advance(&self, by: Duration) {
         let mut now = self.now.lock().unwrap_or_else(|e| e.into_inner());
-        *now = *now + jiff::SignedDuration::try_from(by).unwrap_or_default();
+        *now += jiff::SignedDuration::try_from(by).unwrap_or_default();
         self.moved.send_replace(*now);
     }
 }

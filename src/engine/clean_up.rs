@@ -57,19 +57,34 @@ impl Journey<'_> {
             CleanUp::Delete if can(Capability::Delete) => ActKind::Delete,
             _ if can(Capability::Close) => ActKind::Close,
             _ if can(Capability::Delete) => ActKind::Delete,
-            _ => return Ok(self.left_over(format!("ticket {}", reference.number), "the desk's definition can neither close nor delete")),
+            _ => {
+                return {
+                    self.left_over(format!("ticket {}", reference.number), "the desk's definition can neither close nor delete");
+                    Ok(())
+                };
+            }
         };
         let what = format!("ticket {}", reference.number);
         match self.act(kind, &reference.id).cloned() {
             Some(ActState::Done | ActState::FoundDone) => return Ok(()),
-            Some(ActState::Failed(why)) => return Ok(self.left_over(what, &why)),
+            Some(ActState::Failed(why)) => {
+                return {
+                    self.left_over(what, &why);
+                    Ok(())
+                };
+            }
             Some(ActState::Intent | ActState::Uncertain) => return self.ended_before_crash(desk, kind, reference).await,
             None => {}
         }
         let ticket = match self.guarded_ticket(desk, reference).await {
             Ok(ticket) => ticket,
             Err(why) if why.ends_with("is gone") => return Ok(()),
-            Err(why) => return Ok(self.left_over(what, &why)),
+            Err(why) => {
+                return {
+                    self.left_over(what, &why);
+                    Ok(())
+                };
+            }
         };
         if kind == ActKind::Close && ticket.status == Some(TicketStatus::Closed) {
             return Ok(());

@@ -62,10 +62,11 @@ impl Journey<'_> {
         if !self.poll_due("follow_up") {
             return Ok(Some(self.poll_next("follow_up")));
         }
-        if self.run.probe.follow_up.after_close && self.act(ActKind::CloseFirst, "").is_none() {
-            if let Some(next) = self.close_first(&*desk).await? {
-                return Ok(Some(next));
-            }
+        if self.run.probe.follow_up.after_close
+            && self.act(ActKind::CloseFirst, "").is_none()
+            && let Some(next) = self.close_first(&*desk).await?
+        {
+            return Ok(Some(next));
         }
         match self.act(ActKind::FollowUp, "").cloned() {
             None | Some(ActState::Failed(_)) => self.send_follow_up().await,

@@ -61,10 +61,10 @@ impl Journey<'_> {
         if from_us && mail.message_id.as_ref().is_none_or(|id| own_ids.contains(id) || self.run.probe.desk.is_none()) {
             return MailRole::Own;
         }
-        if let Some(reply) = self.token(Stage::Reply) {
-            if mail.new_tokens.contains(&reply) {
-                return MailRole::Answer;
-            }
+        if let Some(reply) = self.token(Stage::Reply)
+            && mail.new_tokens.contains(&reply)
+        {
+            return MailRole::Answer;
         }
         if self.run.probe.reply.mode == ReplyMode::Await && self.is_awaited_answer(mail) {
             return MailRole::Answer;

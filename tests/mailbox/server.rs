@@ -52,6 +52,9 @@ pub enum Idle {
 }
 
 /// Everything that a test can set and see.
+/// What happens to the folders at the moment a client goes idle.
+pub type OnIdle = Box<dyn FnOnce(&State) -> u32 + Send>;
+
 pub struct State {
     pub inbox: Mutex<Folder>,
     pub junk: Mutex<Folder>,
@@ -61,7 +64,7 @@ pub struct State {
     /// Every command, without its tag.
     pub log: Mutex<Vec<String>>,
     /// Called when a client has gone into IDLE.
-    pub on_idle: Mutex<Option<Box<dyn FnOnce(&State) -> u32 + Send>>>,
+    pub on_idle: Mutex<Option<OnIdle>>,
     /// Close the connection in the middle of the next FETCH of bodies.
     pub cut_fetch: AtomicBool,
     /// Answer the next NOOP or SELECT with a line that never ends.

@@ -216,9 +216,10 @@ impl ImapSession {
     /// True when something was announced since the last call.
     pub fn announced(&mut self) -> bool {
         // All of them must be taken, or they would pile up.
-        self.session.take_all_unsolicited().fold(false, |any, r| {
-            any || matches!(r, UnsolicitedResponse::Exists(_) | UnsolicitedResponse::Recent(_) | UnsolicitedResponse::Expunge(_))
-        })
+        let new = |r: &UnsolicitedResponse| {
+            matches!(r, UnsolicitedResponse::Exists(_) | UnsolicitedResponse::Recent(_) | UnsolicitedResponse::Expunge(_))
+        };
+        self.session.take_all_unsolicited().filter(new).count() > 0
     }
 
     /// All folders that can be opened.

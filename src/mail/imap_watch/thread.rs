@@ -112,10 +112,10 @@ impl Thread {
         let mut session: Option<ImapSession> = None;
         loop {
             let changed = self.take_desk();
-            if self.stop || changed {
-                if let Some(s) = session.take() {
-                    s.logout();
-                }
+            if (self.stop || changed)
+                && let Some(s) = session.take()
+            {
+                s.logout();
             }
             self.sort_jobs();
             if self.stop {
