@@ -220,9 +220,18 @@ impl Workshop<'_> {
             let place = shape.params.as_ref().map_or(header, |p| p.span.clone());
             // A value that could not be resolved would be called missing too; once is enough.
             let checked = params.as_ref().map(|p| facts.check_params(p)).unwrap_or_default();
+            let given = |name: &String| shape.params.iter().flat_map(|p| &p.value.entries).any(|(k, _)| k.value == *name);
+            let secret_missing = facts.secret_params().iter().any(|name| !given(name));
             for problem in checked {
-                let entries = shape.params.iter().flat_map(|p| &p.value.entries);
-                let named = entries.filter(|(k, _)| problem.param.as_deref() == Some(k.value.as_str())).map(|(k, _)| k.span.clone()).next();
+                let mut entries = shape.params.iter().flat_map(|p| &p.value.entries);
+                let entry = entries.find(|(k, _)| problem.param.as_deref() == Some(k.value.as_str()));
+                let named = entry.map(|(k, v)| {
+                    // When a secret is missing, the value under a misspelt name may well be it.
+                    if secret_missing && matches!(v.value, ParamText::Plain(toml::Value::String(_))) {
+                        self.doc.mask(v.span.clone());
+                    }
+                    k.span.clone()
+                });
                 self.doc.problem(named.unwrap_or(place.clone()), problem.message, problem.help);
             }
         }
