@@ -228,7 +228,7 @@ impl<'e> Journey<'e> {
 
     /// Every Message-ID that the run wrote.
     pub(super) fn own_ids(&self) -> Vec<String> {
-        self.run.messages.iter().filter_map(|m| m.message_id.clone()).collect()
+        self.run.own_ids().map(str::to_owned).collect()
     }
 
     /// Registers a message that a stage is about to write and gives its token.

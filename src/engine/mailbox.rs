@@ -18,7 +18,8 @@ const UNASKED_ACKNOWLEDGEMENT: Duration = Duration::from_secs(10);
 impl Journey<'_> {
     /// Takes a mail into the run, once.
     pub(super) fn take_in(&mut self, mail: ReceivedMail, seen: Timestamp) {
-        if self.run.mails.iter().any(|m| m.mail.key == mail.key) {
+        // A thread's id alone proves little: it must also be the desk that wrote.
+        if self.run.mails.iter().any(|m| m.mail.key == mail.key) || !self.run.owns(&mail) {
             return;
         }
         let role = self.role_of(&mail);
@@ -410,7 +411,7 @@ impl Journey<'_> {
         let account = self.run.probe.account.clone();
         let Some(position) = self.run.position else { return Ok(LastLook::Done) };
         let found = match self.parts.mailboxes.check_now(&account).await {
-            Ok(()) => self.parts.mailboxes.search_everywhere(&account, position, &self.tokens(), &self.own_ids()).await,
+            Ok(()) => self.parts.mailboxes.search_everywhere(&account, position, &self.tokens(), &self.run.all_ids()).await,
             Err(trouble) => Err(trouble),
         };
         let token = self.token(Stage::Send).map(|t| t.0).unwrap_or_default();

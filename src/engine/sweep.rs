@@ -83,7 +83,7 @@ impl Engine {
         }
         for (account, (position, runs)) in accounts {
             let tokens: Vec<_> = runs.iter().flat_map(|r| r.messages.iter().map(|m| m.token.clone())).collect();
-            let ids: Vec<_> = runs.iter().flat_map(|r| r.messages.iter().filter_map(|m| m.message_id.clone())).collect();
+            let ids: Vec<_> = runs.iter().flat_map(|r| r.all_ids()).collect();
             let mails = match self.parts.mailboxes.search_everywhere(account, position, &tokens, &ids).await {
                 Ok(mails) => mails,
                 Err(trouble) => {
@@ -91,10 +91,10 @@ impl Engine {
                     continue;
                 }
             };
-            if mails.is_empty() {
+            let keys: Vec<_> = mails.into_iter().filter(|m| runs.iter().any(|r| r.owns(m))).map(|m| m.key).collect();
+            if keys.is_empty() {
                 continue;
             }
-            let keys: Vec<_> = mails.into_iter().map(|m| m.key).collect();
             if dry_run {
                 swept.done.push(format!("would remove {} mails of {account}", keys.len()));
                 continue;

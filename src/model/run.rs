@@ -300,3 +300,46 @@ pub struct Run {
     /// The answer, once finished.
     pub diagnosis: Option<Diagnosis>,
 }
+
+impl Run {
+    /// The Message-IDs of what we wrote.
+    pub fn own_ids(&self) -> impl Iterator<Item = &str> {
+        self.messages.iter().filter_map(|m| m.message_id.as_deref())
+    }
+
+    /// Ids by which the desk ties further mail to this run though it names none of ours: the Message-IDs of what the desk
+    /// wrote, and ids in its `References` that hold the ticket's own number (Request Tracker's `<RT-Ticket-24@example.com>`).
+    pub fn thread_ids(&self) -> Vec<String> {
+        let of_desk = || self.mails.iter().filter(|m| !matches!(m.role, MailRole::Own | MailRole::Bounce)).map(|m| &m.mail);
+        let own: Vec<&str> = self.own_ids().collect();
+        let mut ids: Vec<String> = of_desk().filter_map(|m| m.message_id.clone()).collect();
+        let named = of_desk().flat_map(|m| m.in_reply_to.iter().chain(&m.references));
+        ids.extend(named.filter(|id| self.tickets.iter().any(|t| has_number(id, &t.number))).cloned());
+        ids.retain(|id| !own.contains(&id.as_str()));
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Every id by which mail can belong to this run.
+    pub fn all_ids(&self) -> Vec<String> {
+        self.own_ids().map(str::to_owned).chain(self.thread_ids()).collect()
+    }
+
+    /// True when a mail is this run's: it carries one of its tokens or names one of its messages; or it names the desk's
+    /// thread and comes from the address that the desk wrote from before.
+    pub fn owns(&self, mail: &ReceivedMail) -> bool {
+        let original = mail.bounce.as_ref().and_then(|b| b.original_message_id.as_ref());
+        let named: Vec<&String> = mail.message_id.iter().chain(&mail.in_reply_to).chain(&mail.references).chain(original).collect();
+        if self.messages.iter().any(|m| mail.tokens.contains(&m.token)) || self.own_ids().any(|id| named.iter().any(|n| *n == id)) {
+            return true;
+        }
+        let known = self.mails.iter().any(|m| m.role != MailRole::Own && m.mail.from.eq_ignore_ascii_case(&mail.from));
+        known && self.thread_ids().iter().any(|id| named.contains(&id))
+    }
+}
+
+/// True when `number` stands in `id` by itself, not as a part of a longer word.
+fn has_number(id: &str, number: &str) -> bool {
+    !number.is_empty() && id.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == number)
+}

@@ -59,7 +59,7 @@ impl Row {
             finished: run.finished.map(micros),
             position: run.position.map(|p| (micros(p.at), p.uidvalidity, p.uid_next)),
             tokens: run.messages.iter().map(|m| m.token.0.clone()).collect(),
-            message_ids: run.messages.iter().filter_map(|m| m.message_id.clone()).collect(),
+            message_ids: run.all_ids(),
             json: serde_json::to_string(run).map_err(unstorable)?,
             observations: count(run.observations.len()),
             kept: count(kept),
