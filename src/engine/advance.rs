@@ -53,6 +53,7 @@ impl Journey<'_> {
         next.extend(self.judge_ticket().await?);
         next.extend(self.mark().await?);
         next.extend(self.reply().await?);
+        next.extend(self.look_back().await?);
         next.extend(self.await_mail(Stage::Acknowledge).await?);
         next.extend(self.await_mail(Stage::Return).await?);
         next.extend(self.follow_up().await?);

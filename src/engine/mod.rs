@@ -15,6 +15,7 @@ mod intake;
 mod journey;
 mod judge;
 mod land;
+mod look_back;
 mod mailbox;
 pub mod ports;
 mod reply;

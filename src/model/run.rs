@@ -314,11 +314,16 @@ impl Run {
         let own: Vec<&str> = self.own_ids().collect();
         let mut ids: Vec<String> = of_desk().filter_map(|m| m.message_id.clone()).collect();
         let named = of_desk().flat_map(|m| m.in_reply_to.iter().chain(&m.references));
-        ids.extend(named.filter(|id| self.tickets.iter().any(|t| has_number(id, &t.number))).cloned());
+        ids.extend(named.filter(|id| self.names_ticket(id)).cloned());
         ids.retain(|id| !own.contains(&id.as_str()));
         ids.sort();
         ids.dedup();
         ids
+    }
+
+    /// True for an id that holds the number of one of the run's tickets.
+    pub fn names_ticket(&self, id: &str) -> bool {
+        self.tickets.iter().any(|t| has_number(id, &t.number))
     }
 
     /// Every id by which mail can belong to this run.

@@ -92,7 +92,7 @@ crashes! {
     before_the_intent_to_follow_up: "before-intent" "follow_up" "customer27@customers.test";
     between_intent_and_follow_up: "after-intent" "follow_up" "customer28@customers.test";
     between_follow_up_and_its_result: "after-act" "follow_up" "customer29@customers.test";
-    before_the_intent_to_clean_up: "before-intent" "clean_up" "customer30@customers.test";
-    between_intent_and_clean_up: "after-intent" "clean_up" "customer31@customers.test";
-    between_clean_up_and_its_result: "after-act" "clean_up" "customer32@customers.test";
+    before_the_intent_to_clean_up: "before-intent" "close" "customer30@customers.test";
+    between_intent_and_clean_up: "after-intent" "close" "customer31@customers.test";
+    between_clean_up_and_its_result: "after-act" "close" "customer32@customers.test";
 }

@@ -124,7 +124,8 @@ fn foreign_mail_foreign_tickets_and_leftovers_change_nothing_and_stay() {
     let site = Site::new(stack, customer);
     site.probe("case", &Probe::of(lane));
     site.run(&["run", "case"]).assert_passed();
-    site.run(&["sweep"]);
+    let swept = site.run(&["sweep"]);
+    assert_eq!(swept.code, Some(0), "{}", swept.said);
     assert_quiet(stack, customer);
 
     let after = everything(stack, customer);
