@@ -15,8 +15,8 @@ use crate::model::{Capability, View};
 use crate::problem::Problem;
 use crate::suggest::suggest;
 pub(crate) use mapping::{AUTHORS, STATUSES, TRUTH};
-use names::{Names, Op};
 pub(crate) use names::Op as Operation;
+use names::{Names, Op};
 use steps::steps;
 use toml::de::DeTable;
 

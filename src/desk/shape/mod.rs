@@ -7,7 +7,7 @@ mod tables;
 
 use serde_json::{Value, json};
 
-pub use recipes::{ENTRY, FILES, MESSAGE, RECORD, VALUE};
+pub use recipes::{ENTRY, MESSAGE, RECORD, VALUE};
 pub use tables::*;
 
 /// One TOML table of a desk file.
@@ -263,8 +263,7 @@ fn value_schema() -> Value {
 /// The JSON schema (draft 7, which TOML editors read) of a desk file.
 pub fn schema() -> Value {
     let mut schema = ROOT.schema();
-    let definitions: serde_json::Map<String, Value> =
-        ROOT.reached().into_iter().skip(1).map(|s| (s.name.to_owned(), s.schema())).collect();
+    let definitions: serde_json::Map<String, Value> = ROOT.reached().into_iter().skip(1).map(|s| (s.name.to_owned(), s.schema())).collect();
     if let Some(object) = schema.as_object_mut() {
         object.shift_insert(0, "$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
         object.shift_insert(1, "title".to_owned(), "desks/ID.toml".into());

@@ -58,7 +58,11 @@ pub static FILES: Shape = Shape {
         key("name", Kind::Path, "The file's name.").required(),
         key("type", Kind::Path, "Its media type."),
         key("size", Kind::Path, "Its size in bytes."),
-        key("url", Kind::Template, "Where its bytes are: a path below `base`, or a whole URL. `${item}` is the row, `${message.id}` the message."),
+        key(
+            "url",
+            Kind::Template,
+            "Where its bytes are: a path below `base`, or a whole URL. `${item}` is the row, `${message.id}` the message.",
+        ),
         key("content", Kind::Path, "Where the bytes stand: in the fetched JSON, or in the row."),
         key("decode", Kind::Words(&["base64"]), "How `content` is packed."),
     ],
@@ -102,7 +106,12 @@ pub static VALUE: Shape = Shape {
         key("in", Kind::Source, "Look up: the list to look through."),
         key("by", Kind::Path, "Look up: the field of its entries to compare."),
         key("take", Kind::Path, "Look up: the field of the entry to give."),
-        key("time", Kind::Time, "For times: how it is written. A time without a zone takes that of `naive:ZONE`, for instance `naive:Europe/Berlin`.").default("`\"rfc3339\"`"),
+        key(
+            "time",
+            Kind::Time,
+            "For times: how it is written. A time without a zone takes that of `naive:ZONE`, for instance `naive:Europe/Berlin`.",
+        )
+        .default("`\"rfc3339\"`"),
     ],
     reserved: &[],
 };

@@ -22,11 +22,24 @@ pub static ROOT: Shape = Shape {
     doc: "A desk definition: how to find, read and answer tickets of one product over HTTP and JSON. It lies in `desks/ID.toml` beside `replypath.toml` and is named there by `use = \"ID\"`. A desk must have `[[find]]`, `[read]` and `[record]`; every other table adds a capability.",
     keys: &[
         key("desk", Kind::Table(&DESK), "What this definition is and where the API lives.").required(),
-        key("params", Kind::Keyed(&PARAM), "What a desk of `replypath.toml` has to give: `[params] url = { required = true, kind = \"url\" }`."),
-        key("auth", Kind::Keyed(&AUTH), "Ways to sign in: `[auth.NAME]`. The first whose `when` param is given is taken; a step can name another."),
+        key(
+            "params",
+            Kind::Keyed(&PARAM),
+            "What a desk of `replypath.toml` has to give: `[params] url = { required = true, kind = \"url\" }`.",
+        ),
+        key(
+            "auth",
+            Kind::Keyed(&AUTH),
+            "Ways to sign in: `[auth.NAME]`. The first whose `when` param is given is taken; a step can name another.",
+        ),
         key("outcome", Kind::Table(&OUTCOME), "How failures of this API look, for all steps."),
         key("find", Kind::Tables(&FIND), "Ways to find the ticket of a run, tried in order; put the one without delay first.").required(),
-        key("read", Kind::Table(&READ), "Reads one ticket. Its first step asks for the ticket itself; 404 or 410 there means that the ticket does not exist.").required(),
+        key(
+            "read",
+            Kind::Table(&READ),
+            "Reads one ticket. Its first step asks for the ticket itself; 404 or 410 there means that the ticket does not exist.",
+        )
+        .required(),
         key("record", Kind::Table(&RECORD), "Which part of the answers of `[read]` is which field of a ticket.").required(),
         key("messages", Kind::Table(&MESSAGES), "Reads a ticket's messages. The first step with `rows` gives one row a message."),
         key("message", Kind::Table(&MESSAGE), "Which part of a row of `[messages]` is which field of a message."),
@@ -37,7 +50,11 @@ pub static ROOT: Shape = Shape {
         key("delete", Kind::Table(&ACT), "Deletes a ticket."),
         key("move", Kind::Table(&ACT), "Moves a ticket to the queue `${queue}`."),
         key("mark", Kind::Table(&ACT), "Tags a ticket with `${tag}`, so that people and statistics can leave it out."),
-        key("health", Kind::Table(&HEALTH), "Proves that the API answers and knows the credentials; changes nothing. For `replypath doctor`."),
+        key(
+            "health",
+            Kind::Table(&HEALTH),
+            "Proves that the API answers and knows the credentials; changes nothing. For `replypath doctor`.",
+        ),
     ],
     reserved: &["presence", "chat", "create", "visitor_view", "upload", "limit", "discover"],
 };
@@ -66,7 +83,12 @@ pub static PARAM: Shape = Shape {
     keys: &[
         key("required", Kind::Bool, "Must be given.").default("`false`"),
         key("secret", Kind::Bool, "Is never shown, and may come from the environment or a file.").default("`false`"),
-        key("kind", Kind::Word(&PARAM_KINDS), "Its type. A `url` is an http or https URL without user, password, query and fragment; a `/` at its end is dropped.").default("`\"text\"`"),
+        key(
+            "kind",
+            Kind::Word(&PARAM_KINDS),
+            "Its type. A `url` is an http or https URL without user, password, query and fragment; a `/` at its end is dropped.",
+        )
+        .default("`\"text\"`"),
         key("doc", Kind::Text, "What it is, for people: `desk show` prints it."),
         key("default", Kind::Scalar, "Its value when none is given. Not for secrets."),
         key("pattern", Kind::Text, "A regular expression that it must match. Begin with `^` and end with `$` to match the whole."),
@@ -98,7 +120,11 @@ pub static OUTCOME: Shape = Shape {
         key("unauthorised", Kind::Table(&RULE), "The credentials are refused."),
         key("throttled", Kind::Table(&RULE), "Too many calls. `Retry-After` is always obeyed."),
         key("denied", Kind::Table(&RULE), "The desk refuses by policy: rights, captcha, a limit of open tickets."),
-        key("gone", Kind::Table(&RULE), "What was asked for does not exist. In the first step of `[read]`: no such ticket; elsewhere a broken contract."),
+        key(
+            "gone",
+            Kind::Table(&RULE),
+            "What was asked for does not exist. In the first step of `[read]`: no such ticket; elsewhere a broken contract.",
+        ),
         key("unavailable", Kind::Table(&RULE), "The desk cannot answer now."),
         key("message", Kind::Path, "Where an answer says what is wrong, for people."),
         key("check", Kind::Path, "Must hold in every successful answer, else it is a broken contract."),
@@ -215,25 +241,50 @@ pub static STEP: Shape = Shape {
         key("patch_url", Kind::Template, "As `get_url`, for PATCH."),
         key("delete_url", Kind::Template, "As `get_url`, for DELETE."),
         key("query", Kind::Pairs, "Query parameters. A list of pairs keeps order and allows repeated keys."),
-        key("language", Kind::Languages, "For a query parameter whose value is a query language: every template in it must end with that quoting filter."),
+        key(
+            "language",
+            Kind::Languages,
+            "For a query parameter whose value is a query language: every template in it must end with that quoting filter.",
+        ),
         key("headers", Kind::Pairs, "Further request headers."),
         key("body", Kind::Table(&BODY), "What is sent."),
         key("auth", Kind::Text, "The `[auth.NAME]` to sign in with, or `\"none\"`.").default("the one that the params choose"),
         key("status", Kind::Statuses, "Status codes that are a success.").default("200 to 299"),
-        key("as", Kind::Word(&ANSWERS), "How the answer is read. An answer that is not what is said here is a broken contract.").default("`\"json\"`"),
-        key("pick", Kind::Picks, "Values of the answer for later templates: `pick = { uid = \"users[0].id\" }` gives `${STEP.uid}`. A missing one is a broken contract."),
+        key("as", Kind::Word(&ANSWERS), "How the answer is read. An answer that is not what is said here is a broken contract.")
+            .default("`\"json\"`"),
+        key(
+            "pick",
+            Kind::Picks,
+            "Values of the answer for later templates: `pick = { uid = \"users[0].id\" }` gives `${STEP.uid}`. A missing one is a broken contract.",
+        ),
         key("pick_optional", Kind::Picks, "As `pick`, but may be missing."),
-        key("rows", Kind::Path, "Where the list is; `\"@\"` when the answer is the list. A missing list is a broken contract, never an empty one. The step's answer is then the list."),
+        key(
+            "rows",
+            Kind::Path,
+            "Where the list is; `\"@\"` when the answer is the list. A missing list is a broken contract, never an empty one. The step's answer is then the list.",
+        ),
         key("keep", Kind::Path, "Of the rows, those for which this path is true."),
-        key("trail", Kind::Path, "With `keep`: of the other rows, those that belong to the kept row before them. A mapping sees them as `trail:`."),
+        key(
+            "trail",
+            Kind::Path,
+            "With `keep`: of the other rows, those that belong to the kept row before them. A mapping sees them as `trail:`.",
+        ),
         key("match", Kind::Table(&MATCH), "`[[find]]`: which rows are the ticket that is looked for."),
         key("page", Kind::Table(&PAGE), "How further pages of the list are got."),
         key("when", Kind::Text, "Take the step only when this name or template has a value that is not empty and not false."),
         key("unless", Kind::Text, "Take the step only when it has none."),
         key("optional", Kind::Bool, "A failure of this step does not end the operation; its answer is then missing.").default("`false`"),
-        key("each", Kind::Text, "Once for each row of a step (`\"STEP\"`, `\"STEP:path\"`) or for each file of a reply (`\"files\"`); the element is `${item}`."),
+        key(
+            "each",
+            Kind::Text,
+            "Once for each row of a step (`\"STEP\"`, `\"STEP:path\"`) or for each file of a reply (`\"files\"`); the element is `${item}`.",
+        ),
         key("max", Kind::Number(1, 1000), "With `each`: more elements than this are a broken contract.").default("`50`"),
-        key("cache", Kind::Duration, "A GET only: how long its answer is taken as known. For names of queues and the like, never for the ticket itself."),
+        key(
+            "cache",
+            Kind::Duration,
+            "A GET only: how long its answer is taken as known. For names of queues and the like, never for the ticket itself.",
+        ),
         key("empty_if", Kind::Path, "True when a proper answer says \"nothing there\": `\"!items\"` where an empty list is left out."),
         key("empty_status", Kind::Statuses, "Status codes that say \"nothing there\"."),
         key("check", Kind::Path, "Must hold in the answer, else it is a broken contract."),
@@ -274,9 +325,18 @@ pub static PAGE: Shape = Shape {
         key("number", Kind::Text, "The query parameter that takes the page's number."),
         key("from", Kind::Number(0, 1), "With `number`: the number of the first page.").default("`1`"),
         key("offset", Kind::Text, "The query parameter that takes how many rows to skip; with `size`."),
-        key("size", Kind::Number(1, 10_000), "Rows of a full page: fewer mean the last one. Left out with `number`, pages are read until one is empty."),
-        key("last_from_count", Kind::Path, "For lists that are oldest first: where the answer has the number of all rows; with `number` and `size`. The last pages are read."),
-        key("newest_first", Kind::Bool, "Rows come newest first: one older than the run ends the search. Needs `created` in `match`.").default("`false`"),
+        key(
+            "size",
+            Kind::Number(1, 10_000),
+            "Rows of a full page: fewer mean the last one. Left out with `number`, pages are read until one is empty.",
+        ),
+        key(
+            "last_from_count",
+            Kind::Path,
+            "For lists that are oldest first: where the answer has the number of all rows; with `number` and `size`. The last pages are read.",
+        ),
+        key("newest_first", Kind::Bool, "Rows come newest first: one older than the run ends the search. Needs `created` in `match`.")
+            .default("`false`"),
     ],
     reserved: &["range"],
 };
@@ -301,7 +361,8 @@ pub static EACH: Shape = Shape {
     doc: "A list with one element for each row or file.",
     keys: &[
         key("$each", Kind::Text, "`\"files\"`, `\"STEP\"` or `\"STEP:path\"`.").required(),
-        key("$as", Kind::Json, "What each element becomes; `${item}` is the element. With `$key` and `$value` the whole is an object.").required(),
+        key("$as", Kind::Json, "What each element becomes; `${item}` is the element. With `$key` and `$value` the whole is an object.")
+            .required(),
         key("$omit_empty", Kind::Bool, "Leave the key out when there is no element.").default("`false`"),
     ],
     reserved: &[],
