@@ -287,6 +287,11 @@ pub fn schema(kind: &str) -> Option<serde_json::Value> {
     }
 }
 
+/// A schema as tables for people.
+pub fn reference(schema: &serde_json::Value) -> String {
+    config::markdown(schema)
+}
+
 /// Writes a configuration to begin with.
 ///
 /// # Errors
