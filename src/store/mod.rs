@@ -192,6 +192,21 @@ impl Store for SqliteStore {
         claim.map(|claim| claim.parse()).transpose()
     }
 
+    async fn others_by_hand(&self) -> Result<Vec<(RunId, bool)>, StoreError> {
+        let (me, now) = (Arc::clone(&self.instance), self.now());
+        self.read(move |c| {
+            let rows = c
+                .prepare_cached(
+                    "SELECT r.id, i.id IS NULL FROM runs r LEFT JOIN instances i ON i.id = r.owner AND i.lease_until > ?2
+                     WHERE r.phase <> 'finished' AND r.\"trigger\" = 'manual' AND r.owner <> ?1 AND r.due IS NOT NULL ORDER BY r.num",
+                )?
+                .query_map(params![&*me, now], |row| Ok((RunId(row.get(0)?), row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            Ok(rows)
+        })
+        .await
+    }
+
     async fn deliver(
         &self,
         account: &str,
