@@ -106,7 +106,7 @@ impl Journey<'_> {
         let outcome = if mail.in_junk { Outcome::Fail } else { Outcome::Pass };
         self.check(stage, "folder", outcome, "the inbox", mail.key.folder.clone());
         if mail.in_junk {
-            hints.extend(check::junk_faults(mail));
+            hints.extend(check::junk_faults(&mail.headers));
         } else if !mail.key.folder.eq_ignore_ascii_case("INBOX") {
             self.note(format!("a mail of the desk was filed in {}", mail.key.folder));
         }
