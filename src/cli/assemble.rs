@@ -292,6 +292,11 @@ pub fn desk_reference() -> String {
     desk::reference()
 }
 
+/// A schema as tables for people.
+pub fn reference(schema: &serde_json::Value) -> String {
+    config::markdown(schema)
+}
+
 /// Writes a configuration to begin with.
 ///
 /// # Errors

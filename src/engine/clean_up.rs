@@ -154,7 +154,7 @@ impl Journey<'_> {
         Ok(())
     }
 
-    fn left_over(&mut self, what: impl Into<String>, why: &str) {
+    pub(super) fn left_over(&mut self, what: impl Into<String>, why: &str) {
         let leftover = Leftover { what: what.into(), why: why.to_owned() };
         if !self.run.leftovers.contains(&leftover) {
             self.run.leftovers.push(leftover);

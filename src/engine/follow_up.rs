@@ -219,11 +219,10 @@ impl Journey<'_> {
                     return self.follow_up_lost().await;
                 }
             }
-            Err(why) => {
+            Err(unread) => {
                 self.poll_again("follow_up", Stage::FollowUp, false, None);
                 if self.now() >= self.grace(Stage::FollowUp) {
-                    self.check(Stage::FollowUp, "joined", Outcome::Unknown, "the customer's answer stands in the ticket", why);
-                    self.unknown(Stage::FollowUp, "desk-api-down");
+                    self.unread(Stage::FollowUp, "joined", "the customer's answer stands in the ticket", unread);
                     return Ok(Some(self.now()));
                 }
             }

@@ -138,6 +138,7 @@ pub struct OutgoingAttachment {
     /// Media type.
     pub content_type: String,
     /// The bytes.
+    #[serde(with = "super::base64_bytes")]
     pub bytes: Vec<u8>,
 }
 
