@@ -41,6 +41,8 @@ mod check_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 mod testing;
 
 #[cfg(test)]
@@ -58,73 +60,5 @@ mod tests {
             assert_eq!(definition.id, *id);
             assert!(!definition.unproven());
         }
-    }
-
-    #[test]
-    fn the_example_of_the_reference_is_a_definition_without_problems() {
-        let found = Definition::parse("mydesk.toml", reference::EXAMPLE);
-        assert!(found.is_ok(), "{:?}", found.err().map(|p| p.iter().map(|p| p.message.clone()).collect::<Vec<_>>()));
-    }
-
-    #[test]
-    fn the_reference_names_every_key_with_its_meaning() {
-        let text = reference();
-        for shape in shape::ROOT.reached() {
-            assert!(text.contains(&format!("## {}\n", shape.heading)), "no section {}", shape.heading);
-            for key in shape.keys {
-                assert!(!key.doc.is_empty() && text.contains(&format!("| `{}` |", key.name)), "`{}` of {}", key.name, shape.heading);
-            }
-        }
-    }
-
-    /// What the schema does not allow, by its path.
-    fn unknown(value: &serde_json::Value, schema: &serde_json::Value, root: &serde_json::Value, path: &str, out: &mut Vec<String>) {
-        let reference = schema["$ref"].as_str().or(schema["allOf"][0]["$ref"].as_str());
-        let schema = reference.map_or(schema, |r| &root["definitions"][r.trim_start_matches("#/definitions/")]);
-        if let Some(ways) = schema["anyOf"].as_array() {
-            // One of the ways must know everything.
-            let tries = ways.iter().map(|way| {
-                let mut found = Vec::new();
-                unknown(value, way, root, path, &mut found);
-                found
-            });
-            out.extend(tries.min_by_key(Vec::len).unwrap_or_default());
-            return;
-        }
-        match value {
-            serde_json::Value::Object(table) if schema["type"] == "object" => {
-                for (name, inner) in table {
-                    let known =
-                        if schema["properties"][name].is_object() { &schema["properties"][name] } else { &schema["additionalProperties"] };
-                    if known.is_object() {
-                        unknown(inner, known, root, &format!("{path}.{name}"), out);
-                    } else {
-                        out.push(format!("{path}.{name}"));
-                    }
-                }
-            }
-            serde_json::Value::Array(list) if schema["type"] == "array" => {
-                list.iter().for_each(|inner| unknown(inner, &schema["items"], root, &format!("{path}[]"), out));
-            }
-            serde_json::Value::Object(_) | serde_json::Value::Array(_) if schema["type"].is_string() => out.push(path.to_owned()),
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn the_schema_knows_every_key_of_the_definitions_and_no_misspelt_one() {
-        let schema = schema();
-        for (id, text) in built_in() {
-            let value = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
-            let mut found = Vec::new();
-            unknown(&value, &schema, &schema, id, &mut found);
-            assert_eq!(found, Vec::<String>::new());
-        }
-        let value =
-            serde_json::to_value(toml::from_str::<toml::Table>("[desk]\nidd = 'x'\n[[find]]\n[[find.step]]\ngett = '/'\n").unwrap())
-                .unwrap();
-        let mut found = Vec::new();
-        unknown(&value, &schema, &schema, "x", &mut found);
-        assert_eq!(found, ["x.desk.idd", "x.find[].step[].gett"]);
     }
 }

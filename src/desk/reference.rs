@@ -77,8 +77,18 @@ fn variables(out: &mut String) {
         ("`[mark]`", Operation::Mark),
         ("`[health]`", Operation::Health),
     ] {
-        let names = operation.variables();
-        let _ = writeln!(out, "| {place} | {} |", if names.is_empty() { "params only".to_owned() } else { list(&names) });
+        let mut names = operation.variables();
+        let ticket = Operation::Ticket.variables();
+        let as_ticket = operation != Operation::Ticket && names.starts_with(&ticket);
+        if as_ticket {
+            names.drain(..ticket.len());
+        }
+        let text = match (names.is_empty(), as_ticket) {
+            (true, _) => "params only".to_owned(),
+            (false, true) => format!("as `[close]`, and {}", list(&names)),
+            (false, false) => list(&names),
+        };
+        let _ = writeln!(out, "| {place} | {text} |");
     }
     let _ = writeln!(
         out,
