@@ -282,7 +282,7 @@ pub fn capability_word(capability: &crate::model::Capability) -> String {
 pub fn schema(kind: &str) -> Option<serde_json::Value> {
     match kind {
         "report" => serde_json::to_value(schemars::schema_for!(crate::model::Report)).ok(),
-        "desk" => None,
+        "desk" => Some(desk::schema()),
         _ => config::schema(kind),
     }
 }

@@ -17,6 +17,7 @@ mod parse;
 mod path;
 mod reader;
 mod recipe;
+mod schema;
 mod scope;
 mod secrets;
 mod set;
@@ -25,6 +26,7 @@ mod template;
 
 pub use definition::{Definition, Param, ParamKind};
 pub use live::HttpDesk;
+pub use schema::schema;
 pub use set::DeskSet;
 
 /// The definitions that come with the program: id and text.
