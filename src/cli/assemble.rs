@@ -287,6 +287,11 @@ pub fn schema(kind: &str) -> Option<serde_json::Value> {
     }
 }
 
+/// The reference of the desk language, in Markdown.
+pub fn desk_reference() -> String {
+    desk::reference()
+}
+
 /// A schema as tables for people.
 pub fn reference(schema: &serde_json::Value) -> String {
     config::markdown(schema)

@@ -17,17 +17,19 @@ mod parse;
 mod path;
 mod reader;
 mod recipe;
-mod schema;
+mod reference;
 mod scope;
 mod secrets;
 mod set;
 mod settings;
+mod shape;
 mod template;
 
 pub use definition::{Definition, Param, ParamKind};
 pub use live::HttpDesk;
-pub use schema::schema;
+pub use reference::reference;
 pub use set::DeskSet;
+pub use shape::schema;
 
 /// The definitions that come with the program: id and text.
 pub fn built_in() -> &'static [(&'static str, &'static str)] {
@@ -38,6 +40,8 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
 mod check_tests;
 #[cfg(test)]
 mod live_tests;
+#[cfg(test)]
+mod shape_tests;
 #[cfg(test)]
 mod testing;
 
