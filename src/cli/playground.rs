@@ -122,7 +122,7 @@ fn main_file(sandbox: &Sandbox) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut text = String::from(
         "# Written by `replypath sandbox --init`. It works while that sandbox runs; the secrets are throw-away ones.\n\n\
-         [daemon]\nlisten = \"127.0.0.1:9464\"\nstate = \"state\"\n",
+         [daemon]\nlisten = \"127.0.0.1:9464\"\nstate = \"state\"\nkeep_passed = \"1h\"\nkeep_failed = \"1d\"\n",
     );
     for account in &sandbox.accounts {
         let server =

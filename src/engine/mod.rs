@@ -24,6 +24,7 @@ mod reply;
 mod send;
 mod settle;
 pub mod sweep;
+mod wind_up;
 
 use crate::clock::Clock;
 use crate::model::{Account, Budget, Probe, Run, RunId, Stage, TokenKey, Trigger};

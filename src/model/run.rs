@@ -257,7 +257,8 @@ pub struct Leftover {
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// The probe as it was when the run began.
+    /// The probe as it was when the run began. It never changes, so the store keeps it beside the run, not in it.
+    #[serde(skip_serializing)]
     pub probe: Probe,
     /// The address that the run writes from.
     pub address: String,
