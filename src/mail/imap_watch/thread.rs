@@ -3,17 +3,16 @@
 //! Nothing here decides about runs. The package under it may panic on a rude server; a panic costs
 //! the connection, not the thread.
 
+use super::down::{Down, jitter, same_server};
 use super::{Reporter, Watcher, answer};
 use crate::engine::ports::Trouble;
 use crate::mail::imap_session::{Fail, IdleEnd, ImapSession, Refusal, TlsConfigs, sign_in};
 use crate::mail::listener::{Ask, Desk, lock};
 use crate::mail::stream::{Limits, Poller};
-use crate::model::{Account, ResultClass, ServerSettings};
+use crate::model::{Account, ResultClass};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -35,13 +34,6 @@ struct Job {
     ask: Ask,
     until: Instant,
     tries: u32,
-}
-
-/// Trouble that goes on.
-struct Down {
-    since: Instant,
-    retry: Instant,
-    refusal: Refusal,
 }
 
 /// The thread of a mailbox.
@@ -445,21 +437,4 @@ impl Thread {
         let text = "the server takes IDLE but did not announce a mail that a poll then found; mail is seen by polling";
         self.watcher.reporter.remark("idle-dead", text.to_owned());
     }
-}
-
-fn same_server(a: &ServerSettings, b: &ServerSettings) -> bool {
-    a.host == b.host
-        && a.port == b.port
-        && a.tls == b.tls
-        && a.ca == b.ca
-        && a.tls_name == b.tls_name
-        && a.user == b.user
-        && a.auth == b.auth
-        && a.password.expose_secret() == b.password.expose_secret()
-}
-
-/// From 0 to 1, different each time: many mailboxes of one server must not come back at the same moment.
-fn jitter() -> f64 {
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    f64::from((random & 0xFFFF) as u16) / 65_536.0
 }
