@@ -5,6 +5,7 @@ pub mod dsn;
 pub mod headers;
 pub mod html;
 pub mod human;
+mod imap_lines;
 mod imap_poll;
 mod imap_session;
 mod imap_watch;
