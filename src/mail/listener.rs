@@ -13,7 +13,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-const STACK: usize = 256 * 1024;
+/// Bytes of stack of a mailbox's thread; a large and hostile mail must do with it (`parse_tests.rs`).
+pub(super) const STACK: usize = 256 * 1024;
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Trouble>>;

@@ -2,6 +2,7 @@
 
 pub mod compose;
 pub mod dsn;
+mod flowed;
 pub mod headers;
 pub mod html;
 pub mod human;

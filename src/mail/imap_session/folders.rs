@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(read(r#"* LIST (\HasNoChildren \Junk) "/" Spam"#), entry("\\hasnochildren \\junk", Some('/'), "Spam"));
         assert_eq!(read(r#"* list () "." "A \"b\" \\c""#), entry("", Some('.'), "A \"b\" \\c"));
         assert_eq!(read("* LIST () NIL inbox"), entry("", None, "INBOX"));
-        assert_eq!(read("* LIST () \"\\\\\" {10}\r\nBuz\u{f3}n (1) ()"), entry("", Some('\\'), "Buz\u{f3}n (1"));
+        assert_eq!(read("* LIST () \"\\\\\" {10}\r\nBuz\u{f3}n (1) ()"), entry("", Some('\\'), "Buz\u{f3}n (1)"));
         assert_eq!(read("* LIST () \"/\" Entw\u{fc}rfe"), entry("", Some('/'), "Entw\u{fc}rfe"));
         for line in
             ["* LIST () \"/\" \"open", "* LIST", "* LSUB () \"/\" x", "* LIST () \"/\" {99}\r\nshort", "* LIST () \"/\" \"x\u{fffd}\""]
