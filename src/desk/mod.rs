@@ -13,6 +13,7 @@ mod live;
 mod mapping;
 mod matching;
 mod outcome;
+mod pages;
 mod parse;
 mod path;
 mod reader;

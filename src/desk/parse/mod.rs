@@ -1,6 +1,7 @@
 //! The checker of desk files: reads a definition, reports every problem at once, needs no network.
 
 mod body;
+mod lint;
 mod mapping;
 mod names;
 mod rows;

@@ -48,7 +48,7 @@ pub fn head(root: &Table<'_>, params: &[Param]) -> Option<Head> {
         reader.problem(Some(span), "[desk] needs an `id` of small letters, digits, - and _", None);
     }
     let names = Names::new(reader, Op::Setup, params);
-    let base = table.get("base").and_then(|n| names.template(n, "`base`"));
+    let base = table.get("base").and_then(|n| names.template(n, "`base`").inspect(|t| open(n, &names, t)));
     if base.is_none() && table.key_span("base").is_none() {
         reader.problem(Some(table.span()), "[desk] needs `base`", Some("the API's address: base = \"${url}/api\"".to_owned()));
     }
@@ -76,10 +76,23 @@ pub fn head(root: &Table<'_>, params: &[Param]) -> Option<Head> {
     Some(head)
 }
 
+/// Addresses are shown in messages, so they hold no secrets.
+fn open(node: Node<'_>, names: &Names<'_>, template: &Template) {
+    for expr in template.expressions() {
+        let shown = expr.shown();
+        let name = shown.strip_prefix("params.").unwrap_or(&shown);
+        if names.params.iter().any(|p| p.name == name && p.secret) {
+            let span = names.expr_span(node, template.text(), expr);
+            let help = "put it into a header by [auth], or into a step's path".to_owned();
+            names.reader.problem(Some(span), format!("the secret `{name}` cannot be part of an address"), Some(help));
+        }
+    }
+}
+
 fn host(node: Node<'_>, names: &Names<'_>) -> Option<HostRule> {
     let text = names.reader.string(node, "a host")?;
     let inner = text.strip_prefix("host(").and_then(|t| t.strip_suffix(')'));
-    let template = names.template_text(node, inner.unwrap_or(&text))?;
+    let template = names.template_text(node, inner.unwrap_or(&text)).inspect(|t| open(node, names, t))?;
     if inner.is_none() && text.contains(['/', '*']) {
         names.reader.problem(
             Some(node.span()),

@@ -1,6 +1,7 @@
 //! Reads steps: one HTTP call each.
 
 use super::body::body;
+use super::lint;
 use super::names::{Names, Op};
 use super::rows::{matching, page};
 use crate::desk::definition::{Answer, Fail, Method, Over, Pick, PickSource, Step, Verify};
@@ -79,36 +80,10 @@ fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) ->
         target: target.map_or_else(|| Template::parse("/").ok(), |t| Some(t.2))?,
         id,
     };
-    consistent(table, &step);
+    lint::consistent(table, &step);
+    lint::trustworthy(table, &step, names.op, index);
     table.finish("a step");
     Some(step)
-}
-
-/// Keys that need one another.
-fn consistent(table: &Table<'_>, step: &Step) {
-    let has = |key: &str| table.key_span(key).is_some();
-    for key in ["match", "keep", "page"] {
-        if has(key) && !has("rows") {
-            let help = "say where the list is: rows = \"items\"".to_owned();
-            table.reader.problem(table.key_span(key), format!("`{key}` needs `rows`"), Some(help));
-        }
-    }
-    if has("trail") && !has("keep") {
-        table.reader.problem(
-            table.key_span("trail"),
-            "`trail` needs `keep`",
-            Some("keep says which rows count, trail which ones follow them".to_owned()),
-        );
-    }
-    if step.cache.is_some() && step.method != Method::Get {
-        table.reader.problem(table.key_span("cache"), "only a get can be cached", None);
-    }
-    if step.answer != Answer::Json && (step.rows.is_some() || step.check.is_some() || step.empty_if.is_some()) {
-        table.reader.problem(table.key_span("as"), "rows, check and empty_if need as = \"json\"", None);
-    }
-    if step.body.is_some() && step.method == Method::Get {
-        table.reader.problem(table.key_span("body"), "a get has no body", Some("use `query`".to_owned()));
-    }
 }
 
 fn target(table: &Table<'_>, names: &Names<'_>) -> Option<(Method, bool, Template)> {
@@ -187,7 +162,7 @@ fn query(table: &Table<'_>, names: &Names<'_>, languages: &[(String, &'static st
 }
 
 /// Every value that enters a query language goes through a filter that quotes for it.
-fn quoted(node: Node<'_>, names: &Names<'_>, template: &Template, language: Option<&'static str>) {
+pub fn quoted(node: Node<'_>, names: &Names<'_>, template: &Template, language: Option<&'static str>) {
     let composed = template.parts().len() > 1 && template.parts().iter().any(|p| matches!(p, Part::Text(_)));
     if language.is_none() && !composed {
         return;
