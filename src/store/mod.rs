@@ -35,9 +35,11 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// A [`Store`] in one SQLite file.
 pub struct SqliteStore {
-    writer: Worker,
     /// None: the writer answers queries too (a database in memory has one connection).
+    /// Before the writer, so that it is closed first: who closes last puts the write-ahead log into the file, and the
+    /// reader may not write.
     reader: Option<Worker>,
+    writer: Worker,
     /// See [`Due`].
     due: Due,
     instance: Arc<str>,

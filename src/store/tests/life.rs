@@ -280,6 +280,18 @@ async fn runs_are_listed_newest_first_and_filtered() {
 }
 
 #[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let store = open(dir.path(), "me", &clock);
+    store.create_run(&run("r1", "mail")).await.unwrap();
+    assert!(store.run(&RunId("r1".to_owned())).await.unwrap().is_some());
+    drop(store);
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, [crate::store::FILE_NAME], "the write-ahead log was put into the file");
+}
+
+#[tokio::test]
 async fn the_token_key_is_made_once() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path(), "one", &clock()).token_key().await.unwrap().token("r1", "send");
