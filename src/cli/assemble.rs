@@ -64,6 +64,9 @@ impl DeskDefinition for Checked {
     fn unproven(&self) -> bool {
         self.0.unproven()
     }
+    fn untold(&self) -> Vec<&'static str> {
+        self.0.untold()
+    }
     fn secret_params(&self) -> Vec<String> {
         self.0.params().iter().filter(|p| p.secret).map(|p| p.name.clone()).collect()
     }
@@ -341,7 +344,11 @@ pub fn definitions(dir: &Path) -> Result<Vec<DefinitionText>, Failure> {
             continue;
         };
         match check_definition(&origin, &text) {
-            Ok(definition) => drop(all.insert(path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), definition)),
+            Ok(definition) => {
+                // `use` names the file.
+                let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                all.insert(id.clone(), DefinitionText { id, ..definition });
+            }
             Err(mut found) => problems.append(&mut found),
         }
     }
