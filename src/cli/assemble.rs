@@ -64,9 +64,6 @@ impl DeskDefinition for Checked {
     fn unproven(&self) -> bool {
         self.0.unproven()
     }
-    fn untold(&self) -> Vec<&'static str> {
-        self.0.untold()
-    }
     fn secret_params(&self) -> Vec<String> {
         self.0.params().iter().filter(|p| p.secret).map(|p| p.name.clone()).collect()
     }
@@ -344,10 +341,10 @@ pub fn definitions(dir: &Path) -> Result<Vec<DefinitionText>, Failure> {
             continue;
         };
         match check_definition(&origin, &text) {
-            Ok(definition) => {
-                // `use` names the file.
-                let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                all.insert(id.clone(), DefinitionText { id, ..definition });
+            Ok(mut definition) => {
+                // `use` names the file, whatever `id` stands in it.
+                definition.id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                all.insert(definition.id.clone(), definition);
             }
             Err(mut found) => problems.append(&mut found),
         }

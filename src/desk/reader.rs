@@ -151,12 +151,6 @@ impl Reader {
     }
 }
 
-#[cfg(test)]
-thread_local! {
-    /// Shapes and keys that were asked for, for the proof that no description is left without a reader.
-    pub static ASKED: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> = RefCell::default();
-}
-
 /// A table that knows which of its keys were asked for.
 pub struct Table<'t> {
     /// Where problems go.
@@ -286,4 +280,10 @@ fn names(asked: &[&'static str]) -> String {
     sorted.sort_unstable();
     sorted.dedup();
     sorted.join(", ")
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Shapes and keys that were asked for, for the proof that no description is left without a reader.
+    pub static ASKED: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> = RefCell::default();
 }

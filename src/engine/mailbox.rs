@@ -6,13 +6,16 @@ use super::land::LastLook;
 use crate::check;
 use crate::clock::after;
 use crate::model::{
-    ActKind, AutoMark, Looked, MailRole, Observation, Outcome, Position, ReceivedMail, ReplyMode, ResultClass, SeenMail, Source, Stage,
+    ActKind, AutoMark, Delivery, Looked, MailRole, Observation, Outcome, Position, ReceivedMail, ReplyMode, ResultClass, SeenMail, Source,
+    Stage,
 };
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// How long an answer waits for an acknowledgement that the probe does not ask for but that may thread it.
 const UNASKED_ACKNOWLEDGEMENT: Duration = Duration::from_secs(10);
+/// How the place of such an observation begins.
+const ELSEWHERE: &str = "mailbox of account ";
 
 impl Journey<'_> {
     /// Takes a mail into the run, once.
@@ -52,6 +55,25 @@ impl Journey<'_> {
         self.run.mails.push(SeenMail { role, seen, mail });
     }
 
+    /// Our answer in the mailbox of another account. That mailbox may be the same one under a second name, so this
+    /// decides nothing before the answer is known to be missing where it belongs.
+    pub(super) fn seen_elsewhere(&mut self, delivery: &Delivery) {
+        let Some(token) = self.token(Stage::Reply).filter(|t| delivery.mail.new_tokens.contains(t)) else { return };
+        let place = format!("{ELSEWHERE}{}", delivery.account);
+        self.observe(
+            Observation::new(delivery.seen, Some(Stage::Return), Source::Mailbox, place, token.as_str(), Looked::Found)
+                .class(ResultClass::Ok)
+                .fact("uid", delivery.mail.key.uid)
+                .fact("sha256", delivery.mail.sha256.clone()),
+        );
+    }
+
+    /// The account in whose mailbox our answer was seen instead.
+    fn elsewhere(&self) -> Option<String> {
+        let seen = |o: &&Observation| o.stage == Some(Stage::Return) && o.result == Looked::Found;
+        self.run.observations.iter().filter(seen).find_map(|o| o.place.strip_prefix(ELSEWHERE).map(str::to_owned))
+    }
+
     fn role_of(&self, mail: &ReceivedMail) -> MailRole {
         let own_ids = self.own_ids();
         let from_us = check::same_address(&mail.from, &self.run.address);
@@ -69,20 +91,24 @@ impl Journey<'_> {
         if self.run.probe.reply.mode == ReplyMode::Await && self.is_awaited_answer(mail) {
             return MailRole::Answer;
         }
+        let acted = |kinds: &[ActKind]| self.run.acts.iter().any(|a| kinds.contains(&a.kind));
         let follow_up = self.run.messages.iter().find(|m| m.stage == Stage::FollowUp);
+        let names_follow_up = follow_up.is_some_and(|f| mail.tokens.contains(&f.token));
+        if acted(&[ActKind::Close, ActKind::Delete]) && !names_follow_up {
+            return MailRole::ClosingNotice;
+        }
         let to_follow_up = follow_up.is_some_and(|f| {
             mail.new_tokens.contains(&f.token)
                 || f.message_id.as_ref().is_some_and(|id| mail.in_reply_to.contains(id) || mail.references.contains(id))
         });
+        // A ticket that was closed for the follow-up's sake may send a notice, and so may the follow-up.
         if to_follow_up {
-            return MailRole::Other;
+            MailRole::Other
+        } else if acted(&[ActKind::CloseFirst]) && !names_follow_up {
+            MailRole::ClosingNotice
+        } else {
+            MailRole::Acknowledgement
         }
-        let closing = [ActKind::Close, ActKind::CloseFirst, ActKind::Delete];
-        let names_follow_up = follow_up.is_some_and(|f| mail.tokens.contains(&f.token));
-        if self.run.acts.iter().any(|a| closing.contains(&a.kind)) && !names_follow_up {
-            return MailRole::ClosingNotice;
-        }
-        MailRole::Acknowledgement
     }
 
     /// A person's answer has no token of ours: it holds what the desk shows as the agent's message, or it is a second
@@ -184,18 +210,23 @@ impl Journey<'_> {
                 if self.is_open(stage) && self.send_is_uncertain() {
                     self.unknown(Stage::Send, "act-uncertain");
                     self.not_reached(stage);
-                } else if self.is_open(stage)
-                    && stage == Stage::Acknowledge
-                    && self.outcome(Stage::Land) == Some(Outcome::Fail)
-                    && !self.landed_with_duplicates()
-                {
-                    // What did not land cannot be acknowledged: the loss stands at `land`.
+                } else if self.is_open(stage) && stage == Stage::Acknowledge && self.landed_badly() {
+                    // What did not land, or is held back, cannot be acknowledged: that stands at `land`.
                     self.not_reached(stage);
                 } else if self.is_open(stage) {
                     self.missing(stage).await?;
                 }
                 Ok(Some(self.now()))
             }
+        }
+    }
+
+    /// Nothing landed, or it lies where no agent looks. A desk that could not be asked says nothing of the kind.
+    fn landed_badly(&self) -> bool {
+        match self.outcome(Stage::Land) {
+            Some(Outcome::Fail) => !self.landed_with_duplicates(),
+            Some(Outcome::Unknown) => self.run.ticket.is_some(),
+            _ => false,
         }
     }
 
@@ -248,6 +279,13 @@ impl Journey<'_> {
             self.check(stage, "acknowledgement", Outcome::Fail, format!("an automatic reply within {limit:?}"), "none in any folder");
             let causes = self.causes_without_acknowledgement().await?;
             self.fail(stage, &causes);
+            return Ok(());
+        }
+        if let Some(account) = self.elsewhere() {
+            let found = format!("in the mailbox of account {account} instead");
+            self.check(stage, "answer", Outcome::Fail, format!("the agent's answer in the mailbox of {}", self.run.address), found);
+            self.note(format!("the answer that account {account} got was left there"));
+            self.fail(stage, &["reply-to-last-writer"]);
             return Ok(());
         }
         self.check(stage, "answer", Outcome::Fail, format!("the agent's answer within {limit:?}"), "none in any folder");

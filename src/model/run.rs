@@ -190,6 +190,9 @@ pub struct SeenMail {
 /// A mail handed to a run by a listener; kept until the run has taken it in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
+    /// The account in whose mailbox it lies; empty in what an older version stored.
+    #[serde(default)]
+    pub account: String,
     /// When the listener saw it.
     pub seen: Timestamp,
     /// The mail.

@@ -73,7 +73,7 @@ switches! {
     SubjectBreaksHeaders, "subject-encoding-breaks-headers", EVERY, "a subject is cut at its first special character, the rest stands in the text";
     AckNotForForwarded, "ack-not-for-forwarded", EVERY, "only mail to the desk's own address is acknowledged, not mail to the published one";
     AckLoop, "ack-loop", EVERY, "every incoming mail is acknowledged, follow-ups and automatic ones too";
-    ReplyToLastWriter, "reply-to-last-writer", EVERY, "a colleague of the customer writes into each new ticket, and agents' replies go to whoever wrote last";
+    ReplyToLastWriter, "reply-to-last-writer", EVERY, "another customer writes into each new ticket, and agents' replies go to him";
     ReturnDkimMissing, "return-dkim-missing", EVERY, "the desk's mail is not signed any more; the customer's provider puts it into Junk";
     OwnFirstMail, "reply-to-own-first-mail", EVERY, "the desk forgets the Message-IDs of customers' mails";
     ReplyToAckOpensTicket, "reply-to-ack-opens-ticket", EVERY, "an answer to an acknowledgement opens a new ticket";

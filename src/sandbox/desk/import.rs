@@ -335,8 +335,8 @@ fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, pla
         ticket.set_queue(now, "rule Key accounts", other);
     }
     if switches.hits(Fault::ReplyToLastWriter, queue) {
-        let from = format!("colleague@{}", world.names.customers);
-        let words = Incoming { from, text: "I wait for this as well.\n".to_owned(), ..Incoming::default() };
+        let other = world.accounts.iter().map(|a| a.address.clone()).find(|a| !a.eq_ignore_ascii_case(&ticket.requester));
+        let words = Incoming { from: other.unwrap_or_default(), text: "I wait for this as well.\n".to_owned(), ..Incoming::default() };
         ticket.messages.push(self::message(world, desk, words));
     }
     desk.insert(ticket);

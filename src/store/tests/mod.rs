@@ -130,6 +130,7 @@ pub(crate) fn look(place: &str) -> Observation {
 /// A mail with that UID in INBOX.
 pub(crate) fn mail(uid: u32) -> Delivery {
     Delivery {
+        account: "alice".to_owned(),
         seen: start(),
         mail: ReceivedMail {
             key: MailKey { folder: "INBOX".to_owned(), uidvalidity: 7, uid },
