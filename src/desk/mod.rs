@@ -45,6 +45,8 @@ mod live_tests;
 mod shape_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod trust_tests;
 
 #[cfg(test)]
 mod tests {

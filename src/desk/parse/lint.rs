@@ -7,13 +7,14 @@ use crate::desk::reader::Table;
 /// Keys that need one another.
 pub fn consistent(table: &Table<'_>, step: &Step) {
     let has = |key: &str| table.key_span(key).is_some();
+    let lacks = |key: &str| !table.has(key);
     for key in ["match", "keep", "page"] {
-        if has(key) && !has("rows") {
+        if has(key) && lacks("rows") {
             let help = "say where the list is: rows = \"items\"".to_owned();
             table.reader.problem(table.key_span(key), format!("`{key}` needs `rows`"), Some(help));
         }
     }
-    if has("trail") && !has("keep") {
+    if has("trail") && lacks("keep") {
         table.reader.problem(
             table.key_span("trail"),
             "`trail` needs `keep`",
@@ -26,7 +27,7 @@ pub fn consistent(table: &Table<'_>, step: &Step) {
     if step.answer != Answer::Json && (step.rows.is_some() || step.check.is_some() || step.empty_if.is_some()) {
         table.reader.problem(table.key_span("as"), "rows, check and empty_if need as = \"json\"", None);
     }
-    if step.body.is_some() && step.method == Method::Get {
+    if step.body.is_some() && (has("get") || has("get_url")) {
         table.reader.problem(table.key_span("body"), "a get has no body", Some("use `query`".to_owned()));
     }
 }
@@ -46,7 +47,11 @@ pub fn trustworthy(table: &Table<'_>, step: &Step, op: Op, index: usize) {
     if step.cache.is_some() {
         let own = index == 0 && matches!(op, Op::Id | Op::Ticket);
         if own || step.matching.is_some() {
-            refuse("cache", "this answer must be fresh".to_owned(), "cache names of queues and the like, never the ticket itself");
+            refuse(
+                "cache",
+                "the answer of this step must not be cached".to_owned(),
+                "it must be fresh; cache names of queues and the like, never the ticket itself",
+            );
         }
         if step.page.is_some() {
             refuse("cache", "a list in pages cannot be cached".to_owned(), "take out `cache` or `page`");
