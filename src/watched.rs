@@ -177,6 +177,9 @@ impl Store for WatchedStore {
     async fn commit(&self, step: Step<'_>) -> Result<u64, StoreError> {
         self.counted(self.inner.commit(step).await)
     }
+    async fn others_by_hand(&self) -> Result<Vec<(RunId, bool)>, StoreError> {
+        self.counted(self.inner.others_by_hand().await)
+    }
     async fn claim(&self, id: &RunId) -> Result<Option<Claimed>, StoreError> {
         self.counted(self.inner.claim(id).await)
     }

@@ -213,6 +213,14 @@ impl Progress {
         }
     }
 
+    /// Says something beside the runs.
+    pub fn note(&mut self, text: &str) {
+        if !matches!(self, Progress::Silent) {
+            self.clear();
+            super::say(&format!("{text}\n"));
+        }
+    }
+
     /// Removes the block, to make room for results.
     pub fn clear(&mut self) {
         if let Progress::Block { drawn, .. } = self

@@ -112,7 +112,9 @@ pub async fn conclude(
     reports.finish(&told, seconds, context.look)?;
     if !finished.abandoned.is_empty() {
         let ids: Vec<&str> = finished.abandoned.iter().map(|id| id.as_str()).collect();
-        say(&format!("left under way: {}; the daemon or `replypath sweep` cleans up after them\n", ids.join(", ")));
+        // So that the next one need not wait until this instance is believed dead.
+        session.store.sign_off().await?;
+        say(&format!("left under way: {}; the next `replypath run` or `serve` cleans up after them\n", ids.join(", ")));
         return Ok(Exit::Interrupted);
     }
     session.close().await?;

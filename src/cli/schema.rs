@@ -10,6 +10,9 @@ pub struct Args {
     /// Of what
     #[arg(value_name = "KIND")]
     kind: Kind,
+    /// The same as tables in Markdown, for reading
+    #[arg(long)]
+    markdown: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,7 +38,9 @@ pub fn run(args: &Args) -> Ended {
         Kind::Probe => assemble::schema("probe"),
         Kind::Desk => assemble::schema("desk"),
     };
-    let schema = schema.ok_or_else(|| Failure::ours("there is no such schema in this build"))?;
-    put(&format!("{schema:#}\n"));
+    let schema = schema.ok_or_else(|| {
+        Failure::ours("there is no schema of desk files yet; `replypath desk check FILE` names every problem with its place")
+    })?;
+    put(&if args.markdown { assemble::reference(&schema) } else { format!("{schema:#}\n") });
     Ok(Exit::Passed)
 }

@@ -9,7 +9,7 @@ use crate::daemon::Driver;
 use crate::engine::ports::{RunEvent, Store, StoreError};
 use crate::model::{Phase, Probe, Run, RunId, Stage, Trigger};
 use crate::report::look;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,6 +24,8 @@ pub struct Session {
     clock: Arc<dyn Clock>,
     events: mpsc::UnboundedReceiver<RunEvent>,
     stop: watch::Sender<bool>,
+    /// Runs of commands that died, which end here.
+    orphans: BTreeSet<RunId>,
     working: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -76,11 +78,11 @@ impl Session {
             let driver = driver.clone();
             async move { driver.run_until_stopped(stopped).await }
         });
-        Ok(Session { store, driver, clock: context.clock.clone(), events, stop, working })
+        Ok(Session { store, driver, clock: context.clock.clone(), events, stop, orphans: BTreeSet::new(), working })
     }
 
     /// Runs each probe once and waits for the verdicts. At the first signal every run is asked to clean up and end;
-    /// at the second it leaves at once.
+    /// at the second it leaves at once. What commands that died have left under way cleans up beside them.
     ///
     /// # Errors
     /// When the store or the engine fails.
@@ -98,14 +100,21 @@ impl Session {
             let account = config.accounts.get(&probe.account).ok_or_else(|| Failure::ours(format!("no account `{}`", probe.account)))?;
             open.insert(self.driver.start_run(probe, account, Trigger::Manual, until).await?, probe.name.clone());
         }
+        let ours: BTreeSet<RunId> = open.keys().cloned().collect();
         let began = self.clock.now();
         let mut finished = Finished { runs: Vec::new(), interrupted: false, abandoned: Vec::new() };
         let mut redraw = tokio::time::interval(Duration::from_millis(200));
         let mut ask = tokio::time::interval(Duration::from_secs(2));
         let mut not_asked: Vec<RunId> = Vec::new();
-        while !open.is_empty() {
+        while !open.is_empty() || !self.orphans.is_empty() {
             tokio::select! {
                 Some(event) = self.events.recv() => {
+                    if !ours.contains(&event.run().id) {
+                        if let RunEvent::Finished(run) = &event {
+                            self.orphans.remove(&run.id);
+                        }
+                        continue;
+                    }
                     progress.observe(&event);
                     reports.event(&event, self.clock.now())?;
                     if let RunEvent::Finished(run) = event && open.remove(&run.id).is_some() {
@@ -120,10 +129,11 @@ impl Session {
                 _ = ask.tick() => {
                     self.interrupt(&mut not_asked).await?;
                     self.fetch_finished(&mut open, &mut finished.runs).await?;
+                    self.adopt(progress).await?;
                 }
                 () = stops.next() => {
                     if std::mem::replace(&mut finished.interrupted, true) {
-                        finished.abandoned = open.into_keys().collect();
+                        finished.abandoned = open.into_keys().chain(std::mem::take(&mut self.orphans)).collect();
                         break;
                     }
                     if matches!(progress, Progress::Lines) {
@@ -136,6 +146,7 @@ impl Session {
             }
         }
         progress.clear();
+        self.tell_of_others(progress).await?;
         self.complete(&mut finished.runs).await?;
         Ok(finished)
     }
@@ -149,6 +160,30 @@ impl Session {
             }
         }
         *runs = held;
+        Ok(())
+    }
+
+    /// Stops the runs of commands that died: they clean up here and end as unknown.
+    async fn adopt(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+        for (run, dead) in self.store.others_by_hand().await? {
+            if dead && self.driver.interrupt(&run).await? {
+                progress.note(&format!("run {run} was left under way by a command that died; it cleans up now and ends as unknown"));
+                self.orphans.insert(run);
+            }
+        }
+        for run in self.orphans.clone() {
+            if self.store.run(&run).await?.is_none_or(|r| r.phase == Phase::Finished) {
+                self.orphans.remove(&run);
+            }
+        }
+        Ok(())
+    }
+
+    /// A command that died only just now cannot be told from one that works.
+    async fn tell_of_others(&self, progress: &mut Progress) -> Result<(), Failure> {
+        for (run, _) in self.store.others_by_hand().await? {
+            progress.note(&format!("run {run} of another command is under way; should that one be dead, the next run or serve sees to it"));
+        }
         Ok(())
     }
 

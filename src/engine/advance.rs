@@ -44,7 +44,7 @@ impl Journey<'_> {
     /// One round over the stages that are open. Gives the time of the next round.
     async fn travel(&mut self) -> Walk<Option<Timestamp>> {
         if self.run.interrupted {
-            return self.stop_short();
+            return self.wind_up().await;
         }
         let mut next = Vec::new();
         next.extend(self.send().await?);
@@ -80,22 +80,9 @@ impl Journey<'_> {
         Ok(Some(next.into_iter().min().unwrap_or_else(|| after(self.now(), std::time::Duration::from_secs(30)))))
     }
 
-    /// The user asked to stop: what is open ends as not reached, and clean-up begins.
-    fn stop_short(&mut self) -> Walk<Option<Timestamp>> {
-        for stage in Stage::ALL.into_iter().filter(|s| *s != Stage::CleanUp) {
-            if self.is_open(stage) {
-                self.unknown(stage, "interrupted");
-            } else {
-                self.not_reached(stage);
-            }
-        }
-        self.run.phase = Phase::CleaningUp;
-        Ok(Some(self.now()))
-    }
-
     /// Accept is seen through what follows it: a ticket or any mail of the desk. With no sign either way it stays
     /// unknown once landing is decided, so that a loss stands at `land`.
-    fn judge_accept(&mut self) {
+    pub(super) fn judge_accept(&mut self) {
         if !self.is_open(Stage::Accept) {
             return;
         }

@@ -160,6 +160,9 @@ pub trait Store: Send + Sync {
     /// Claims runs by id for a command that needs them at once (interruption); none when held elsewhere.
     async fn claim(&self, id: &RunId) -> Result<Option<Claimed>, StoreError>;
 
+    /// Unfinished runs by hand (not by schedule) of other instances; true: that instance is dead.
+    async fn others_by_hand(&self) -> Result<Vec<(RunId, bool)>, StoreError>;
+
     /// Hands a mail to the run that owns `token` (or the message id) and makes the run due at once.
     /// The same `MailKey` for the same account is stored once. None when no run owns it.
     async fn deliver(
@@ -395,6 +398,15 @@ pub enum RunEvent {
     Finished(Box<Run>),
     /// A message arrived after its run had its verdict.
     Late(Box<Run>),
+}
+
+impl RunEvent {
+    /// The run that the event is about.
+    pub fn run(&self) -> &Run {
+        match self {
+            RunEvent::Started(run) | RunEvent::Stage(run, _) | RunEvent::Finished(run) | RunEvent::Late(run) => run,
+        }
+    }
 }
 
 /// An observation of trouble.

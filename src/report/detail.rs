@@ -2,7 +2,7 @@
 
 use super::human::{self, Around, entry};
 use super::look::{self, FAINT, Look, STRONG, paint, style_of};
-use crate::model::{ActKind, ActState, Looked, Message, Observation, Outcome, Run, RunReport, SeenMail, Stage};
+use crate::model::{ActKind, ActState, Looked, Message, Observation, Outcome, Run, RunReport, SeenMail, Stage, Trigger};
 use jiff::Timestamp;
 
 /// Headers of a mail that tell something about its way and its threading, lower case.
@@ -33,11 +33,11 @@ pub fn render(run: &Run, around: &Around, look: Look) -> String {
     let ended = run.finished.map(|at| format!(", ended {at}")).unwrap_or_default();
     let until = run.until.map(|s| format!(", until {s}")).unwrap_or_default();
     out.push_str(&format!(
-        "{} {}, {} by {} as {}, from {}{ended}{until}\n",
+        "{} {} by {}, started {} through {}, from {}{ended}{until}\n",
         paint(FAINT, "run"),
         run.id,
         report.channel,
-        run.trigger.as_str(),
+        started_by(run),
         report.gateway,
         run.started
     ));
@@ -50,6 +50,13 @@ pub fn render(run: &Run, around: &Around, look: Look) -> String {
     section(&mut out, "Evidence", &evidence(run, look));
     section(&mut out, "Left over", &leftovers(run));
     out
+}
+
+fn started_by(run: &Run) -> &'static str {
+    match run.trigger {
+        Trigger::Scheduled => "by schedule",
+        Trigger::Manual => "by hand",
+    }
 }
 
 fn section(out: &mut String, title: &str, text: &str) {

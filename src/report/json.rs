@@ -14,7 +14,8 @@ pub fn render(runs: &[RunReport]) -> Result<String, serde_json::Error> {
 
 /// The JSON schema of the document.
 pub fn schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Report).to_value();
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<Report>().to_value();
     if let Some(map) = schema.as_object_mut() {
         map.insert("title".to_owned(), "replypath report".into());
     }
@@ -39,7 +40,7 @@ mod tests {
         let text = super::render(&[sample::report(&sample::failed())]).unwrap();
         let run = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["runs"][0];
         let schema = super::schema();
-        let known = schema["$defs"]["RunReport"]["properties"].as_object().unwrap();
+        let known = schema["properties"]["runs"]["items"]["properties"].as_object().unwrap();
         for key in run.as_object().unwrap().keys() {
             assert!(known.contains_key(key), "{key}");
         }

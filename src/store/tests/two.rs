@@ -164,3 +164,21 @@ async fn two_programs_may_make_the_file_at_the_same_moment() {
         thread.join().unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_run_by_hand_of_another_instance_is_told_as_dead_once_nobody_speaks_for_it() {
+    let p = pair().await;
+    let mut by_hand = run("r1", "mail");
+    by_hand.trigger = crate::model::Trigger::Manual;
+    p.one.create_run(&by_hand).await.unwrap();
+    p.one.create_run(&run("r2", "mail")).await.unwrap();
+    let id = RunId("r1".to_owned());
+    assert_eq!(p.one.others_by_hand().await.unwrap(), []);
+    assert_eq!(p.two.others_by_hand().await.unwrap(), [(id.clone(), false)]);
+    p.clock.advance(LEASE);
+    assert_eq!(p.two.others_by_hand().await.unwrap(), [(id.clone(), true)]);
+    p.one.heartbeat(LEASE).await.unwrap();
+    assert_eq!(p.two.others_by_hand().await.unwrap(), [(id.clone(), false)]);
+    p.one.sign_off().await.unwrap();
+    assert_eq!(p.two.others_by_hand().await.unwrap(), [(id, true)], "who signs off leaves its runs to others at once");
+}
