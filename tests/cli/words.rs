@@ -136,7 +136,7 @@ fn desk_definitions_can_be_listed_shown_copied_and_checked() {
 
 #[test]
 fn schemas_are_json_and_can_be_read_as_tables() {
-    for kind in ["config", "probe", "report"] {
+    for kind in ["config", "probe", "desk", "report"] {
         let schema = replypath(&["schema", kind]).expect(0).json();
         assert!(schema["properties"].as_object().is_some_and(|p| p.len() > 1), "{kind}");
         let tables = replypath(&["schema", kind, "--markdown"]).expect(0).out;

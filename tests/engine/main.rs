@@ -196,6 +196,20 @@ async fn a_missing_acknowledgement_an_internal_answer_and_a_lost_answer_are_told
 }
 
 #[tokio::test]
+async fn an_answer_in_another_accounts_mailbox_counts_only_against_the_desk_and_only_if_ours_has_none() {
+    let trial = Trial::new().await;
+    trial.world.weather(|w| w.answer_elsewhere = true);
+    let run = trial.run(&probe()).await;
+    assert_eq!(diagnosis(&run), (Verdict::Pass, None, vec![]), "one mailbox may have two names: {:#?}", run.diagnosis);
+
+    let trial = Trial::new().await;
+    trial.world.weather(|w| (w.answer_elsewhere, w.no_answer_mail) = (true, true));
+    let run = trial.run(&probe()).await;
+    assert_eq!(diagnosis(&run), (Verdict::Fail, Some(Stage::Return), vec!["reply-to-last-writer"]), "{:#?}", run.diagnosis);
+    assert!(run.diagnosis.as_ref().is_some_and(|d| d.security));
+}
+
+#[tokio::test]
 async fn until_ends_the_journey_early_and_still_cleans_up() {
     let trial = Trial::new().await;
     let (engine, store, _heard) = trial.world.engine(trial.dir.path(), "one").await;

@@ -32,6 +32,8 @@ pub struct Weather {
     pub internal: bool,
     /// Answers do not leave.
     pub no_answer_mail: bool,
+    /// The mailbox of another account gets the answers as well.
+    pub answer_elsewhere: bool,
     /// The submission server refuses the login.
     pub submission_refuses: bool,
     /// The call of this number (counted over all acts) dies before its effect.
@@ -113,6 +115,16 @@ impl World {
         state.inbox.push(mail.clone());
         if let Some(events) = &state.events {
             events.try_send(MailEvent::Arrived { account: "alice".into(), mail: Box::new(mail) }).expect("the queue is large enough");
+        }
+    }
+
+    /// A mail in the mailbox of another account, under the same number as one of ours might have.
+    fn deliver_elsewhere(&self, raw: &[u8]) {
+        let state = self.state.lock().unwrap();
+        let key = MailKey { folder: "INBOX".into(), uidvalidity: 7, uid: state.next_uid };
+        let mail = parse_mail(raw, key, false, None, &self.key);
+        if let Some(events) = &state.events {
+            events.try_send(MailEvent::Arrived { account: "bob".into(), mail: Box::new(mail) }).expect("the queue is large enough");
         }
     }
 
@@ -303,6 +315,9 @@ impl Desk for FakeDesk {
                 if !weather.internal && !weather.no_answer_mail {
                     let raw = world.desk_mail(&ticket, &content.text, false);
                     world.deliver(&raw);
+                }
+                if weather.answer_elsewhere {
+                    world.deliver_elsewhere(&world.desk_mail(&ticket, &content.text, false));
                 }
             })
             .await;

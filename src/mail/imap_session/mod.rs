@@ -203,7 +203,7 @@ impl ImapSession {
         Ok((number_after(items, "UIDVALIDITY "), number_after(items, "UIDNEXT ")))
     }
 
-    /// Asks for news. True when the server announced a change of the open folder, now or since the last command.
+    /// Asks for news. True when the server announced mail in the open folder, now or since the last command.
     ///
     /// # Errors
     /// [`Fail::Lost`] when the connection is gone.
@@ -214,13 +214,16 @@ impl ImapSession {
         Ok(self.announced())
     }
 
-    /// True when something was announced since the last call.
+    /// True when mail was announced since the last call. Mail that went, ours as a rule, is no news.
     pub fn announced(&mut self) -> bool {
         // All of them must be taken, or they would pile up.
-        let new = |r: &UnsolicitedResponse| {
-            matches!(r, UnsolicitedResponse::Exists(_) | UnsolicitedResponse::Recent(_) | UnsolicitedResponse::Expunge(_))
+        let new = |r: &UnsolicitedResponse| match r {
+            UnsolicitedResponse::Exists(_) => true,
+            UnsolicitedResponse::Recent(count) => *count > 0,
+            _ => false,
         };
-        self.session.take_all_unsolicited().filter(new).count() > 0 || std::mem::take(&mut self.heard)
+        let pushed = self.session.take_all_unsolicited().filter(new).count() > 0;
+        std::mem::take(&mut self.heard) || pushed
     }
 
     /// What the mailbox may hold and holds; empty where the server does not say.

@@ -250,6 +250,17 @@ async fn a_probe_has_unfinished_runs_until_the_last_one_has_its_verdict() {
 }
 
 #[tokio::test]
+async fn the_finished_among_many_runs_are_told_apart() {
+    let (store, clock) = store();
+    ended(&store, &clock, run("r1", "mail"), Verdict::Fail).await;
+    store.create_run(&run("r2", "mail")).await.unwrap();
+    ended(&store, &clock, run("r3", "mail"), Verdict::Pass).await;
+    let ids: Vec<RunId> = ["r3", "r2", "r9", "r1"].map(|id| RunId(id.to_owned())).to_vec();
+    assert_eq!(store.finished_among(&ids).await.unwrap(), [ids[0].clone(), ids[3].clone()]);
+    assert!(store.finished_among(&[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn runs_are_listed_newest_first_and_filtered() {
     let (store, clock) = store();
     for (number, (id, name, verdict)) in
