@@ -70,6 +70,8 @@ impl ImapSession {
         loop {
             let line = self.idle_answer("leaving IDLE", limit)?;
             if line.starts_with(&tag) {
+                // Said once is enough: the look that follows sees all of it.
+                self.heard &= outcome != IdleEnd::Announced;
                 return Ok(outcome);
             }
             self.hear(&line)?;
@@ -94,7 +96,7 @@ impl ImapSession {
         }
         let what = parts.next().unwrap_or_default();
         let counted = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
-        let change = counted && ["EXISTS", "RECENT"].iter().any(|w| what.eq_ignore_ascii_case(w));
+        let change = counted && (what.eq_ignore_ascii_case("EXISTS") || what.eq_ignore_ascii_case("RECENT") && first != "0");
         self.heard |= change;
         Ok(change)
     }

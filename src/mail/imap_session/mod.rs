@@ -222,7 +222,8 @@ impl ImapSession {
             UnsolicitedResponse::Recent(count) => *count > 0,
             _ => false,
         };
-        self.session.take_all_unsolicited().filter(new).count() > 0 || std::mem::take(&mut self.heard)
+        let pushed = self.session.take_all_unsolicited().filter(new).count() > 0;
+        std::mem::take(&mut self.heard) || pushed
     }
 
     /// What the mailbox may hold and holds; empty where the server does not say.

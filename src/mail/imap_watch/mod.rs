@@ -3,8 +3,8 @@
 //! A look always asks from the last reported UID on; counters that servers push are only a reason to
 //! look now. Each mail is reported once, unless somebody asks for an earlier position.
 
+mod down;
 mod jobs;
-mod pause;
 mod thread;
 
 use jobs::answer;

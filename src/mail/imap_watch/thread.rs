@@ -5,16 +5,15 @@
 
 mod asks;
 
-use super::pause::{jitter, pause};
+use super::down::{Down, jitter, pause, same_server};
 use super::{Reporter, Watcher};
 use crate::engine::ports::Trouble;
 use crate::mail::imap_session::{Fail, IdleEnd, ImapSession, Refusal, TlsConfigs, sign_in};
 use crate::mail::listener::{Ask, Desk, lock};
 use crate::mail::stream::{Limits, Poller};
-use crate::model::{Account, Position, ResultClass, ServerSettings};
+use crate::model::{Account, Position, ResultClass};
 use asks::Job;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,13 +33,6 @@ const THOROUGH: Duration = Duration::from_secs(5);
 const MUTE: u32 = 2;
 /// A job that broke so many connections is given up.
 const JOB_TRIES: u32 = 3;
-
-/// Trouble that goes on.
-struct Down {
-    since: Instant,
-    retry: Instant,
-    refusal: Refusal,
-}
 
 /// The thread of a mailbox.
 pub struct Thread {
@@ -414,15 +406,4 @@ impl Thread {
         let text = "the server takes IDLE but did not announce a mail that a poll then found; mail is seen by polling";
         self.watcher.reporter.remark("idle-dead", text.to_owned());
     }
-}
-
-fn same_server(a: &ServerSettings, b: &ServerSettings) -> bool {
-    a.host == b.host
-        && a.port == b.port
-        && a.tls == b.tls
-        && a.ca == b.ca
-        && a.tls_name == b.tls_name
-        && a.user == b.user
-        && a.auth == b.auth
-        && a.password.expose_secret() == b.password.expose_secret()
 }

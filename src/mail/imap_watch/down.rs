@@ -1,11 +1,33 @@
-//! How long a mailbox's thread stays away from a server after trouble.
+//! A mailbox that cannot be reached: since when, when it is tried again, and whether new settings change that.
 
+use crate::mail::imap_session::Refusal;
 use crate::mail::stream::Limits;
+use crate::model::ServerSettings;
+use secrecy::ExposeSecret;
 use std::hash::{BuildHasher, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest pause while somebody waits for an answer.
 const HURRIED_PAUSE: Duration = Duration::from_secs(2);
+
+/// Trouble that goes on.
+pub(super) struct Down {
+    pub(super) since: Instant,
+    pub(super) retry: Instant,
+    pub(super) refusal: Refusal,
+}
+
+/// The same server, account and secret.
+pub(super) fn same_server(a: &ServerSettings, b: &ServerSettings) -> bool {
+    a.host == b.host
+        && a.port == b.port
+        && a.tls == b.tls
+        && a.ca == b.ca
+        && a.tls_name == b.tls_name
+        && a.user == b.user
+        && a.auth == b.auth
+        && a.password.expose_secret() == b.password.expose_secret()
+}
 
 /// How long to wait before the next connection, before jitter.
 pub(super) fn pause(limits: &Limits, lasting: bool, hurry: bool, broken: u32, refused: u32) -> Duration {
