@@ -180,6 +180,8 @@ const NO_FAULTS: &[&str] = &[
     "system-generated",
     "rate-limit",
     "junk-e-mail",
+    "spam-verdacht",
+    "original-nachricht",
     "idle-dead",
     "uidvalidity-changed",
     "authentication-results",

@@ -263,12 +263,10 @@ async fn a_search_among_more_mails_than_it_reads_finds_the_oldest_by_its_words()
     // Junk is reported meanwhile too; somebody has to take it.
     tokio::spawn(async move { while w.events.recv().await.is_some() {} });
     let since = w.boxes.position("alice").await.unwrap();
-    let mut folder = server.state.junk.lock().unwrap();
-    folder.add(Timestamp::now(), &letter(&format!("Re: parcel {token}")));
-    for n in 0..700 {
-        folder.add(Timestamp::now(), &letter(&format!("rubbish{n}")));
+    let letters = std::iter::once(letter(&format!("Re: parcel {token}"))).chain((0..700).map(|n| letter(&format!("rubbish{n}"))));
+    for mail in letters {
+        server.state.junk.lock().unwrap().add(Timestamp::now(), &mail);
     }
-    drop(folder);
     let none: Vec<Token> = w.boxes.search_everywhere("alice", since, &[], &[]).await.unwrap().into_iter().flat_map(|m| m.tokens).collect();
     assert!(none.is_empty());
     let found = w.boxes.search_everywhere("alice", since, std::slice::from_ref(&token), &[]).await.unwrap();
