@@ -71,12 +71,21 @@ impl Poller {
         Ok((Poller { poll, events: Events::with_capacity(4), woken: false }, waker))
     }
 
-    /// Waits for this socket from now on; that ends when it is closed.
+    /// Waits for this socket from now on, until it can be read; that ends when it is closed.
     ///
     /// # Errors
     /// What the operating system says.
     pub fn register(&self, tcp: &mut mio::net::TcpStream) -> io::Result<()> {
-        self.poll.registry().register(tcp, SOCKET, Interest::READABLE | Interest::WRITABLE)
+        // Not for writing: each answer of the other side would wake us for that too.
+        self.poll.registry().register(tcp, SOCKET, Interest::READABLE)
+    }
+
+    /// Waits from now on until this socket can be read or written: it took no more bytes.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn await_room(&self, tcp: &mut mio::net::TcpStream) -> io::Result<()> {
+        self.poll.registry().reregister(tcp, SOCKET, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// True since somebody called.

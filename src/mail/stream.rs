@@ -68,7 +68,8 @@ impl Write for Pipe {
         let result = loop {
             match self.tcp.write(buf) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    if let Err(e) = self.wait(limit) {
+                    let room = self.poller.borrow().await_room(&mut self.tcp);
+                    if let Err(e) = room.and_then(|()| self.wait(limit)) {
                         break Err(e);
                     }
                 }

@@ -181,6 +181,10 @@ pub(super) fn open_reader(file: &Path, busy: Duration) -> Result<Connection, Fai
     Ok(connection)
 }
 
+/// `synchronous=NORMAL` flushes at checkpoints only: a power cut may take the last steps away, never a step out of the
+/// middle, and never the file's order (sqlite.org/wal.html). What must not be lost is flushed by its own transaction
+/// (`synchronous=FULL`, see the worker): an intent before its act, and with it everything stored before. A lost result
+/// leaves the intent, and an act with an intent and no result is looked for, never done again.
 fn prepare(connection: &Connection, busy: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(busy)?;
     connection.set_prepared_statement_cache_capacity(128);
@@ -188,7 +192,7 @@ fn prepare(connection: &Connection, busy: Duration) -> rusqlite::Result<()> {
     // Between two checkpoints the same few pages are written over and over: 4,000 pages (16 MiB) put into the file at once
     // cost far less than four times 1,000.
     connection.execute_batch(
-        "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-1024;",
+        "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-512;",
     )
 }
 
