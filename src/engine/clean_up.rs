@@ -82,10 +82,10 @@ impl Journey<'_> {
         }
         let ticket = match self.guarded_ticket(desk, reference).await {
             Ok(ticket) => ticket,
-            Err(why) if why.ends_with("is gone") => return Ok(()),
-            Err(why) => {
+            Err(guarded) if guarded.why.ends_with("is gone") => return Ok(()),
+            Err(guarded) => {
                 return {
-                    self.left_over(what, &why);
+                    self.left_over(what, &guarded.why);
                     Ok(())
                 };
             }

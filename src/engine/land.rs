@@ -242,7 +242,7 @@ impl Journey<'_> {
                 };
                 self.finish_act(ActKind::Mark, "", state).await?;
             }
-            Err(why) => self.note(format!("the ticket was not marked as a probe: {why}")),
+            Err(guarded) => self.note(format!("the ticket was not marked as a probe: {}", guarded.why)),
         }
         Ok(None)
     }

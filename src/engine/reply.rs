@@ -1,7 +1,7 @@
 //! The agent's answer: posted through the desk by us, or awaited from a person, and seen to be stored as public.
 
 use super::journey::{Journey, Walk};
-use super::judge::first_line;
+use super::judge::{Guarded, first_line};
 use super::land::in_words;
 use super::ports::{Acted, Desk, Trouble};
 use crate::model::{
@@ -66,7 +66,7 @@ impl Journey<'_> {
         let Some(reference) = self.run.ticket.clone() else { return Ok(None) };
         let ticket = match self.guarded_ticket(desk, &reference).await {
             Ok(ticket) => ticket,
-            Err(why) => return self.answer_not_written(&why),
+            Err(guarded) => return self.answer_not_written(&guarded),
         };
         let token = self.new_message(Stage::Reply, Party::Agent, None, String::new());
         let content = ReplyContent {
@@ -98,12 +98,12 @@ impl Journey<'_> {
     }
 
     /// The guard refused: try again within the limit, since a desk may be slow to show a ticket whole.
-    fn answer_not_written(&mut self, why: &str) -> Walk<Option<Timestamp>> {
+    fn answer_not_written(&mut self, guarded: &Guarded) -> Walk<Option<Timestamp>> {
         self.poll_again("reply", Stage::Reply, false, None);
         if self.now() >= self.deadline(Stage::Reply) {
-            let found = format!("nothing was written: {why}");
+            let found = format!("nothing was written: {}", guarded.why);
             self.check(Stage::Reply, "own ticket", Outcome::Unknown, "a ticket with our token and our address as requester", found);
-            self.unknown(Stage::Reply, "reply-not-written");
+            self.unknown(Stage::Reply, guarded.fault.unwrap_or("reply-not-written"));
             return Ok(Some(self.now()));
         }
         Ok(Some(self.poll_next("reply")))
