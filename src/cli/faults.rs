@@ -43,7 +43,9 @@ pub fn run(args: &Args, context: &Context) -> Ended {
     text.push_str(&entry("stage", &fault.stage, context.look));
     text.push_str(&entry("blame", fault.blame.as_str(), context.look));
     text.push_str(&entry("severity", &fault.severity, context.look));
-    text.push_str(&entry("about", &fault.text, context.look));
+    for (name, about) in &fault.about {
+        text.push_str(&entry("", &format!("\n{name}\n{about}"), context.look));
+    }
     put(&text);
     Ok(Exit::Passed)
 }

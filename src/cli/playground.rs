@@ -148,11 +148,8 @@ impl Drop for Scratch {
 
 /// What stands at the head of the demo.
 pub fn headline(sandbox: &Sandbox, metrics: Option<&str>, faults: &[String]) -> String {
-    let mut text = format!(
-        "{}  a mail provider and a support desk are at work on loopback (seed {})\n",
-        paint(STRONG, "replypath demo"),
-        sandbox.seed
-    );
+    let mut text =
+        format!("{}  a mail provider and a support desk work on loopback (seed {})\n", paint(STRONG, "replypath demo"), sandbox.seed);
     if let Some(address) = metrics {
         text.push_str(&format!("metrics  http://{address}/metrics\n"));
     }

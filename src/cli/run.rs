@@ -74,7 +74,7 @@ pub async fn run(args: Args, context: &Context) -> Ended {
     for probe in &mut probes {
         set::set_limits(probe, &args.limits);
         for (key, value) in &args.overrides {
-            set::apply(probe, key, value).map_err(|message| Failure::new(Exit::Usage, message))?;
+            set::apply(probe, key, value).map_err(|message| Failure::new(Exit::Usage, format!("--set {key}: {message}")))?;
         }
         if !config.accounts.contains_key(&probe.account) {
             let names: Vec<&str> = config.accounts.keys().map(String::as_str).collect();

@@ -79,7 +79,7 @@ pub fn apply(probe: &mut Probe, key: &str, value: &str) -> Result<(), String> {
     let Channel::Email(email) = &mut probe.channel;
     match key {
         "account" => probe.account = text(),
-        "email.to" if list().is_empty() => return Err("email.to needs an address".to_owned()),
+        "email.to" if list().is_empty() => return Err("an address is needed".to_owned()),
         "email.to" => email.to = list(),
         "email.cc" => email.cc = list(),
         "email.bcc" => email.bcc = list(),
@@ -109,15 +109,15 @@ fn clean_up(value: &str) -> Result<CleanUp, String> {
         "close" => Ok(CleanUp::Close),
         "delete" => Ok(CleanUp::Delete),
         "keep" => Ok(CleanUp::Keep),
-        other => Err(format!("clean_up is close, delete or keep, not `{other}`")),
+        other => Err(format!("close, delete or keep, not `{other}`")),
     }
 }
 
 fn unknown_key(key: &str) -> String {
     let names = KEYS.map(|(name, _)| name);
     match assemble::nearest(key, &names) {
-        Some(near) => format!("--set does not know the key `{key}`; did you mean `{near}`?"),
-        None => format!("--set does not know the key `{key}`; there are {}", names.join(", ")),
+        Some(near) => format!("no such key; did you mean `{near}`?"),
+        None => format!("no such key; there are {}", names.join(", ")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything that is known of one run, for `show`.
 
-use super::human::{self, Around, entry};
+use super::human::{self, Around, entry_at};
 use super::look::{self, FAINT, Look, STRONG, paint, style_of};
 use crate::model::{ActKind, ActState, Looked, Message, Observation, Outcome, Run, RunReport, SeenMail, Stage, Trigger};
 use jiff::Timestamp;
@@ -30,17 +30,12 @@ const HEADERS: [&str; 17] = [
 pub fn render(run: &Run, around: &Around, look: Look) -> String {
     let report = RunReport::of(run);
     let mut out = human::line(&report, look::columns(&report.probe), look);
-    let ended = run.finished.map(|at| format!(", ended {at}")).unwrap_or_default();
-    let until = run.until.map(|s| format!(", until {s}")).unwrap_or_default();
-    out.push_str(&format!(
-        "{} {} by {}, started {} through {}, from {}{ended}{until}\n",
-        paint(FAINT, "run"),
-        run.id,
-        report.channel,
-        started_by(run),
-        report.gateway,
-        run.started
-    ));
+    let clock = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let ended = run.finished.map(|at| format!(", ended {}", clock(at))).unwrap_or_default();
+    let until = run.until.map(|s| format!(", only until {s}")).unwrap_or_default();
+    let way = format!("by {} through {}, started {}{until}", report.channel, report.gateway, started_by(run));
+    out.push_str(&format!("{} {}  {way}\n", paint(FAINT, "run"), run.id));
+    out.push_str(&format!("    {}{ended}\n", clock(run.started)));
     out.push_str(&human::block(&report, around, look));
     section(&mut out, "Stages", &stages(run, look));
     section(&mut out, "Messages that we wrote", &messages(&run.messages));
@@ -90,8 +85,8 @@ fn stages(run: &Run, look: Look) -> String {
             if check.outcome == Outcome::Pass {
                 continue;
             }
-            out.push_str(&format!("    {}", entry("expected", &check.expected, look)));
-            out.push_str(&format!("    {}", entry("found", &check.found, look)));
+            out.push_str(&entry_at(6, "expected", &check.expected, look));
+            out.push_str(&entry_at(6, "found", &check.found, look));
         }
     }
     out

@@ -10,19 +10,28 @@ pub struct Look {
     pub unicode: bool,
     /// Columns of a line.
     pub width: usize,
+    /// Somebody reads on a terminal: texts are broken at words. Into a pipe or a file they stay whole.
+    pub wrap: bool,
+}
+
+/// The size of the terminal behind a stream, in columns and rows; none when it is no terminal.
+pub fn terminal(stream: impl std::os::fd::AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
 impl Look {
-    /// Reads the locale of the environment: symbols only where it says UTF-8.
-    pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Look {
+    /// Reads the locale of the environment: symbols only where it says UTF-8. `columns` is the width of the terminal on
+    /// which results are shown, if they are; COLUMNS wins over it, and nothing is made for less than 60 columns.
+    pub fn from_env(env: impl Fn(&str) -> Option<String>, columns: Option<usize>) -> Look {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|v| !v.is_empty())).unwrap_or_default();
         let locale = locale.to_ascii_lowercase().replace('-', "");
-        let width = env("COLUMNS").and_then(|c| c.parse().ok()).filter(|w| *w >= 60).unwrap_or(100);
-        Look { unicode: locale.contains("utf8"), width }
+        let asked = env("COLUMNS").and_then(|c| c.parse().ok()).filter(|w| *w > 0).or(columns);
+        Look { unicode: locale.contains("utf8"), width: asked.map_or(100, |w: usize| w.max(60)), wrap: asked.is_some() }
     }
 
-    /// Plain ASCII, 100 columns.
-    pub const PLAIN: Look = Look { unicode: false, width: 100 };
+    /// Plain ASCII, 100 columns, texts whole.
+    pub const PLAIN: Look = Look { unicode: false, width: 100, wrap: false };
 
     /// Between two stages.
     pub fn arrow(self) -> &'static str {
@@ -117,6 +126,29 @@ pub fn cut(text: &str, width: usize, look: Look) -> String {
     text.chars().take(keep).chain(mark.chars()).collect()
 }
 
+/// The lines of `text`, broken at words to at most `width` columns where the look asks for it. A word that is longer (an
+/// address, a command's argument) stays whole.
+pub fn wrapped(text: &str, width: usize, look: Look) -> Vec<String> {
+    if !look.wrap {
+        return text.lines().map(str::to_owned).collect();
+    }
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut rest = line;
+        while columns(rest) > width {
+            // The last space that keeps the line short enough, else the first one after it.
+            let end = rest.char_indices().nth(width + 1).map_or(rest.len(), |(at, _)| at);
+            let begun = rest.len() - rest.trim_start().len();
+            let fits = rest[..end].rfind(' ').filter(|at| *at > begun);
+            let Some(at) = fits.or_else(|| rest[end..].find(' ').map(|at| end + at)) else { break };
+            lines.push(rest[..at].trim_end().to_owned());
+            rest = rest[at..].trim_start();
+        }
+        lines.push(rest.to_owned());
+    }
+    lines
+}
+
 /// `text` with control characters made visible, so that what a stranger wrote cannot drive the terminal.
 /// Line feeds and tabs stay.
 pub fn safe(text: &str) -> String {
@@ -168,9 +200,31 @@ mod tests {
 
     #[test]
     fn symbols_need_a_locale_that_says_utf8() {
-        let with = |value: &'static str| Look::from_env(move |name| (name == "LANG").then(|| value.to_owned())).unicode;
+        let with = |value: &'static str| Look::from_env(move |name| (name == "LANG").then(|| value.to_owned()), None).unicode;
         assert!(with("en_GB.UTF-8") && with("C.utf8"));
         assert!(!with("C") && !with(""));
+    }
+
+    #[test]
+    fn the_width_is_that_of_the_terminal_unless_the_environment_says_otherwise() {
+        let none = |_: &str| None;
+        let ninety = |name: &str| (name == "COLUMNS").then(|| "90".to_owned());
+        let of = |look: Look| (look.width, look.wrap);
+        assert_eq!(of(Look::from_env(none, Some(80))), (80, true));
+        assert_eq!(of(Look::from_env(none, Some(20))), (60, true));
+        assert_eq!(of(Look::from_env(none, None)), (100, false));
+        assert_eq!(of(Look::from_env(ninety, Some(80))), (90, true));
+    }
+
+    #[test]
+    fn texts_are_broken_at_words_and_only_for_a_terminal() {
+        let look = Look { wrap: true, ..Look::PLAIN };
+        assert_eq!(wrapped("one two three\n\nfour", 8, look), ["one two", "three", "", "four"]);
+        assert_eq!(wrapped("see http://a.very.long.address for it", 10, look), ["see", "http://a.very.long.address", "for it"]);
+        assert_eq!(wrapped("ten chars.", 10, look), ["ten chars."]);
+        assert_eq!(wrapped("exactly ten", 7, look), ["exactly", "ten"]);
+        assert_eq!(wrapped("für zwölf Körbe", 9, look), ["für zwölf", "Körbe"]);
+        assert_eq!(wrapped("one two three", 8, Look::PLAIN), ["one two three"]);
     }
 
     #[test]
