@@ -338,7 +338,11 @@ pub fn definitions(dir: &Path) -> Result<Vec<DefinitionText>, Failure> {
             continue;
         };
         match check_definition(&origin, &text) {
-            Ok(definition) => drop(all.insert(path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), definition)),
+            Ok(mut definition) => {
+                // `use` names the file, whatever `id` stands in it.
+                definition.id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                all.insert(definition.id.clone(), definition);
+            }
             Err(mut found) => problems.append(&mut found),
         }
     }

@@ -267,11 +267,7 @@ pub fn say(text: &str) {
 pub fn load(dir: &Path) -> Result<Config, Failure> {
     assemble::load(dir).map_err(|problems| {
         say(&assemble::render_problems(&problems));
-        let count = match problems.len() {
-            1 => "1 problem".to_owned(),
-            n => format!("{n} problems"),
-        };
-        Failure::new(Exit::Configuration, format!("{count} in the configuration in {}; nothing was done", dir.display()))
+        Failure::new(Exit::Configuration, format!("the configuration in {} is faulty; nothing was done", dir.display()))
     })
 }
 

@@ -106,7 +106,9 @@ impl Daemon {
         let address = listener.local_addr().map_err(|e| Failure::ours(format!("the listener has no address: {e}")))?;
         tracing::info!(%address, probes = config.probes.len(), "serving /metrics");
         let site = Site { metrics: metrics.clone(), pulse: pulse.clone(), clock: self.clock.clone() };
-        let mut http = tokio::spawn(web::serve(listener, site, wait(self.stopped.clone())));
+        // The pages go last: whoever looks while the runs end still sees them.
+        let (close, closed) = watch::channel(false);
+        let mut http = tokio::spawn(web::serve(listener, site, wait(closed)));
         loop {
             let turn = self.begin(&config, &store, &metrics, &pulse).await?;
             let next = self.until_change(&config, &metrics, turn, &mut http).await?;
@@ -121,6 +123,7 @@ impl Daemon {
                 }
             }
         }
+        close.send_replace(true);
         // Answers in hand are finished; a reader that never ends is not waited for.
         let _ = tokio::time::timeout(Duration::from_secs(5), &mut http).await;
         tracing::info!("ended; waiting runs go on at the next start");

@@ -18,6 +18,10 @@ impl Journey<'_> {
     /// Closes or deletes the tickets, waits for the mail that this may send, removes the run's mail, gives the verdict.
     pub(super) async fn clean_up(&mut self) -> Walk<Option<Timestamp>> {
         if self.outcome(Stage::CleanUp).is_none() && !self.is_open(Stage::CleanUp) {
+            if let Some(next) = self.catch_ticket().await? {
+                self.watch_mailbox(true);
+                return Ok(Some(next));
+            }
             self.open(Stage::CleanUp);
             self.end_tickets().await?;
             let closed = self.run.acts.iter().any(|a| matches!(a.kind, ActKind::Close | ActKind::Delete));

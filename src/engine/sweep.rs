@@ -3,7 +3,7 @@
 use super::Engine;
 use super::ports::{Needle, RunFilter, StoreError};
 use crate::check;
-use crate::model::{Capability, Phase, Position, Run, Stage, Ticket, TicketStatus, View};
+use crate::model::{ActKind, Capability, CleanUp, Phase, Position, Run, Stage, Ticket, TicketStatus, View};
 use std::collections::BTreeMap;
 
 /// What a sweep did, in lines for people.
@@ -24,7 +24,10 @@ impl Engine {
         let runs = self.parts.store.runs(&RunFilter { limit: 10_000, ..RunFilter::default() }).await?;
         let finished: Vec<Run> = runs.into_iter().filter(|r| r.phase == Phase::Finished).collect();
         let mut swept = Swept::default();
-        for run in finished.iter().filter(|r| !r.leftovers.is_empty() || r.notes.iter().any(|n| n.contains("after the verdict"))) {
+        let late = |r: &Run| r.notes.iter().any(|n| n.contains("after the verdict"));
+        // A run that never saw a ticket may have one by now.
+        let unseen = |r: &Run| r.tickets.is_empty() && r.probe.clean_up != CleanUp::Keep && r.acts.iter().any(|a| a.kind == ActKind::Send);
+        for run in finished.iter().filter(|r| !r.leftovers.is_empty() || late(r) || unseen(r)) {
             self.sweep_tickets(run, dry_run, &mut swept).await;
         }
         self.sweep_mail(&finished, dry_run, &mut swept).await;

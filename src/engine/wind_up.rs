@@ -1,14 +1,16 @@
 //! The user asked to stop: what is on its way is caught, nothing new begins, then the run cleans up.
 
 use super::journey::{Journey, Walk};
-use super::ports::FoundTicket;
 use crate::clock::after;
-use crate::model::{ActKind, ActState, CleanUp, Phase, Stage, View};
+use crate::model::{ActKind, ActState, CleanUp, MailRole, Outcome, Phase, Stage, View};
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// How long a stopped run waits for what it sent: long enough for a healthy desk, short enough for whoever waits.
 const IN_FLIGHT: Duration = Duration::from_secs(15);
+
+/// The name of the looks for a ticket that nobody waited for.
+const CATCH: &str = "catch";
 
 impl Journey<'_> {
     /// Awaits tickets and mail that are on their way, then ends what is open and goes on to clean-up. A ticket that
@@ -33,7 +35,6 @@ impl Journey<'_> {
             self.watch_mailbox(true);
             return Ok(Some(at.min(until)));
         }
-        self.find_ticket_at_last().await;
         self.judge_accept();
         self.stop_short()
     }
@@ -51,25 +52,35 @@ impl Journey<'_> {
         self.act(ActKind::Send, "").is_some_and(|state| !matches!(state, ActState::Failed(_)))
     }
 
-    /// One more look at the desk for a run whose ticket nobody has seen; without one, sweep is told of it.
-    async fn find_ticket_at_last(&mut self) {
-        if !self.is_sent()
-            || !self.run.tickets.is_empty()
-            || self.run.probe.clean_up == CleanUp::Keep
-            || self.outcome(Stage::Land).is_some()
-        {
-            return;
+    /// Looks for the ticket of a run that sent its message and never judged whether it landed (stopped, `until`, desk out
+    /// of reach), so that clean-up can close it. Gives the time of the next look; what is not found is told to sweep.
+    pub(super) async fn catch_ticket(&mut self) -> Walk<Option<Timestamp>> {
+        let judged = matches!(self.outcome(Stage::Land), Some(Outcome::Pass | Outcome::Fail));
+        let bounced = self.run.mails.iter().any(|m| m.role == MailRole::Bounce);
+        if judged || bounced || !self.is_sent() || !self.run.tickets.is_empty() || self.run.probe.clean_up == CleanUp::Keep {
+            return Ok(None);
         }
-        let (Some(desk), Some(token)) = (self.desk(), self.token(Stage::Send)) else { return };
-        let found: Vec<FoundTicket> = desk.find(&self.needle(&token), View::Normal).await.unwrap_or_default();
-        self.remember_tickets(&found);
-        self.run.ticket = found.last().map(|f| f.reference.clone());
-        if found.is_empty() {
-            self.left_over(
-                "a ticket",
-                "the message was sent and no ticket was seen before the run was stopped; `replypath sweep` looks again",
-            );
+        let (Some(desk), Some(token)) = (self.desk(), self.token(Stage::Send)) else { return Ok(None) };
+        if !self.poll_due(CATCH) {
+            return Ok(Some(self.poll_next(CATCH)));
         }
+        let sent = self.run.acts.iter().find(|a| a.kind == ActKind::Send).and_then(|a| a.result).unwrap_or(self.run.started);
+        let last_look = self.now() >= after(sent, IN_FLIGHT);
+        let why = match desk.find(&self.needle(&token), View::Normal).await {
+            Ok(found) if !found.is_empty() => {
+                self.remember_tickets(&found);
+                self.run.ticket = found.last().map(|f| f.reference.clone());
+                return Ok(None);
+            }
+            Ok(_) => "the message was sent and no ticket was seen so far".to_owned(),
+            Err(trouble) => format!("the message was sent and the desk could not be asked for its ticket: {}", trouble.message),
+        };
+        if last_look {
+            self.left_over("a ticket", &format!("{why}; `replypath sweep` looks again"));
+            return Ok(None);
+        }
+        self.poll_after(CATCH, true, Duration::from_millis(500));
+        Ok(Some(self.poll_next(CATCH)))
     }
 
     /// What is open ends as unknown, what has not begun as not reached, and clean-up begins.

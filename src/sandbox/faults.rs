@@ -82,7 +82,7 @@ switches! {
     OooClosesTicket, "ooo-closes-ticket", EVERY, "an automatic mail of the customer closes the ticket";
     PlusTagLost, "plus-tag-lost", EVERY, "the desk's mail server refuses sub-addresses (support+tag@) with 550 5.1.1";
     OutboundRefused, "outbound-refused", EVERY, "the mail server refuses all mail of the desk, acknowledgements too";
-    DeskApiThrottled, "desk-api-throttled", EVERY, "every second call of the desk's API answers 429 with Retry-After";
+    DeskApiThrottled, "desk-throttled", EVERY, "every second call of the desk's API answers 429 with Retry-After";
     DeskApiDown, "desk-api-down", EVERY, "every call of the desk's API answers 503";
     DeskLoginRefused, "desk-login-refused", EVERY, "every call of the desk's API answers 401";
     MailboxLoginRefused, "mailbox-login-refused", EVERY, "the customer's IMAP server refuses every login and drops open sessions";

@@ -100,6 +100,9 @@ fn a_run_under_way_at_the_end_goes_on_at_the_next_start() {
         std::fs::remove_file(site.dir().join(format!("probes/{probe}.toml"))).unwrap();
     }
     site.edit("probes/support.toml", "overlap = \"allow\"", "overlap = \"skip\"");
+    for stage in ["land", "acknowledge"] {
+        site.edit("probes/support.toml", &format!("\n{stage} = \"20s\""), &format!("\n{stage} = \"10s\""));
+    }
     let mut daemon = Daemon::start(&site);
     daemon.running.says("started probe=support");
     until("a run that waits", || (daemon.metric("replypath_probe_running", "support") == Some(1.0)).then_some(()));

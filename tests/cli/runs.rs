@@ -3,8 +3,7 @@
 use crate::site::{Site, replypath};
 use serde_json::Value;
 
-const STAGES: [&str; 10] =
-    ["send", "accept", "land", "queue", "format", "acknowledge", "reply", "return", "follow_up", "clean_up"];
+const STAGES: [&str; 10] = ["send", "accept", "land", "queue", "format", "acknowledge", "reply", "return", "follow_up", "clean_up"];
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -32,8 +31,25 @@ fn every_probe_of_a_healthy_desk_passes_and_leaves_nothing_but_its_record() {
     assert_eq!(runs.len(), 3);
     for run in runs {
         let expected = [
-            "run", "probe", "desk", "channel", "gateway", "trigger", "verdict", "stage", "fault", "candidates", "blame", "severity",
-            "security", "summary", "notes", "ticket", "started", "duration_seconds", "stages",
+            "run",
+            "probe",
+            "desk",
+            "channel",
+            "gateway",
+            "trigger",
+            "verdict",
+            "stage",
+            "fault",
+            "candidates",
+            "blame",
+            "severity",
+            "security",
+            "summary",
+            "notes",
+            "ticket",
+            "started",
+            "duration_seconds",
+            "stages",
         ];
         assert_eq!(keys(run), expected);
         assert_eq!((&run["verdict"], &run["channel"], &run["trigger"]), (&"pass".into(), &"email".into(), &"manual".into()));
@@ -78,7 +94,7 @@ fn reports_go_where_they_are_asked_to() {
     assert_eq!(events[0]["event"], "started");
     let last = events.last().unwrap();
     assert_eq!((&last["event"], &last["report"]["verdict"]), (&"finished".into(), &"pass".into()));
-    assert_eq!((outcome(&last["report"], "land"), outcome(&last["report"], "reply")), ("pass", "skipped"));
+    assert_eq!((outcome(&last["report"], "land"), outcome(&last["report"], "reply")), ("pass", "not_reached"));
     assert!(events.iter().any(|e| e["event"] == "stage" && e["stage"] == "land" && e["outcome"] == "pass"));
     let xml = std::fs::read_to_string(xml).unwrap();
     assert!(xml.contains("<testsuites") && xml.contains("land") && !xml.contains("<failure"), "{xml}");
@@ -115,7 +131,7 @@ fn set_limit_and_until_change_one_run_and_not_the_probe() {
     let check = queue["checks"].as_array().unwrap().iter().find(|c| c["outcome"] == "fail").unwrap();
     assert_eq!((&check["expected"], &check["found"]), (&"Billing".into(), &"Support".into()));
     assert!(queue["duration_seconds"].as_f64().unwrap() >= 2.0);
-    assert_eq!((outcome(run, "reply"), outcome(run, "return"), outcome(run, "clean_up")), ("skipped", "skipped", "pass"));
+    assert_eq!((outcome(run, "reply"), outcome(run, "return"), outcome(run, "clean_up")), ("not_reached", "not_reached", "pass"));
     assert!(all_closed(&site));
 }
 

@@ -105,11 +105,13 @@ fn the_catalogue_of_faults_can_be_read() {
         assert!(one.contains(part), "{one}");
     }
     assert!(replypath(&["faults", "return-in-span"]).expect(4).err.contains("did you mean `return-in-spam`?"));
+    let known = |id: &str| all.lines().any(|l| l.split(' ').next() == Some(id));
     let shown = replypath(&["sandbox", "--list"]).expect(0).out;
     assert!(shown.lines().count() >= 15 && shown.contains("return-in-spam"));
     for line in shown.lines() {
         let id = line.split(' ').next().unwrap();
-        assert!(replypath(&["faults", id]).code == 0 || all.is_empty(), "the sandbox shows `{id}`, which the catalogue does not know");
+        // Seen from outside, a desk whose mail is refused is one of two faults that have other names.
+        assert!(id == "outbound-refused" || known(id), "the sandbox shows `{id}`, which the catalogue does not know");
     }
 }
 
