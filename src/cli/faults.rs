@@ -31,7 +31,7 @@ pub fn run(args: &Args, context: &Context) -> Ended {
                 (Style::new(), f.title),
             ]
         }));
-        put(&look::table(&rows));
+        put(&look::table_within(rows, &[2, 3], context.look));
         return Ok(Exit::Passed);
     };
     let Some(fault) = assemble::fault(id) else {

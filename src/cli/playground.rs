@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::{Failure, assemble};
-use crate::report::look::{FAINT, STRONG, paint, table};
+use crate::report::look::{FAINT, Look, STRONG, paint, table, table_within};
 use crate::sandbox::{self, Options, Sandbox};
 use anstyle::Style;
 use std::fs::{DirBuilder, OpenOptions};
@@ -43,10 +43,9 @@ pub async fn start(faults: &[String], seed: u64) -> Result<Sandbox, Failure> {
 }
 
 /// The faults that the sandbox can show.
-pub fn faults() -> String {
-    let rows: Vec<_> =
-        sandbox::faults().iter().map(|(id, what)| vec![(STRONG, (*id).to_owned()), (Style::new(), (*what).to_owned())]).collect();
-    table(&rows)
+pub fn faults(look: Look) -> String {
+    let rows = sandbox::faults().iter().map(|(id, what)| vec![(STRONG, (*id).to_owned()), (Style::new(), (*what).to_owned())]).collect();
+    table_within(rows, &[], look)
 }
 
 /// Addresses, accounts and API key, for people.

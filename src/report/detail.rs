@@ -38,7 +38,7 @@ pub fn render(run: &Run, around: &Around, look: Look) -> String {
     out.push_str(&format!("    {}{ended}\n", clock(run.started)));
     out.push_str(&human::block(&report, around, look));
     section(&mut out, "Stages", &stages(run, look));
-    section(&mut out, "Messages that we wrote", &messages(&run.messages));
+    section(&mut out, "Messages that we wrote", &messages(&run.messages, look));
     section(&mut out, "Acts", &acts(run));
     section(&mut out, "Tickets", &tickets(run));
     section(&mut out, "Mails", &run.mails.iter().map(|m| mail(m, run.started, look)).collect::<String>());
@@ -92,7 +92,7 @@ fn stages(run: &Run, look: Look) -> String {
     out
 }
 
-fn messages(messages: &[Message]) -> String {
+fn messages(messages: &[Message], look: Look) -> String {
     let mut rows = Vec::new();
     for m in messages {
         let turn = if m.turn > 0 { format!(" {}", m.turn) } else { String::new() };
@@ -103,7 +103,7 @@ fn messages(messages: &[Message]) -> String {
             (anstyle::Style::new(), look::safe(&m.subject)),
         ]);
     }
-    look::table(&rows)
+    look::table_within(rows, &[2], look)
 }
 
 fn acts(run: &Run) -> String {
@@ -176,8 +176,7 @@ fn mail(seen: &SeenMail, started: Timestamp, look: Look) -> String {
         paint(look::BAD, junk)
     );
     for (name, value) in m.headers.iter().filter(|(name, _)| HEADERS.contains(&name.to_ascii_lowercase().as_str())) {
-        let value = look::cut(&look::safe(value).replace(['\n', '\t'], " "), look.width.saturating_sub(16).max(40), look);
-        out.push_str(&format!("           {} {value}\n", paint(FAINT, format!("{}:", look::safe(name)))));
+        out.push_str(&named(name, value, look));
     }
     if let Some(bounce) = &m.bounce {
         let parts = [bounce.status.as_deref(), bounce.recipient.as_deref(), bounce.diagnostic.as_deref()];
@@ -220,13 +219,20 @@ fn observation(o: &Observation, started: Timestamp, look: Look) -> String {
     );
     for (name, value) in &o.facts {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let value = look::cut(&look::safe(&value).replace('\n', " "), look.width.saturating_sub(14).max(40), look);
-        out.push_str(&format!("           {} {value}\n", paint(FAINT, format!("{}:", look::safe(name)))));
+        out.push_str(&named(name, &value, look));
     }
     for line in o.raw.as_deref().unwrap_or_default().lines() {
         out.push_str(&format!("           {} {}\n", paint(FAINT, look.bar()), look::safe(line)));
     }
     out
+}
+
+/// One line of a mail or of an observation, cut at the look's width.
+fn named(name: &str, value: &str, look: Look) -> String {
+    let name = look::safe(name);
+    let room = look.width.saturating_sub(13 + look::columns(&name)).max(30);
+    let value = look::cut(&look::safe(value).replace(['\n', '\t'], " "), room, look);
+    format!("           {} {value}\n", paint(FAINT, format!("{name}:")))
 }
 
 fn leftovers(run: &Run) -> String {

@@ -164,9 +164,7 @@ pub fn safe(text: &str) -> String {
 /// A table: columns as wide as their widest cell, two spaces between, the last one ragged.
 /// Cells are (style, text).
 pub fn table(rows: &[Vec<(Style, String)>]) -> String {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..count).map(|i| rows.iter().filter_map(|r| r.get(i)).map(|(_, text)| columns(text)).max().unwrap_or(0)).collect();
+    let widths = widths(rows);
     let mut out = String::new();
     for row in rows {
         let mut line = String::new();
@@ -178,6 +176,54 @@ pub fn table(rows: &[Vec<(Style, String)>]) -> String {
         }
         out.push_str(line.trim_end());
         out.push('\n');
+    }
+    out
+}
+
+/// A table for a terminal: where it is too narrow, columns of `spare` (the first first) are left out, then the last
+/// column is broken at words. Elsewhere the whole table, so that programs find their columns.
+pub fn table_within(mut rows: Vec<Vec<(Style, String)>>, spare: &[usize], look: Look) -> String {
+    if !look.wrap {
+        return table(&rows);
+    }
+    let mut spare = spare.to_vec();
+    loop {
+        let widths = widths(&rows);
+        let Some((last, others)) = widths.split_last() else { return String::new() };
+        let room = look.width.saturating_sub(others.iter().map(|w| w + 2).sum());
+        if room >= *last || room >= ENOUGH || spare.is_empty() {
+            return table(&broken(rows, room.max(ENOUGH), look));
+        }
+        let gone = spare.remove(0);
+        for row in &mut rows {
+            row.remove(gone);
+        }
+        spare.iter_mut().filter(|i| **i > gone).for_each(|i| *i -= 1);
+    }
+}
+
+/// Columns in which a sentence can be read.
+const ENOUGH: usize = 30;
+
+fn widths(rows: &[Vec<(Style, String)>]) -> Vec<usize> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    (0..count).map(|i| rows.iter().filter_map(|r| r.get(i)).map(|(_, text)| columns(text)).max().unwrap_or(0)).collect()
+}
+
+/// The rows with further ones for what does not fit into the last column.
+fn broken(rows: Vec<Vec<(Style, String)>>, room: usize, look: Look) -> Vec<Vec<(Style, String)>> {
+    let mut out = Vec::new();
+    for mut row in rows {
+        let Some((style, text)) = row.pop() else { continue };
+        let others = row.len();
+        let mut lines = wrapped(&text, room, look).into_iter();
+        row.push((style, lines.next().unwrap_or_default()));
+        out.push(row);
+        out.extend(lines.map(|line| {
+            let mut more = vec![(style, String::new()); others];
+            more.push((style, line));
+            more
+        }));
     }
     out
 }
@@ -237,5 +283,23 @@ mod tests {
         let cell = |s: Style, t: &str| (s, t.to_owned());
         let rows = vec![vec![cell(GOOD, "ok"), cell(STRONG, "billing")], vec![cell(BAD, "FAIL"), cell(STRONG, "x")]];
         assert_eq!(anstream::adapter::strip_str(&table(&rows)).to_string(), "ok    billing\nFAIL  x\n");
+    }
+
+    #[test]
+    fn a_table_gives_up_spare_columns_and_then_breaks_its_last_one() {
+        let cell = |t: &str| (Style::new(), t.to_owned());
+        let rows = vec![vec![cell("return-in-spam"), cell("minor"), cell("the answer of the agent is delivered to the spam folder")]];
+        let within = |width, wrap| {
+            let text = table_within(rows.clone(), &[1], Look { width, wrap, ..Look::PLAIN });
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        assert_eq!(within(80, true), "return-in-spam  minor  the answer of the agent is delivered to the spam folder\n");
+        assert_eq!(
+            within(60, true),
+            "return-in-spam  minor  the answer of the agent is delivered to\n                       the spam folder\n"
+                .replace("delivered to\n                       ", "delivered\n                       to ")
+        );
+        assert_eq!(within(50, true), "return-in-spam  the answer of the agent is\n                delivered to the spam folder\n");
+        assert_eq!(within(50, false), within(80, true), "whole for programs");
     }
 }
