@@ -160,12 +160,11 @@ fn literal_markup(text: &str) -> Option<String> {
     })
 }
 
-/// A beginning of the written subject and nothing of its end.
+/// The found subject ends with a beginning of the written one: the rest was cut off.
 fn is_cut(want: &str, have: &str) -> bool {
-    let chars = want.chars().count();
-    let head: String = want.chars().take(chars / 3).collect();
-    let tail: String = want.chars().skip(chars - chars / 4).collect();
-    chars > 12 && !head.is_empty() && have.contains(&head) && !have.contains(&tail)
+    let have = have.trim_end();
+    let cuts = want.char_indices().map(|(at, _)| at).skip(5);
+    cuts.map(|at| want[..at].trim_end()).any(|head| head.chars().count() > 4 && have.ends_with(head))
 }
 
 fn excerpt(text: &str) -> String {
@@ -191,7 +190,9 @@ mod tests {
         assert_eq!(fault("StÃ¶rung im BÃ¼ro, bitte melden (rpabc)"), Some("mojibake"));
         assert_eq!(fault("St?rung im B?ro, bitte melden (rpabc)"), Some("mojibake"));
         assert_eq!(fault("Störung im Büro, "), Some("subject-encoding-breaks-headers"));
+        assert_eq!(fault("[desk #12] St"), Some("format-differs"));
         assert_eq!(fault("Newsletter"), Some("format-differs"));
+        assert_eq!(compare_subject("Facture n° 12 (rpabc)", "[SB-7] Facture n").map(|d| d.fault), Some("subject-encoding-breaks-headers"));
     }
 
     #[test]

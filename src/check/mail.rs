@@ -26,6 +26,17 @@ pub fn is_threaded(mail: &ReceivedMail, own: &[String], earlier: &[&ReceivedMail
     })
 }
 
+/// Why a mail may lie in junk, by what the receiving provider wrote of its authentication (RFC 8601).
+pub fn junk_faults(headers: &[(String, String)]) -> &'static [&'static str] {
+    // The topmost is the last server's, the one that filed the mail; those below may come from anybody.
+    let Some((_, said)) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authentication-results")) else {
+        return &["return-in-spam", "return-dkim-missing"];
+    };
+    let said: String = said.to_ascii_lowercase().split_whitespace().collect();
+    let passed = said.contains("dkim=pass") && !said.contains("dmarc=fail");
+    if passed { &["return-in-spam"] } else { &["return-dkim-missing"] }
+}
+
 /// A template's variable that was not filled in, as it stands in the text.
 pub fn raw_placeholder(text: &str) -> Option<String> {
     const PAIRS: [(&str, &str); 6] = [("{{", "}}"), ("{%", "%}"), ("%{", "}"), ("${", "}"), ("<%", "%>"), ("[%", "%]")];
@@ -47,6 +58,17 @@ mod tests {
         assert!(is_noreply("No-Reply@desk.test"));
         assert!(is_noreply("do_not_reply+7@desk.test"));
         assert!(!is_noreply("nora.reply@desk.test"));
+    }
+
+    #[test]
+    fn what_the_provider_says_of_a_signature_tells_why_a_mail_lies_in_junk() {
+        let faults = |value: &str| {
+            let header = ("Authentication-Results".to_owned(), value.to_owned());
+            junk_faults(&[header])
+        };
+        assert_eq!(faults("mx.example; dkim=pass; spf=pass; dmarc=pass"), ["return-in-spam"]);
+        assert_eq!(faults("mx.example;\r\n dkim = none; spf=pass; dmarc=fail"), ["return-dkim-missing"]);
+        assert_eq!(junk_faults(&[]), ["return-in-spam", "return-dkim-missing"]);
     }
 
     #[test]

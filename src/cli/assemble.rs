@@ -284,9 +284,14 @@ pub fn capability_word(capability: &crate::model::Capability) -> String {
 pub fn schema(kind: &str) -> Option<serde_json::Value> {
     match kind {
         "report" => serde_json::to_value(schemars::schema_for!(crate::model::Report)).ok(),
-        "desk" => None,
+        "desk" => Some(desk::schema()),
         _ => config::schema(kind),
     }
+}
+
+/// The reference of the desk language, in Markdown.
+pub fn desk_reference() -> String {
+    desk::reference()
 }
 
 /// A schema as tables for people.

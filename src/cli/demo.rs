@@ -53,6 +53,7 @@ pub struct Args {
 /// Exit 4 for a fault that the sandbox cannot show.
 pub async fn run(args: Args, context: &Context) -> Ended {
     let wanted = report::plan(args.report.clone(), false).map_err(|message| Failure::new(Exit::Usage, message))?;
+    playground::check_for_demo(&args.fault)?;
     let sandbox = playground::start(&args.fault, args.seed).await?;
     let scratch = playground::Scratch::new()?;
     playground::write(&sandbox, scratch.path())?;

@@ -27,6 +27,8 @@ enum Command {
         #[arg(long)]
         toml: bool,
     },
+    /// How to write a definition: every table, key, filter and variable, in Markdown
+    Reference,
     /// Read a definition and report every problem; no network
     Check {
         /// The file
@@ -56,6 +58,10 @@ pub fn run(args: &Args, context: &Context) -> Ended {
                 return Err(Failure::new(Exit::Nothing, format!("no desk definition is called `{id}`; {help}")));
             };
             put(&if *toml { found.text.clone() } else { show(found, context) });
+            Ok(Exit::Passed)
+        }
+        Command::Reference => {
+            put(&assemble::desk_reference());
             Ok(Exit::Passed)
         }
         Command::Check { file } => {

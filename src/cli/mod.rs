@@ -1,6 +1,7 @@
 //! The command line: one file per command, the exit codes in one table, the joining of parts in [`assemble`].
 
 pub mod assemble;
+mod bench;
 mod check;
 mod demo;
 mod desk;
@@ -113,6 +114,9 @@ enum Command {
     Desk(desk::Args),
     /// JSON schemas for editors and readers
     Schema(schema::Args),
+    /// Round trips for measuring
+    #[command(hide = true)]
+    Bench(bench::Args),
 }
 
 fn after_help() -> String {
@@ -212,6 +216,7 @@ async fn dispatch(command: Command, context: &Context) -> Ended {
         Command::Faults(args) => faults::run(&args, context),
         Command::Desk(args) => desk::run(&args, context),
         Command::Schema(args) => schema::run(&args),
+        Command::Bench(args) => bench::run(args, context).await,
     }
 }
 

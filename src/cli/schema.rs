@@ -38,9 +38,11 @@ pub fn run(args: &Args) -> Ended {
         Kind::Probe => assemble::schema("probe"),
         Kind::Desk => assemble::schema("desk"),
     };
-    let schema = schema.ok_or_else(|| {
-        Failure::ours("there is no schema of desk files yet; `replypath desk check FILE` names every problem with its place")
-    })?;
-    put(&if args.markdown { assemble::reference(&schema) } else { format!("{schema:#}\n") });
+    let schema = schema.ok_or_else(|| Failure::ours("there is no such schema"))?;
+    put(&match (args.markdown, args.kind) {
+        (false, _) => format!("{schema:#}\n"),
+        (true, Kind::Desk) => crate::desk::reference(),
+        (true, _) => assemble::reference(&schema),
+    });
     Ok(Exit::Passed)
 }

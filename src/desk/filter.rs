@@ -71,31 +71,37 @@ pub enum Filter {
     LastSegment,
 }
 
-/// Names without arguments.
-const PLAIN: [(&str, Filter); 21] = [
-    ("string", Filter::String),
-    ("int", Filter::Int),
-    ("bool", Filter::Bool),
-    ("json", Filter::Json),
-    ("omit_empty", Filter::OmitEmpty),
-    ("base64", Filter::Base64),
-    ("url", Filter::Url),
-    ("path", Filter::Path),
-    ("html", Filter::Html),
-    ("plain", Filter::Plain),
-    ("lower", Filter::Lower),
-    ("upper", Filter::Upper),
-    ("trim", Filter::Trim),
-    ("ticketsql", Filter::TicketSql),
-    ("jql", Filter::Jql),
-    ("phrase", Filter::Phrase),
-    ("like", Filter::Like),
-    ("rfc3339", Filter::Rfc3339),
-    ("epoch_s", Filter::EpochS),
-    ("epoch_ms", Filter::EpochMs),
-    ("host", Filter::Host),
+/// Names without arguments, with what they do.
+pub const PLAIN: [(&str, Filter, &str); 22] = [
+    ("string", Filter::String, "text"),
+    ("int", Filter::Int, "a whole number"),
+    ("bool", Filter::Bool, "true or false"),
+    ("json", Filter::Json, "the value as JSON text"),
+    ("omit_empty", Filter::OmitEmpty, "leaves the key or parameter out when the value is missing or empty"),
+    ("base64", Filter::Base64, "base64 of text or bytes"),
+    ("url", Filter::Url, "percent-encoding; query parameters and path segments are encoded without it"),
+    ("path", Filter::Path, "percent-encoding of one path segment; empty, `.` and `..` are refused"),
+    ("html", Filter::Html, "HTML escapes"),
+    ("plain", Filter::Plain, "the text of HTML"),
+    ("lower", Filter::Lower, "lower case"),
+    ("upper", Filter::Upper, "upper case"),
+    ("trim", Filter::Trim, "without surrounding white space"),
+    ("ticketsql", Filter::TicketSql, "a quoted string of Request Tracker's TicketSQL"),
+    ("jql", Filter::Jql, "a quoted string of Jira's JQL"),
+    ("phrase", Filter::Phrase, "a phrase in double quotes, as search boxes know it"),
+    ("like", Filter::Like, "the inside of an SQL LIKE pattern: `%`, `_` and `\\` escaped"),
+    ("rfc3339", Filter::Rfc3339, "a time as RFC 3339, UTC"),
+    ("epoch_s", Filter::EpochS, "a time as seconds since 1970"),
+    ("epoch_ms", Filter::EpochMs, "a time as milliseconds since 1970"),
+    ("host", Filter::Host, "host and port of a URL"),
+    ("last_segment", Filter::LastSegment, "what follows the last `/`"),
 ];
-const WITH_ARG: [&str; 3] = ["default", "data_url", "time"];
+/// Names with an argument, with an example and what they do.
+pub const WITH_ARG: [(&str, &str, &str); 3] = [
+    ("default", "default:'none'", "another text, or the value of another name, when the value is missing or empty"),
+    ("data_url", "data_url:item.type", "a `data:` URL with that media type"),
+    ("time", "time:'%Y-%m-%d %H:%M:%S'", "a time in a strftime format, UTC"),
+];
 
 /// The names of query languages that a step can declare.
 pub const LANGUAGES: [&str; 6] = ["ticketsql", "jql", "phrase", "like", "path", "url"];
@@ -107,11 +113,8 @@ impl Filter {
             None => (text.trim(), None),
             Some((name, arg)) => (name.trim(), Some(parse_arg(arg.trim()))),
         };
-        if name == "last_segment" && arg.is_none() {
-            return Ok(Filter::LastSegment);
-        }
-        match (PLAIN.iter().find(|(n, _)| *n == name), WITH_ARG.contains(&name), arg) {
-            (Some((_, filter)), _, None) => Ok(filter.clone()),
+        match (PLAIN.iter().find(|(n, _, _)| *n == name), WITH_ARG.iter().any(|(n, _, _)| *n == name), arg) {
+            (Some((_, filter, _)), _, None) => Ok(filter.clone()),
             (Some(_), _, Some(_)) => Err((format!("the filter `{name}` takes no argument"), None)),
             (None, true, Some(arg)) => match (name, arg) {
                 ("default", arg) => Ok(Filter::Default(arg)),
@@ -123,7 +126,7 @@ impl Filter {
             },
             (None, true, None) => Err((format!("the filter `{name}` needs an argument"), Some(format!("{name}:'…'")))),
             (None, false, _) => {
-                let names = PLAIN.iter().map(|(n, _)| *n).chain(WITH_ARG).chain(["last_segment"]);
+                let names = PLAIN.iter().map(|(n, _, _)| *n).chain(WITH_ARG.iter().map(|(n, _, _)| *n));
                 let near = crate::suggest::suggest(name, names.clone());
                 let help =
                     near.map_or_else(|| format!("filters: {}", names.collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
@@ -134,7 +137,7 @@ impl Filter {
 
     /// True when a value that went through this filter can do no harm inside the query language.
     pub fn quotes_for(&self, language: &str) -> bool {
-        let name = PLAIN.iter().find(|(_, f)| f == self).map(|(n, _)| *n);
+        let name = PLAIN.iter().find(|(_, f, _)| f == self).map(|(n, _, _)| *n);
         name == Some(language) || matches!(self, Filter::Int | Filter::EpochS | Filter::EpochMs)
     }
 

@@ -17,15 +17,19 @@ mod parse;
 mod path;
 mod reader;
 mod recipe;
+mod reference;
 mod scope;
 mod secrets;
 mod set;
 mod settings;
+mod shape;
 mod template;
 
 pub use definition::{Definition, Param, ParamKind};
 pub use live::HttpDesk;
+pub use reference::reference;
 pub use set::DeskSet;
+pub use shape::schema;
 
 /// The definitions that come with the program: id and text.
 pub fn built_in() -> &'static [(&'static str, &'static str)] {
@@ -36,6 +40,8 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
 mod check_tests;
 #[cfg(test)]
 mod live_tests;
+#[cfg(test)]
+mod shape_tests;
 #[cfg(test)]
 mod testing;
 

@@ -13,7 +13,7 @@ pub type Json = Rcvar;
 /// Longest path; also bounds how deep the parser may descend.
 const MAX_LENGTH: usize = 500;
 /// Functions that a path may call.
-const FUNCTIONS: [&str; 3] = ["contains", "length", "join"];
+pub const FUNCTIONS: [&str; 3] = ["contains", "length", "join"];
 
 /// A compiled path.
 #[derive(Debug, Clone)]

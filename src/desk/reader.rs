@@ -1,6 +1,7 @@
 //! Reading TOML with positions: every problem is collected, none stops the reading.
 
 use super::path::{Path, PathError};
+use super::shape::Shape;
 use crate::problem::Problem;
 use crate::suggest::suggest;
 use std::cell::RefCell;
@@ -111,10 +112,10 @@ impl Reader {
         Path::parse(&text).map_err(|e| self.inside(node, &text, e)).ok()
     }
 
-    /// A table, or a problem.
-    pub fn table<'t>(&'t self, node: Node<'t>, what: &str) -> Option<Table<'t>> {
+    /// A table with the keys of `shape`, or a problem.
+    pub fn table<'t>(&'t self, node: Node<'t>, what: &str, shape: &'static Shape) -> Option<Table<'t>> {
         match node.get_ref() {
-            DeValue::Table(table) => Some(Table::new(self, table, node.span())),
+            DeValue::Table(table) => Some(Table::new(self, table, node.span(), shape)),
             _ => {
                 self.wrong(node, what, "a table");
                 None
@@ -147,19 +148,26 @@ impl Reader {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Shapes and keys that were asked for, for the proof that no description is left without a reader.
+    pub static ASKED: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> = RefCell::default();
+}
+
 /// A table that knows which of its keys were asked for.
 pub struct Table<'t> {
     /// Where problems go.
     pub reader: &'t Reader,
     table: &'t DeTable<'t>,
     span: Span,
+    shape: &'static Shape,
     asked: RefCell<Vec<&'static str>>,
 }
 
 impl<'t> Table<'t> {
     /// A table to be read key by key.
-    pub fn new(reader: &'t Reader, table: &'t DeTable<'t>, span: Span) -> Table<'t> {
-        Table { reader, table, span, asked: RefCell::default() }
+    pub fn new(reader: &'t Reader, table: &'t DeTable<'t>, span: Span, shape: &'static Shape) -> Table<'t> {
+        Table { reader, table, span, shape, asked: RefCell::default() }
     }
 
     /// The table's place.
@@ -169,6 +177,7 @@ impl<'t> Table<'t> {
 
     /// A key's value.
     pub fn get(&self, key: &'static str) -> Option<Node<'t>> {
+        debug_assert!(self.shape.keys.is_empty() || self.shape.key(key).is_some(), "`{key}` is not described in `{}`", self.shape.name);
         self.asked.borrow_mut().push(key);
         self.table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
     }
@@ -220,25 +229,32 @@ impl<'t> Table<'t> {
 
     /// A table under a key.
     pub fn table(&self, key: &'static str) -> Option<Table<'t>> {
-        self.get(key).and_then(|n| self.reader.table(n, &format!("`{key}`")))
+        self.get(key).and_then(|n| self.reader.table(n, &format!("`{key}`"), self.shape.inner(key)))
     }
 
     /// The tables of a list under a key.
     pub fn tables(&self, key: &'static str) -> Vec<Table<'t>> {
         let Some(node) = self.get(key) else { return Vec::new() };
         let what = format!("`{key}`");
-        self.reader.list(node, &what).into_iter().filter_map(|n| self.reader.table(n, &what)).collect()
+        self.reader.list(node, &what).into_iter().filter_map(|n| self.reader.table(n, &what, self.shape.inner(key))).collect()
     }
 
-    /// Notes every key that nobody asked for. `reserved` names are said to be so.
-    pub fn finish(&self, what: &str, reserved: &[&str]) {
+    /// Notes every key that nobody asked for.
+    pub fn finish(&self, what: &str) {
         let asked = self.asked.borrow();
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|all| all.extend(asked.iter().map(|key| (self.shape.name, *key))));
         for (key, span, _) in self.entries() {
             if asked.contains(&key) {
                 continue;
             }
-            if reserved.contains(&key) {
+            if self.shape.reserved.contains(&key) {
                 self.reader.problem(Some(span), format!("`{key}` is reserved, not in this release"), Some("take it out".to_owned()));
+                continue;
+            }
+            if let Some(known) = self.shape.key(key) {
+                let message = format!("`{key}` does not go with the other keys of {what}");
+                self.reader.problem(Some(span), message, Some(format!("its meaning: {}", known.doc)));
                 continue;
             }
             let help = match suggest(key, asked.iter().copied()) {

@@ -196,7 +196,7 @@ impl Journey<'_> {
         match self.read_messages(desk).await {
             Ok((ticket, messages)) => {
                 self.poll_again("follow_up", Stage::FollowUp, true, None);
-                let joined = messages.iter().find(|m| carries(m, &token)).or_else(|| self.emptied(&messages));
+                let joined = messages.iter().find(|m| carries(m, &token)).or_else(|| self.emptied(&messages, looked_at >= deadline));
                 if let Some(message) = joined {
                     return self.joined(&ticket, message, &token, looked_at >= deadline);
                 }
@@ -219,11 +219,10 @@ impl Journey<'_> {
                     return self.follow_up_lost().await;
                 }
             }
-            Err(why) => {
+            Err(unread) => {
                 self.poll_again("follow_up", Stage::FollowUp, false, None);
                 if self.now() >= self.grace(Stage::FollowUp) {
-                    self.check(Stage::FollowUp, "joined", Outcome::Unknown, "the customer's answer stands in the ticket", why);
-                    self.unknown(Stage::FollowUp, "desk-api-down");
+                    self.unread(Stage::FollowUp, "joined", "the customer's answer stands in the ticket", unread);
                     return Ok(Some(self.now()));
                 }
             }
@@ -284,14 +283,16 @@ impl Journey<'_> {
         Ok(Some(now))
     }
 
-    /// A second message of the customer that lost its words: what was cut away held the token.
-    fn emptied<'m>(&self, messages: &'m [TicketMessage]) -> Option<&'m TicketMessage> {
+    /// A second message of the customer that lost its words: what was cut away held the token. A few words may be what a
+    /// desk puts in their place, or a message of somebody else; so they count only once nothing better came.
+    fn emptied<'m>(&self, messages: &'m [TicketMessage], final_look: bool) -> Option<&'m TicketMessage> {
+        let longest = if final_look { 40 } else { 0 };
         let first = self.token(Stage::Send)?;
         let sent = super::ports::act(&self.run, ActKind::FollowUp, "")?.intent;
         let customers = messages
             .iter()
             .filter(|m| m.author == Some(Author::Customer) && m.at.is_none_or(|at| at >= sent - jiff::SignedDuration::from_secs(60)));
-        customers.skip(1).find(|m| !carries(m, &first) && m.text.trim().len() < 40)
+        customers.skip(1).find(|m| !carries(m, &first) && m.text.trim().len() <= longest)
     }
 
     /// A ticket not known before that carries one of the run's tokens: the follow-up went there.

@@ -21,7 +21,7 @@ pub(super) async fn take_in(parts: Arc<Parts>, events: Arc<Mutex<mpsc::Receiver<
 async fn arrived(parts: &Parts, account: &str, mail: ReceivedMail) {
     let ids = ids_of(&mail);
     let tokens = mail.tokens.clone();
-    let delivery = Delivery { seen: parts.clock.now(), mail };
+    let delivery = Delivery { account: account.to_owned(), seen: parts.clock.now(), mail };
     match parts.store.deliver(account, &tokens, &ids, &delivery).await {
         Ok(Some(run)) => {
             tracing::debug!(%run, account, folder = delivery.mail.key.folder, "mail for a run");

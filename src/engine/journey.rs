@@ -37,7 +37,11 @@ impl<'e> Journey<'e> {
         }
         for (row, delivery) in deliveries {
             journey.taken.push(row);
-            journey.take_in(delivery.mail, delivery.seen);
+            if delivery.account.is_empty() || delivery.account == journey.run.probe.account {
+                journey.take_in(delivery.mail, delivery.seen);
+            } else {
+                journey.seen_elsewhere(&delivery);
+            }
         }
         journey
     }

@@ -76,7 +76,10 @@ impl Journey<'_> {
         let stage = if self.takes(Stage::Format) { Stage::Format } else { Stage::Queue };
         self.check(stage, "requester", Outcome::Fail, want, "somebody else, in a ticket that is not this run's");
         self.fail(stage, &["merged-into-strangers-ticket"]);
-        self.not_reached(Stage::Queue);
+        // Nothing more is done to it: every further word of ours would reach the stranger.
+        for stage in [Stage::Queue, Stage::Acknowledge, Stage::Reply, Stage::Return, Stage::FollowUp] {
+            self.not_reached(stage);
+        }
         true
     }
 

@@ -1,7 +1,7 @@
 //! Landing: a ticket that carries our token exists in a view that agents use.
 
 use super::journey::{Journey, Walk};
-use super::ports::{FoundTicket, Needle, RunFilter, Trouble};
+use super::ports::{FoundTicket, Needle, Trouble};
 use crate::model::{ActKind, ActState, Looked, Observation, Outcome, ResultClass, Source, Stage, TicketRef, Token, View};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -219,42 +219,6 @@ impl Journey<'_> {
         let causes = if acknowledged { vec!["fetched-not-ticketed", "mon-index-lag"] } else { self.causes_of_silence().await? };
         self.fail(Stage::Land, &causes);
         Ok(Some(self.now()))
-    }
-
-    /// What else went through the same desk meanwhile narrows the causes of a silent loss.
-    async fn causes_of_silence(&mut self) -> Walk<Vec<&'static str>> {
-        let filter = RunFilter { since: Some(self.run.started - jiff::SignedDuration::from_mins(30)), limit: 200, ..RunFilter::default() };
-        let neighbours: Vec<_> = self
-            .parts
-            .store
-            .runs(&filter)
-            .await?
-            .into_iter()
-            .filter(|r| r.id != self.run.id && r.probe.desk == self.run.probe.desk)
-            .collect();
-        let landed = |r: &&crate::model::Run| {
-            r.stages.get(&Stage::Land).is_some_and(|l| l.outcome == Some(Outcome::Pass) && l.closed.is_some_and(|at| at > self.run.started))
-        };
-        let lost = |r: &&crate::model::Run| r.stages.get(&Stage::Land).is_some_and(|l| l.outcome == Some(Outcome::Fail));
-        let good = neighbours.iter().filter(landed).map(|r| r.probe.name.clone()).next();
-        let bad = neighbours.iter().filter(lost).count();
-        self.observe(
-            Observation::new(
-                self.now(),
-                Some(Stage::Land),
-                Source::Monitor,
-                "other probes of this desk",
-                "landed meanwhile",
-                if good.is_some() { Looked::Found } else { Looked::Empty },
-            )
-            .fact("landed", good.clone().unwrap_or_default())
-            .fact("lost", bad),
-        );
-        Ok(match (good, bad) {
-            (Some(_), _) => vec!["poller-hung", "forwarder-lost", "fetched-not-ticketed", "intake-oauth-expired"],
-            (None, 1..) => vec!["desk-worker-down", "poller-hung", "fetched-not-ticketed"],
-            (None, 0) => vec!["poller-hung", "desk-worker-down", "fetched-not-ticketed", "forwarder-lost", "intake-oauth-expired"],
-        })
     }
 
     /// Puts the probe's mark on the ticket, once `format` is decided, if the probe asks for it.

@@ -6,14 +6,16 @@ use super::land::LastLook;
 use crate::check;
 use crate::clock::after;
 use crate::model::{
-    ActKind, AutoMark, BounceAction, Looked, MailRole, Observation, Outcome, Position, ReceivedMail, ReplyMode, Require, ResultClass,
-    SeenMail, Source, Stage,
+    ActKind, AutoMark, Delivery, Looked, MailRole, Observation, Outcome, Position, ReceivedMail, ReplyMode, ResultClass, SeenMail, Source,
+    Stage,
 };
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// How long an answer waits for an acknowledgement that the probe does not ask for but that may thread it.
 const UNASKED_ACKNOWLEDGEMENT: Duration = Duration::from_secs(10);
+/// How the place of such an observation begins.
+const ELSEWHERE: &str = "mailbox of account ";
 
 impl Journey<'_> {
     /// Takes a mail into the run, once.
@@ -53,6 +55,25 @@ impl Journey<'_> {
         self.run.mails.push(SeenMail { role, seen, mail });
     }
 
+    /// Our answer in the mailbox of another account. That mailbox may be the same one under a second name, so this
+    /// decides nothing before the answer is known to be missing where it belongs.
+    pub(super) fn seen_elsewhere(&mut self, delivery: &Delivery) {
+        let Some(token) = self.token(Stage::Reply).filter(|t| delivery.mail.new_tokens.contains(t)) else { return };
+        let place = format!("{ELSEWHERE}{}", delivery.account);
+        self.observe(
+            Observation::new(delivery.seen, Some(Stage::Return), Source::Mailbox, place, token.as_str(), Looked::Found)
+                .class(ResultClass::Ok)
+                .fact("uid", delivery.mail.key.uid)
+                .fact("sha256", delivery.mail.sha256.clone()),
+        );
+    }
+
+    /// The account in whose mailbox our answer was seen instead.
+    fn elsewhere(&self) -> Option<String> {
+        let seen = |o: &&Observation| o.stage == Some(Stage::Return) && o.result == Looked::Found;
+        self.run.observations.iter().filter(seen).find_map(|o| o.place.strip_prefix(ELSEWHERE).map(str::to_owned))
+    }
+
     fn role_of(&self, mail: &ReceivedMail) -> MailRole {
         let own_ids = self.own_ids();
         let from_us = check::same_address(&mail.from, &self.run.address);
@@ -70,17 +91,20 @@ impl Journey<'_> {
         if self.run.probe.reply.mode == ReplyMode::Await && self.is_awaited_answer(mail) {
             return MailRole::Answer;
         }
-        let closing = [ActKind::Close, ActKind::CloseFirst, ActKind::Delete];
-        if self.run.acts.iter().any(|a| closing.contains(&a.kind)) && !self.token(Stage::FollowUp).is_some_and(|t| mail.tokens.contains(&t))
-        {
-            return MailRole::ClosingNotice;
-        }
         let follow_up = self.run.messages.iter().find(|m| m.stage == Stage::FollowUp);
         let to_follow_up = follow_up.is_some_and(|f| {
             mail.new_tokens.contains(&f.token)
                 || f.message_id.as_ref().is_some_and(|id| mail.in_reply_to.contains(id) || mail.references.contains(id))
         });
-        if to_follow_up { MailRole::Other } else { MailRole::Acknowledgement }
+        if to_follow_up {
+            return MailRole::Other;
+        }
+        let closing = [ActKind::Close, ActKind::CloseFirst, ActKind::Delete];
+        let names_follow_up = follow_up.is_some_and(|f| mail.tokens.contains(&f.token));
+        if self.run.acts.iter().any(|a| closing.contains(&a.kind)) && !names_follow_up {
+            return MailRole::ClosingNotice;
+        }
+        MailRole::Acknowledgement
     }
 
     /// A person's answer has no token of ours: it holds what the desk shows as the agent's message, or it is a second
@@ -150,213 +174,6 @@ impl Journey<'_> {
         !acknowledged && if self.takes(Stage::Acknowledge) { self.is_open(Stage::Acknowledge) } else { self.now() < patience }
     }
 
-    fn judge_bounces(&mut self) {
-        let bounces: Vec<(ReceivedMail, crate::model::Bounce)> =
-            self.run.mails.iter().filter_map(|m| m.mail.bounce.clone().map(|b| (m.mail.clone(), b))).collect();
-        for (mail, bounce) in bounces {
-            let words = [bounce.status.as_deref(), bounce.recipient.as_deref(), bounce.diagnostic.as_deref()]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(" ");
-            if bounce.action == BounceAction::Delayed {
-                self.note(format!("delivery to the desk is delayed: {words}"));
-                continue;
-            }
-            if bounce.action != BounceAction::Failed {
-                continue;
-            }
-            let follow_up = self.run.messages.iter().find(|m| m.stage == Stage::FollowUp);
-            let of_follow_up = follow_up.is_some_and(|f| {
-                bounce.original_message_id.is_some() && bounce.original_message_id == f.message_id || mail.tokens.contains(&f.token)
-            });
-            let stage = if of_follow_up { Stage::FollowUp } else { Stage::Accept };
-            if self.outcome(stage).is_none() {
-                self.open(stage);
-                self.check(stage, "taken over", Outcome::Fail, "the address takes mail", format!("bounced: {words}"));
-                self.fail(stage, &bounce_faults(&bounce, of_follow_up));
-            }
-        }
-    }
-
-    fn judge_acknowledgement(&mut self, seen: &SeenMail) {
-        let mail = &seen.mail;
-        let mut hints: Vec<&str> = Vec::new();
-        let stage = Stage::Acknowledge;
-        self.check_folder(stage, mail, &mut hints);
-        self.check_placeholders(stage, mail, &mut hints);
-        if let Some(want) = self.run.probe.expect.acknowledge_text.clone() {
-            let there = check::compare_text(&want, &mail.text).is_none();
-            self.check(stage, "text", if there { Outcome::Pass } else { Outcome::Fail }, want, first_line(&mail.text));
-            if !there {
-                hints.push("format-differs");
-            }
-        }
-        self.conclude(stage, &hints);
-    }
-
-    fn judge_answer(&mut self, seen: &SeenMail) {
-        let mail = &seen.mail;
-        let stage = Stage::Return;
-        let mut hints: Vec<&str> = Vec::new();
-        self.check_folder(stage, mail, &mut hints);
-        if self.run.probe.desk.is_none() {
-            self.check_own_copy(mail, &mut hints);
-            self.conclude(stage, &hints);
-            return;
-        }
-        self.check_sender(mail, &mut hints);
-        self.check_threading(mail, &mut hints);
-        self.check_placeholders(stage, mail, &mut hints);
-        if self.run.probe.reply.mode == ReplyMode::Post {
-            self.check_answer_content(mail, &mut hints);
-        }
-        for link in self.run.probe.expect.return_links.clone() {
-            let there = mail.text.contains(&link) || mail.html.as_deref().is_some_and(|h| h.contains(&link));
-            self.check(
-                stage,
-                &format!("link {link}"),
-                if there { Outcome::Pass } else { Outcome::Fail },
-                "present",
-                if there { "present" } else { "missing" },
-            );
-            if !there {
-                hints.push("links-missing");
-            }
-        }
-        let automatic = mail.auto.auto_submitted.is_some();
-        if automatic {
-            let allowed = self.run.probe.policy.automatic_reply_allowed;
-            let found = format!("Auto-Submitted: {}", mail.auto.auto_submitted.clone().unwrap_or_default());
-            if allowed {
-                self.note(format!("the answer is marked automatic ({found})"));
-            } else {
-                self.check(stage, "not automatic", Outcome::Fail, "no Auto-Submitted header", found);
-                hints.push("reply-marked-automatic");
-            }
-        }
-        self.conclude(stage, &hints);
-    }
-
-    fn conclude(&mut self, stage: Stage, hints: &[&str]) {
-        if hints.is_empty() {
-            self.close(stage, Outcome::Pass);
-        } else {
-            self.fail(stage, hints);
-        }
-    }
-
-    fn check_folder(&mut self, stage: Stage, mail: &ReceivedMail, hints: &mut Vec<&'static str>) {
-        let outcome = if mail.in_junk { Outcome::Fail } else { Outcome::Pass };
-        self.check(stage, "folder", outcome, "the inbox", mail.key.folder.clone());
-        if mail.in_junk {
-            hints.push("return-in-spam");
-        } else if !mail.key.folder.eq_ignore_ascii_case("INBOX") {
-            self.note(format!("a mail of the desk was filed in {}", mail.key.folder));
-        }
-    }
-
-    fn check_placeholders(&mut self, stage: Stage, mail: &ReceivedMail, hints: &mut Vec<&'static str>) {
-        let found = check::raw_placeholder(&mail.subject).or_else(|| check::raw_placeholder(&mail.new_text));
-        match found {
-            Some(raw) => {
-                self.check(stage, "template filled in", Outcome::Fail, "no raw template variable", raw);
-                hints.push("ack-placeholder-raw");
-            }
-            None => self.check(stage, "template filled in", Outcome::Pass, "no raw template variable", "none"),
-        }
-    }
-
-    fn check_sender(&mut self, mail: &ReceivedMail, hints: &mut Vec<&'static str>) {
-        let stage = Stage::Return;
-        let expect = self.run.probe.expect.clone();
-        let answers_to = mail.reply_to.first().unwrap_or(&mail.from).clone();
-        if let Some(want) = expect.from {
-            let same = check::same_address(&want, &mail.from);
-            self.check(stage, "sender", if same { Outcome::Pass } else { Outcome::Fail }, want, mail.from.clone());
-            if !same {
-                hints.push(if check::is_noreply(&mail.from) { "reply-from-noreply" } else { "reply-wrong-sender" });
-            }
-        } else if (check::is_noreply(&mail.from) || check::is_noreply(&answers_to)) && !self.run.probe.policy.noreply_allowed {
-            self.check(stage, "sender", Outcome::Fail, "an address that reads answers", mail.from.clone());
-            hints.push("reply-from-noreply");
-        } else {
-            self.check(stage, "sender", Outcome::Pass, "an address that reads answers", mail.from.clone());
-        }
-        if let Some(want) = expect.reply_to {
-            let same = mail.reply_to.iter().any(|a| check::same_address(a, &want));
-            self.check(stage, "reply-to", if same { Outcome::Pass } else { Outcome::Fail }, want, mail.reply_to.join(", "));
-            if !same {
-                hints.push("reply-wrong-sender");
-            }
-        }
-    }
-
-    fn check_threading(&mut self, mail: &ReceivedMail, hints: &mut Vec<&'static str>) {
-        let policy = self.run.probe.policy.threading;
-        if policy == Require::Ignored {
-            return;
-        }
-        let own = self.own_ids();
-        let earlier: Vec<&ReceivedMail> = self.run.mails.iter().map(|m| &m.mail).collect();
-        let threaded = check::is_threaded(mail, &own, &earlier);
-        let found = if mail.references.is_empty() && mail.in_reply_to.is_empty() {
-            "no In-Reply-To and no References".to_owned()
-        } else {
-            format!(
-                "References {}",
-                mail.references.iter().chain(&mail.in_reply_to).map(|id| format!("<{id}>")).collect::<Vec<_>>().join(" ")
-            )
-        };
-        let expected = "reaches a message of this run";
-        // Request Tracker's answers name only the ticket's own id, as its acknowledgement does. Where none came there is
-        // nothing to reach, and the missing acknowledgement is judged by itself.
-        let acknowledged = self.run.mails.iter().any(|m| m.role == MailRole::Acknowledgement);
-        let of_ticket = mail.references.iter().chain(&mail.in_reply_to).any(|id| self.run.names_ticket(id));
-        if !threaded && of_ticket && !acknowledged {
-            self.check(Stage::Return, "threaded", Outcome::Pass, expected, format!("{found}, the ticket's own id"));
-            self.note("the answer hangs on the desk's own id only: without an acknowledgement it stands beside the request, not below it");
-        } else if threaded {
-            self.check(Stage::Return, "threaded", Outcome::Pass, expected, found);
-        } else if policy == Require::Required {
-            self.check(Stage::Return, "threaded", Outcome::Fail, expected, found);
-            hints.push("return-not-threaded");
-        } else {
-            self.note(format!("the answer is not threaded: {found}"));
-        }
-    }
-
-    fn check_answer_content(&mut self, mail: &ReceivedMail, hints: &mut Vec<&'static str>) {
-        let Some(token) = self.token(Stage::Reply) else { return };
-        let written = self.fill(&self.run.probe.reply.text, &token);
-        match check::compare_text(&written, &mail.text) {
-            None => self.check(Stage::Return, "text", Outcome::Pass, first_line(&written), "as the agent wrote it"),
-            Some(d) => {
-                self.check(Stage::Return, "text", Outcome::Fail, first_line(&written), d.found);
-                hints.push(d.fault);
-            }
-        }
-        let expected: Vec<_> = self.run.probe.reply.attachments.iter().map(crate::model::OutgoingAttachment::expected).collect();
-        for (name, verdict) in check::compare_attachments(&expected, &mail.attachments) {
-            let check = format!("attachment {name}");
-            match verdict {
-                Ok(found) => self.check(Stage::Return, &check, Outcome::Pass, "same bytes", found),
-                Err(found) => {
-                    self.check(Stage::Return, &check, Outcome::Fail, "same bytes", found.unwrap_or_default());
-                    hints.push("reply-with-attachment-lost");
-                }
-            }
-        }
-    }
-
-    fn check_own_copy(&mut self, mail: &ReceivedMail, hints: &mut Vec<&'static str>) {
-        let written = self.first_mail_again();
-        if let Some(d) = check::compare_text(&written.text, &mail.text) {
-            self.check(Stage::Return, "text", Outcome::Fail, first_line(&written.text), d.found);
-            hints.push(d.fault);
-        }
-    }
-
     /// Waits for a mail of `stage`; after its limit everything is looked at once more before it is called missing.
     pub(super) async fn await_mail(&mut self, stage: Stage) -> Walk<Option<Timestamp>> {
         if !self.is_open(stage) {
@@ -389,18 +206,23 @@ impl Journey<'_> {
                 if self.is_open(stage) && self.send_is_uncertain() {
                     self.unknown(Stage::Send, "act-uncertain");
                     self.not_reached(stage);
-                } else if self.is_open(stage)
-                    && stage == Stage::Acknowledge
-                    && self.outcome(Stage::Land) == Some(Outcome::Fail)
-                    && !self.landed_with_duplicates()
-                {
-                    // What did not land cannot be acknowledged: the loss stands at `land`.
+                } else if self.is_open(stage) && stage == Stage::Acknowledge && self.landed_badly() {
+                    // What did not land, or is held back, cannot be acknowledged: that stands at `land`.
                     self.not_reached(stage);
                 } else if self.is_open(stage) {
-                    self.missing(stage).await;
+                    self.missing(stage).await?;
                 }
                 Ok(Some(self.now()))
             }
+        }
+    }
+
+    /// Nothing landed, or it lies where no agent looks. A desk that could not be asked says nothing of the kind.
+    fn landed_badly(&self) -> bool {
+        match self.outcome(Stage::Land) {
+            Some(Outcome::Fail) => !self.landed_with_duplicates(),
+            Some(Outcome::Unknown) => self.run.ticket.is_some(),
+            _ => false,
         }
     }
 
@@ -447,12 +269,20 @@ impl Journey<'_> {
     }
 
     /// Nothing came, and everything could be looked at.
-    async fn missing(&mut self, stage: Stage) {
+    async fn missing(&mut self, stage: Stage) -> Walk<()> {
         let limit = self.run.probe.limit(stage);
         if stage == Stage::Acknowledge {
             self.check(stage, "acknowledgement", Outcome::Fail, format!("an automatic reply within {limit:?}"), "none in any folder");
-            self.fail(stage, &["ack-condition-broken"]);
-            return;
+            let causes = self.causes_without_acknowledgement().await?;
+            self.fail(stage, &causes);
+            return Ok(());
+        }
+        if let Some(account) = self.elsewhere() {
+            let found = format!("in the mailbox of account {account} instead");
+            self.check(stage, "answer", Outcome::Fail, format!("the agent's answer in the mailbox of {}", self.run.address), found);
+            self.note(format!("the answer that account {account} got was left there"));
+            self.fail(stage, &["reply-to-last-writer"]);
+            return Ok(());
         }
         self.check(stage, "answer", Outcome::Fail, format!("the agent's answer within {limit:?}"), "none in any folder");
         let delivery = self.delivery_of_answer().await;
@@ -460,7 +290,7 @@ impl Journey<'_> {
             self.check(Stage::Reply, "delivery", Outcome::Fail, "sent", words);
             self.fail(Stage::Reply, &["reply-fails-unnoticed"]);
             self.fail(stage, &["reply-fails-unnoticed"]);
-            return;
+            return Ok(());
         }
         let with_files = !self.run.probe.reply.attachments.is_empty();
         let mut hints = vec!["reply-fails-unnoticed"];
@@ -469,18 +299,7 @@ impl Journey<'_> {
         }
         hints.push("reply-to-last-writer");
         self.fail(stage, &hints);
-    }
-}
-
-fn bounce_faults(bounce: &crate::model::Bounce, of_follow_up: bool) -> Vec<&'static str> {
-    let status = bounce.status.as_deref().unwrap_or("");
-    let tagged = bounce.recipient.as_deref().is_some_and(|r| r.split('@').next().is_some_and(|l| l.contains('+')));
-    match status {
-        _ if of_follow_up && tagged => vec!["plus-tag-lost"],
-        s if s.starts_with("5.3.4") || s.starts_with("5.2.3") => vec!["oversize-discarded"],
-        s if s.starts_with("5.7") => vec!["mx-rejects-alias", "mon-desk-blocks-probe"],
-        s if s.starts_with("4.") || s.starts_with("5.4") => vec!["forwarder-lost", "mx-rejects-alias"],
-        _ => vec!["mx-rejects-alias"],
+        Ok(())
     }
 }
 

@@ -5,8 +5,8 @@
 //! moved on by one [`advance`](advance::advance), stored, and given back. Every act that must not be done twice is
 //! stored as an intent before it is done.
 //!
-//! `journey` is a run in hand; `send`, `land`, `judge`, `mailbox`, `reply`, `follow_up`, `settle` and `clean_up` are the
-//! stages; `intake` sorts arriving mail to runs.
+//! `journey` is a run in hand; `send`, `land`, `judge`, `mailbox`, `mail_judge`, `reply`, `follow_up`, `settle` and
+//! `clean_up` are the stages; `neighbours` asks what other runs saw; `intake` sorts arriving mail to runs.
 
 mod advance;
 mod clean_up;
@@ -16,7 +16,9 @@ mod journey;
 mod judge;
 mod land;
 mod look_back;
+mod mail_judge;
 mod mailbox;
+mod neighbours;
 pub mod ports;
 mod reply;
 mod send;

@@ -3,12 +3,26 @@
 use super::journey::{Journey, Walk};
 use super::judge::first_line;
 use super::land::in_words;
-use super::ports::{Acted, Desk};
+use super::ports::{Acted, Desk, Trouble};
 use crate::model::{
     ActKind, ActState, AfterStage, Author, Capability, Looked, Observation, Outcome, Party, ReplyContent, ReplyMode, ResultClass, Source,
     Stage, Ticket, TicketMessage,
 };
 use jiff::Timestamp;
+
+/// Why a ticket's messages could not be read.
+pub(super) struct Unread {
+    /// The fault's id.
+    pub(super) fault: &'static str,
+    /// In words.
+    pub(super) why: String,
+}
+
+impl Unread {
+    fn of(trouble: &Trouble) -> Unread {
+        Unread { fault: trouble.fault, why: in_words(trouble) }
+    }
+}
 
 impl Journey<'_> {
     /// Writes the answer once, then watches it at the desk until it is there.
@@ -137,11 +151,11 @@ impl Journey<'_> {
                     return Ok(Some(self.now()));
                 }
             }
-            Err(why) => {
+            Err(Unread { fault, why }) => {
                 self.poll_again("reply", Stage::Reply, false, None);
                 if self.now() >= self.grace(Stage::Reply) {
-                    self.check(Stage::Reply, "stored", Outcome::Unknown, "the answer stands in the ticket", why.clone());
-                    self.unknown(Stage::Reply, if uncertain { "act-uncertain" } else { "desk-api-down" });
+                    let fault = if uncertain { "act-uncertain" } else { fault };
+                    self.unread(Stage::Reply, "stored", "the answer stands in the ticket", Unread { fault, why });
                     return Ok(Some(self.now()));
                 }
             }
@@ -199,22 +213,35 @@ impl Journey<'_> {
         self.open(Stage::Return);
     }
 
-    /// Reads the ticket and its messages; `Err`: why not, in words.
-    pub(super) async fn read_messages(&mut self, desk: &dyn Desk) -> Result<(Ticket, Vec<TicketMessage>), String> {
-        let Some(reference) = self.run.ticket.clone() else { return Err("there is no ticket".to_owned()) };
+    /// Decides a stage whose ticket could not be read to the end: a ticket that is gone is the desk's doing.
+    pub(super) fn unread(&mut self, stage: Stage, check: &str, expected: &str, unread: Unread) {
+        if unread.fault == "ticket-vanished" {
+            self.check(stage, check, Outcome::Fail, expected, unread.why);
+            self.fail(stage, &[unread.fault]);
+        } else {
+            self.check(stage, check, Outcome::Unknown, expected, unread.why);
+            self.unknown(stage, unread.fault);
+        }
+    }
+
+    /// Reads the ticket and its messages.
+    pub(super) async fn read_messages(&mut self, desk: &dyn Desk) -> Result<(Ticket, Vec<TicketMessage>), Unread> {
+        let Some(reference) = self.run.ticket.clone() else {
+            return Err(Unread { fault: "ticket-vanished", why: "there is no ticket".to_owned() });
+        };
         let ticket = match desk.read(&reference).await {
             Ok(Some(ticket)) => ticket,
-            Ok(None) => return Err(format!("ticket {} is gone", reference.number)),
+            Ok(None) => return Err(Unread { fault: "ticket-vanished", why: format!("ticket {} is gone", reference.number) }),
             Err(trouble) => {
                 self.trouble(Stage::Reply, Source::Desk, &format!("ticket {}", reference.number), "messages", &trouble);
-                return Err(in_words(&trouble));
+                return Err(Unread::of(&trouble));
             }
         };
         match desk.messages(&ticket).await {
             Ok(messages) => Ok((ticket, messages)),
             Err(trouble) => {
                 self.trouble(Stage::Reply, Source::Desk, &format!("ticket {}", reference.number), "messages", &trouble);
-                Err(in_words(&trouble))
+                Err(Unread::of(&trouble))
             }
         }
     }
@@ -271,11 +298,10 @@ impl Journey<'_> {
                     return Ok(Some(self.now()));
                 }
             }
-            Err(why) => {
+            Err(unread) => {
                 self.poll_again("reply", Stage::Reply, false, None);
                 if self.now() >= self.grace(Stage::Reply) {
-                    self.check(Stage::Reply, "answered", Outcome::Unknown, "a person answers", why);
-                    self.unknown(Stage::Reply, "desk-api-down");
+                    self.unread(Stage::Reply, "answered", "a person answers", unread);
                     return Ok(Some(self.now()));
                 }
             }

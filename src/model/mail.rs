@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Where a message lies: unique for ever within one account (RFC 9051 section 2.3.1.1).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MailKey {
     /// The folder's name as the server spells it.
     pub folder: String,
@@ -80,7 +80,7 @@ pub struct Bounce {
 }
 
 /// A mail found in a mailbox, parsed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReceivedMail {
     /// Where it lies.
     pub key: MailKey,
@@ -138,6 +138,7 @@ pub struct OutgoingAttachment {
     /// Media type.
     pub content_type: String,
     /// The bytes.
+    #[serde(with = "super::base64_bytes")]
     pub bytes: Vec<u8>,
 }
 

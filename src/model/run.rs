@@ -190,6 +190,9 @@ pub struct SeenMail {
 /// A mail handed to a run by a listener; kept until the run has taken it in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
+    /// The account in whose mailbox it lies; empty in what an older version stored.
+    #[serde(default)]
+    pub account: String,
     /// When the listener saw it.
     pub seen: Timestamp,
     /// The mail.
@@ -254,7 +257,8 @@ pub struct Leftover {
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// The probe as it was when the run began.
+    /// The probe as it was when the run began. It never changes, so the store keeps it beside the run, not in it.
+    #[serde(skip_serializing)]
     pub probe: Probe,
     /// The address that the run writes from.
     pub address: String,
@@ -321,9 +325,9 @@ impl Run {
         ids
     }
 
-    /// True for an id that holds the number of one of the run's tickets.
+    /// True for an id that holds the number of one of the run's tickets, with or without the letters before it.
     pub fn names_ticket(&self, id: &str) -> bool {
-        self.tickets.iter().any(|t| has_number(id, &t.number))
+        self.tickets.iter().any(|t| has_number(id, &t.number) || (t.number.ends_with(&t.id) && has_number(id, &t.id)))
     }
 
     /// Every id by which mail can belong to this run.

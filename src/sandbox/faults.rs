@@ -57,11 +57,11 @@ switches! {
     MonIdleDead, "mon-idle-dead", EVERY, "the customer's IMAP server accepts IDLE and never notifies";
     DeletedComesBack, "deleted-comes-back", EVERY, "the mail of a deleted ticket is imported again by a later poll";
     CloseSendsNotice, "close-sends-notice", EVERY, "closing a ticket mails a notice to the customer";
-    SubmissionDown, "mon-green-when-send-fails", EVERY, "the customer's submission server greets with 554 and takes nothing";
+    SubmissionDown, "submission-refused", EVERY, "the customer's submission server greets with 554 and takes nothing";
     IndexLag, "mon-index-lag", EVERY, "the search of the API finds a ticket only six seconds after it was made; the list has it at once";
     SmallPages, "mon-first-page-only", EVERY, "the API gives two tickets a page, and each new ticket is followed by three of strangers";
     AutomatedIgnored, "mon-probe-looks-automated", EVERY, "mail that carries a mark of a machine never becomes a ticket";
-    BlocksProbe, "mon-desk-blocks-probe", EVERY, "a sender's third and later new tickets are suspended, cause 'detected as email loop'";
+    BlocksProbe, "mon-desk-blocks-probe", EVERY, "a sender's second and later new tickets are suspended, cause 'detected as email loop'";
     CharsetCrashesImport, "charset-crashes-import", EVERY, "mail with a part in another charset than UTF-8 or ASCII is fetched and lost";
     AliasNotRecognised, "alias-not-recognised", EVERY, "mail whose first To is not the address of the queue is fetched and ignored";
     IntakeJunkNotPolled, "intake-junk-not-polled", EVERY, "mail is filed into the Junk folder of the intake mailbox, where no poller looks";
@@ -73,7 +73,7 @@ switches! {
     SubjectBreaksHeaders, "subject-encoding-breaks-headers", EVERY, "a subject is cut at its first special character, the rest stands in the text";
     AckNotForForwarded, "ack-not-for-forwarded", EVERY, "only mail to the desk's own address is acknowledged, not mail to the published one";
     AckLoop, "ack-loop", EVERY, "every incoming mail is acknowledged, follow-ups and automatic ones too";
-    ReplyToLastWriter, "reply-to-last-writer", EVERY, "agents' replies go to whoever wrote last in the ticket";
+    ReplyToLastWriter, "reply-to-last-writer", EVERY, "another customer writes into each new ticket, and agents' replies go to him";
     ReturnDkimMissing, "return-dkim-missing", EVERY, "the desk's mail is not signed any more; the customer's provider puts it into Junk";
     OwnFirstMail, "reply-to-own-first-mail", EVERY, "the desk forgets the Message-IDs of customers' mails";
     ReplyToAckOpensTicket, "reply-to-ack-opens-ticket", EVERY, "an answer to an acknowledgement opens a new ticket";

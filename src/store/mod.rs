@@ -158,8 +158,8 @@ impl Store for SqliteStore {
     }
 
     async fn create_run(&self, run: &Run) -> Result<(), StoreError> {
-        let (row, me, now) = (Row::of(run, 0)?, Arc::clone(&self.instance), self.now());
-        self.write(move |c| runs::create(c, &row, &me, now)).await
+        let (row, probe, me, now) = (Row::of(run, 0)?, Row::snapshot(run)?, Arc::clone(&self.instance), self.now());
+        self.write(move |c| runs::create(c, &row, &probe, &me, now)).await
     }
 
     async fn claim_due(&self, now: Timestamp, limit: usize, adopt: bool) -> Result<Vec<Claimed>, StoreError> {
@@ -343,8 +343,11 @@ fn readable(claim: &StoredClaim) -> Option<Claimed> {
     }
 }
 
+/// Runs without their observations.
+const LIST: &str = "SELECT r.id, b.json, s.json FROM runs r JOIN bodies b ON b.run = r.num LEFT JOIN snapshots s ON s.num = r.snapshot";
+
 fn list(connection: &Connection, filter: &RunFilter) -> Result<Vec<Stored>, Fail> {
-    let mut sql = "SELECT r.id, b.json FROM runs r JOIN bodies b ON b.run = r.num WHERE 1".to_owned();
+    let mut sql = format!("{LIST} WHERE 1");
     let mut values: Vec<rusqlite::types::Value> = Vec::new();
     if let Some(probe) = &filter.probe {
         sql.push_str(" AND r.probe = ?");
@@ -361,7 +364,9 @@ fn list(connection: &Connection, filter: &RunFilter) -> Result<Vec<Stored>, Fail
     values.push(count(filter.limit).into());
     let rows = connection
         .prepare_cached(&sql)?
-        .query_map(params_from_iter(values), |row| Ok(Stored { id: row.get(0)?, json: row.get(1)?, observations: Vec::new() }))?
+        .query_map(params_from_iter(values), |row| {
+            Ok(Stored { id: row.get(0)?, json: row.get(1)?, probe: row.get(2)?, observations: Vec::new() })
+        })?
         .collect::<Result<_, _>>()?;
     Ok(rows)
 }

@@ -1,7 +1,7 @@
 //! Retention: what is removed, in small portions, so that runs under way never wait long for the writer.
 
 use super::failure::Fail;
-use super::rows::{count, micros_before};
+use super::rows::{count, micros_before, whole};
 use crate::engine::ports::Retention;
 use crate::model::Run;
 use jiff::Timestamp;
@@ -17,6 +17,12 @@ const OLD: &str = "SELECT num FROM runs WHERE verdict = ?1 AND finished IS NOT N
 /// Finished without a verdict: only a defect makes such a run, and it must not stay for ever.
 const OLD_UNJUDGED: &str =
     "SELECT num FROM runs WHERE verdict IS NULL AND finished IS NOT NULL AND finished < ?2 AND due IS NULL AND ?1 = '' LIMIT ?3";
+
+/// Snapshots of probes whose last run went. There are few snapshots: one for each change of a probe.
+pub(super) const UNUSED_SNAPSHOTS: &str = "DELETE FROM snapshots
+     WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.snapshot = snapshots.num)
+     AND num NOT IN (SELECT last_snapshot FROM standings WHERE last_snapshot IS NOT NULL
+                     UNION ALL SELECT last_judged_snapshot FROM standings WHERE last_judged_snapshot IS NOT NULL)";
 
 /// Removes one portion of old runs; returns how many went. Fewer than [`PORTION`]: none are left.
 pub(super) fn runs(connection: &Connection, retention: &Retention, now: Timestamp) -> Result<usize, Fail> {
@@ -52,6 +58,7 @@ pub(super) fn rest(connection: &Connection, retention: &Retention, now: Timestam
              AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.probe = standings.probe)",
         )?
         .execute([micros_before(now, STANDING_KEPT)])?;
+    connection.prepare_cached(UNUSED_SNAPSHOTS)?.execute([])?;
     Ok(())
 }
 
@@ -60,17 +67,18 @@ pub(super) struct Texts {
     num: i64,
     epoch: i64,
     json: String,
+    probe: Option<String>,
 }
 
 /// One portion of passed runs that still have texts though they are older than their time.
 pub(super) fn with_texts(connection: &Connection, retention: &Retention, now: Timestamp) -> Result<Vec<Texts>, Fail> {
     let rows = connection
         .prepare_cached(
-            "SELECT r.num, r.epoch, b.json FROM runs r JOIN bodies b ON b.run = r.num
+            "SELECT r.num, r.epoch, b.json, s.json FROM runs r JOIN bodies b ON b.run = r.num LEFT JOIN snapshots s ON s.num = r.snapshot
              WHERE r.verdict = 'pass' AND r.texts = 1 AND r.finished < ?1 AND r.due IS NULL LIMIT ?2",
         )?
         .query_map(params![micros_before(now, retention.passed_evidence), count(PORTION)], |row| {
-            Ok(Texts { num: row.get(0)?, epoch: row.get(1)?, json: row.get(2)? })
+            Ok(Texts { num: row.get(0)?, epoch: row.get(1)?, json: row.get(2)?, probe: row.get(3)? })
         })?
         .collect::<Result<_, _>>()?;
     Ok(rows)
@@ -79,7 +87,7 @@ pub(super) fn with_texts(connection: &Connection, retention: &Retention, now: Ti
 impl Texts {
     /// Empties the texts of the run's mails. What cannot be read stays as it is.
     pub(super) fn strip(mut self) -> Texts {
-        let Ok(mut run) = serde_json::from_str::<Run>(&self.json) else { return self };
+        let Ok(mut run) = serde_json::from_str::<Run>(&whole(self.probe.as_deref(), &self.json)) else { return self };
         for seen in &mut run.mails {
             seen.mail.text.clear();
             seen.mail.new_text.clear();

@@ -4,6 +4,7 @@ use crate::clock::after;
 use crate::engine::ports::{Claimed, StoreError};
 use crate::model::{Delivery, Observation, Phase, Run, RunId, Verdict};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Longest text of an observation, in bytes; `Observation::raw` cuts at 16,000 and adds a mark.
@@ -38,7 +39,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Serialises `run`, leaving out its first `kept` observations.
+    /// Serialises `run` without its probe, leaving out its first `kept` observations.
     pub(super) fn of(run: &Run, kept: usize) -> Result<Row, StoreError> {
         let unstorable =
             |e: serde_json::Error| StoreError::Failed(format!("run {} cannot be stored: {e}; this is a defect of replypath", run.id));
@@ -67,9 +68,40 @@ impl Row {
         })
     }
 
+    /// The probe of a new run, to be stored once.
+    pub(super) fn snapshot(run: &Run) -> Result<Snapshot, StoreError> {
+        serde_json::to_string(&run.probe)
+            .map(Snapshot::of)
+            .map_err(|e| StoreError::Failed(format!("the probe of run {} cannot be stored: {e}; this is a defect of replypath", run.id)))
+    }
+
     /// How many tokens and message ids the run has; they are only ever added.
     pub(super) fn marks(&self) -> i64 {
         count(self.tokens.len() + self.message_ids.len())
+    }
+}
+
+/// A probe as it was when runs began: stored once for all runs that had the same, told apart by its hash.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// SHA-256 of `json`.
+    pub(super) hash: Vec<u8>,
+    pub(super) json: String,
+}
+
+impl Snapshot {
+    pub(super) fn of(json: String) -> Snapshot {
+        let hash = ring::digest::digest(&ring::digest::SHA256, json.as_bytes()).as_ref().to_vec();
+        Snapshot { hash, json }
+    }
+}
+
+/// Puts the probe back into a run's JSON, which is an object with other members.
+/// None: an old run that could not be parted from its probe.
+pub(super) fn whole<'a>(probe: Option<&str>, json: &'a str) -> Cow<'a, str> {
+    match (probe, json.strip_prefix('{')) {
+        (Some(probe), Some(rest)) => Cow::Owned(format!("{{\"probe\":{probe},{rest}")),
+        _ => Cow::Borrowed(json),
     }
 }
 
@@ -77,6 +109,7 @@ impl Row {
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) id: String,
+    pub(super) probe: Option<String>,
     pub(super) json: String,
     pub(super) observations: Vec<String>,
 }
@@ -87,7 +120,7 @@ impl Stored {
         let unreadable = |e: serde_json::Error| {
             StoreError::Failed(format!("run {} in the store cannot be read: {e}. Was it written by another version of replypath?", self.id))
         };
-        let mut run: Run = serde_json::from_str(&self.json).map_err(unreadable)?;
+        let mut run: Run = serde_json::from_str(&whole(self.probe.as_deref(), &self.json)).map_err(unreadable)?;
         run.observations = self.observations.iter().map(|o| serde_json::from_str(o)).collect::<Result<_, _>>().map_err(unreadable)?;
         Ok(run)
     }

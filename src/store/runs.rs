@@ -1,7 +1,7 @@
 //! The life of a run in the store: made, claimed, moved on step by step, given back.
 
 use super::failure::Fail;
-use super::rows::{Row, Stored, StoredClaim};
+use super::rows::{Row, Snapshot, Stored, StoredClaim};
 use super::standing;
 use crate::model::RunId;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, named_params, params};
@@ -45,17 +45,31 @@ pub(super) fn give_back_all(connection: &Connection, instance: &str, now: i64) -
     Ok(())
 }
 
+/// The number of a probe's snapshot, which is stored if it is new.
+pub(super) fn snapshot(connection: &Connection, snapshot: &Snapshot) -> rusqlite::Result<i64> {
+    let known =
+        connection.prepare_cached("SELECT num FROM snapshots WHERE hash = ?1")?.query_row([&snapshot.hash], |row| row.get(0)).optional()?;
+    if let Some(num) = known {
+        return Ok(num);
+    }
+    connection.prepare_cached("INSERT INTO snapshots (hash, json) VALUES (?1, ?2)")?.execute(params![snapshot.hash, snapshot.json])?;
+    Ok(connection.last_insert_rowid())
+}
+
 /// Stores a new run.
-pub(super) fn create(connection: &Connection, row: &Row, instance: &str, now: i64) -> Result<(), Fail> {
+pub(super) fn create(connection: &Connection, row: &Row, probe: &Snapshot, instance: &str, now: i64) -> Result<(), Fail> {
     alive(connection, instance, now.saturating_add(FIRST_LEASE))?;
+    let probe = snapshot(connection, probe)?;
     let made = connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO runs (id, epoch, owner, due, probe, desk, gateway, account, \"trigger\", phase, started, marks, observations)
-             VALUES (:id, 1, :owner, :due, :probe, :desk, :gateway, :account, :trigger, '', :started, 0, 0)",
+            "INSERT OR IGNORE INTO runs
+                (id, epoch, owner, due, probe, desk, gateway, account, \"trigger\", phase, started, marks, observations, snapshot)
+             VALUES (:id, 1, :owner, :due, :probe, :desk, :gateway, :account, :trigger, '', :started, 0, 0, :snapshot)",
         )?
         .execute(named_params! {
             ":id": row.id.as_str(), ":owner": instance, ":due": now, ":probe": row.probe, ":desk": row.desk,
             ":gateway": row.gateway, ":account": row.account, ":trigger": row.trigger, ":started": row.started,
+            ":snapshot": probe,
         })?;
     if made == 0 {
         return Err(Fail::Text(format!("run {} is in the store already; nothing was changed", row.id)));
@@ -290,12 +304,16 @@ pub(super) fn disown_earlier_life(connection: &Connection, instance: &str, now: 
     Ok(())
 }
 
-/// A run's body and observations.
+/// A run's probe, body and observations.
 pub(super) fn load(connection: &Connection, num: i64, id: String) -> Result<Stored, Fail> {
     let json = connection.prepare_cached("SELECT json FROM bodies WHERE run = ?1")?.query_row([num], |row| row.get(0))?;
+    let probe = connection
+        .prepare_cached("SELECT s.json FROM runs r JOIN snapshots s ON s.num = r.snapshot WHERE r.num = ?1")?
+        .query_row([num], |row| row.get(0))
+        .optional()?;
     let observations = connection
         .prepare_cached("SELECT json FROM observations WHERE run = ?1 ORDER BY idx")?
         .query_map([num], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    Ok(Stored { id, json, observations })
+    Ok(Stored { id, probe, json, observations })
 }

@@ -1,9 +1,9 @@
 //! Opening the database: pragmas, the tables, and the steps that bring an older file to this version.
 
 use super::failure::{Fail, explain};
-use super::rows::count;
-use super::standing;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use super::rows::{Snapshot, count};
+use super::{runs, standing};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Never changed once released; only appended to.
-const MIGRATIONS: &[Migration] = &[first, with_standings];
+const MIGRATIONS: &[Migration] = &[first, with_standings, with_snapshots];
 
 /// The version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -115,6 +115,41 @@ fn with_standings(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Version 3: a run's probe, which never changes, in a table of its own and once for all runs that had the same;
+/// the run's JSON, which is written at every step, without it.
+fn with_snapshots(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE snapshots (num INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, json TEXT NOT NULL) STRICT;
+        ALTER TABLE runs ADD COLUMN snapshot INTEGER;
+        CREATE INDEX runs_snapshot ON runs (snapshot);
+        ALTER TABLE standings ADD COLUMN last_snapshot INTEGER;
+        ALTER TABLE standings ADD COLUMN last_judged_snapshot INTEGER;",
+    )?;
+    part(connection, "runs", "num", "snapshot", ("bodies", "run", "json"))?;
+    part(connection, "standings", "rowid", "last_snapshot", ("standings", "rowid", "last"))?;
+    part(connection, "standings", "rowid", "last_judged_snapshot", ("standings", "rowid", "last_judged"))
+}
+
+/// Takes the probe out of the run in the column `text` of each row, one at a time: a file may hold more than fits into memory.
+/// What is no JSON stays as it is.
+fn part(connection: &Connection, table: &str, key: &str, column: &str, (texts, of, text): (&str, &str, &str)) -> rusqlite::Result<()> {
+    let found = format!(
+        "SELECT {of}, {text} -> '$.probe' FROM {texts}
+         WHERE {of} > ?1 AND CASE WHEN json_valid({text}) THEN {text} -> '$.probe' END IS NOT NULL ORDER BY {of} LIMIT 1"
+    );
+    let mut next = connection.prepare(&found)?;
+    let mut shorten = connection.prepare(&format!("UPDATE {texts} SET {text} = json_remove({text}, '$.probe') WHERE {of} = ?1"))?;
+    let mut tie = connection.prepare(&format!("UPDATE {table} SET {column} = ?2 WHERE {key} = ?1"))?;
+    let mut last = i64::MIN;
+    while let Some((row, probe)) = next.query_row([last], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?))).optional()? {
+        let snapshot = runs::snapshot(connection, &Snapshot::of(probe))?;
+        tie.execute(params![row, snapshot])?;
+        shorten.execute([row])?;
+        last = row;
+    }
+    Ok(())
+}
+
 /// Opens `file` for writing, makes it where it is missing, and brings it to this version.
 pub(super) fn open_writer(file: &Path, busy: Duration) -> Result<Connection, Fail> {
     let mut connection = Connection::open(file)?;
@@ -206,9 +241,14 @@ pub(super) mod fixture {
 
     /// Makes a file of version 1.
     pub(in crate::store) fn version_1(file: &Path) -> Connection {
+        of_version(file, 1)
+    }
+
+    /// Makes a file of an earlier version.
+    pub(in crate::store) fn of_version(file: &Path, version: usize) -> Connection {
         let mut connection = Connection::open(file).unwrap();
         wal(&connection, Duration::from_secs(1)).unwrap();
-        migrate(&mut connection, file, &MIGRATIONS[..1]).unwrap();
+        migrate(&mut connection, file, &MIGRATIONS[..version]).unwrap();
         connection
     }
 }

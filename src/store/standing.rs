@@ -1,7 +1,7 @@
 //! Each probe's standing: kept up to date with every verdict, so that a start need not read a million runs.
 
 use super::failure::Fail;
-use super::rows::{Row, time};
+use super::rows::{Row, time, whole};
 use crate::engine::ports::{ProbeStanding, StoreError};
 use crate::model::Run;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -26,20 +26,24 @@ pub(super) fn judged(connection: &Connection, num: i64, before: Option<&str>, ro
         return Ok(());
     }
     if before.is_some() {
-        return Ok(recount(connection, &row.probe)?);
+        recount(connection, &row.probe)?;
+        return Ok(tie_snapshots(connection, &row.probe)?);
     }
     known(connection, &row.probe)?;
     let sql = match row.verdict {
         Some("pass") => {
             "UPDATE standings SET last_judged_run = ?2, last_judged = ?3, last_run = ?2, last = ?3, last_finished = ?4,
+             last_judged_snapshot = (SELECT snapshot FROM runs WHERE num = ?2), last_snapshot = (SELECT snapshot FROM runs WHERE num = ?2),
              last_pass = ?4, failures = 0, unknown_since = NULL WHERE probe = ?1"
         }
         Some("fail") => {
             "UPDATE standings SET last_judged_run = ?2, last_judged = ?3, last_run = ?2, last = ?3, last_finished = ?4,
+             last_judged_snapshot = (SELECT snapshot FROM runs WHERE num = ?2), last_snapshot = (SELECT snapshot FROM runs WHERE num = ?2),
              failures = failures + 1, unknown_since = NULL WHERE probe = ?1"
         }
         _ => {
             "UPDATE standings SET last_run = ?2, last = ?3, last_finished = ?4,
+             last_snapshot = (SELECT snapshot FROM runs WHERE num = ?2),
              unknown_since = coalesce(unknown_since, ?4) WHERE probe = ?1"
         }
     };
@@ -47,9 +51,21 @@ pub(super) fn judged(connection: &Connection, num: i64, before: Option<&str>, ro
     Ok(())
 }
 
+/// After a recount: which snapshots of the probe belong to the copies of its runs. The copies outlive the runs.
+fn tie_snapshots(connection: &Connection, probe: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE standings SET last_snapshot = (SELECT snapshot FROM runs WHERE num = last_run),
+             last_judged_snapshot = (SELECT snapshot FROM runs WHERE num = last_judged_run) WHERE probe = ?1",
+        )?
+        .execute([probe])?;
+    Ok(())
+}
+
 const OF_PROBE: &str = "FROM runs WHERE probe = ?1 AND \"trigger\" = 'scheduled' AND verdict IS NOT NULL AND finished IS NOT NULL";
 
-/// Works the standing out again from the runs: after a verdict was changed, and when the table is new.
+/// Works the standing out again from the runs: after a verdict was changed, and when the table is new (then in the
+/// shape of version 2: it names no column that came later).
 pub(super) fn recount(connection: &Connection, probe: &str) -> rusqlite::Result<()> {
     let newest = |and: &str| -> rusqlite::Result<Option<(i64, i64)>> {
         let sql = format!("SELECT num, finished {OF_PROBE} {and} ORDER BY finished DESC, num DESC LIMIT 1");
@@ -77,8 +93,8 @@ pub(super) fn recount(connection: &Connection, probe: &str) -> rusqlite::Result<
 /// A standing as it stands in the table.
 pub(super) struct StoredStanding {
     probe: String,
-    last_judged: Option<String>,
-    last: Option<String>,
+    last_judged: Option<(String, Option<String>)>,
+    last: Option<(String, Option<String>)>,
     last_pass: Option<i64>,
     failures: u32,
     unknown_since: Option<i64>,
@@ -87,12 +103,16 @@ pub(super) struct StoredStanding {
 /// Every standing, by probe name.
 pub(super) fn all(connection: &Connection) -> Result<Vec<StoredStanding>, Fail> {
     let rows = connection
-        .prepare_cached("SELECT probe, last_judged, last, last_pass, failures, unknown_since FROM standings ORDER BY probe")?
+        .prepare_cached(
+            "SELECT t.probe, t.last_judged, t.last, t.last_pass, t.failures, t.unknown_since, j.json, l.json FROM standings t
+             LEFT JOIN snapshots j ON j.num = t.last_judged_snapshot LEFT JOIN snapshots l ON l.num = t.last_snapshot ORDER BY t.probe",
+        )?
         .query_map([], |row| {
+            let with_probe = |json: Option<String>, probe: Option<String>| json.map(|json| (json, probe));
             Ok(StoredStanding {
                 probe: row.get(0)?,
-                last_judged: row.get(1)?,
-                last: row.get(2)?,
+                last_judged: with_probe(row.get(1)?, row.get(6)?),
+                last: with_probe(row.get(2)?, row.get(7)?),
                 last_pass: row.get(3)?,
                 failures: row.get(4)?,
                 unknown_since: row.get(5)?,
@@ -105,8 +125,9 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<StoredStanding>, Fail> 
 impl StoredStanding {
     /// The standing with its runs.
     pub(super) fn parse(self) -> Result<ProbeStanding, StoreError> {
-        let run = |json: Option<String>| -> Result<Option<Run>, StoreError> {
-            json.map(|json| serde_json::from_str(&json))
+        let run = |stored: Option<(String, Option<String>)>| -> Result<Option<Run>, StoreError> {
+            stored
+                .map(|(json, probe)| serde_json::from_str(&whole(probe.as_deref(), &json)))
                 .transpose()
                 .map_err(|e| StoreError::Failed(format!("the last run of probe {} in the store cannot be read: {e}", self.probe)))
         };

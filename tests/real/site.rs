@@ -1,9 +1,10 @@
 //! A user's configuration folder pointing at the stack, and the built binary run on it.
 
-use crate::stack::{Lane, Stack, until};
+use crate::stack::{Lane, Stack, within};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A configuration folder.
 pub struct Site {
@@ -149,14 +150,15 @@ token = "{token}"
         report["runs"].as_array().cloned().unwrap_or_else(|| panic!("runs gave no report: {}", said()))
     }
 
-    /// Waits until the only run has its verdict.
+    /// Waits until the only run has its verdict: at most ten minutes, for a run that looks in vain takes its stage's limit.
     pub fn only_verdict(&self, daemon: &mut Running) -> Value {
-        until("the run's verdict", || {
+        let decided = || {
             daemon.assert_alive();
             let runs = self.runs();
             assert_eq!(runs.len(), 1, "more than one run: {runs:#?}");
             runs.into_iter().find(|r| r["verdict"].is_string())
-        })
+        };
+        within(Duration::from_secs(600), Duration::from_secs(1), decided).expect("a verdict within ten minutes")
     }
 }
 

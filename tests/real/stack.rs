@@ -136,11 +136,11 @@ impl Drop for Broken {
 
 /// Asks again and again until there is an answer; panics after four minutes.
 pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    within(Duration::from_secs(240), ask).unwrap_or_else(|| panic!("waited in vain for {what}"))
+    within(Duration::from_secs(240), Duration::from_millis(200), ask).unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
-/// Asks again and again until there is an answer or the time is over.
-pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+/// Asks again and again, with pauses, until there is an answer or the time is over.
+pub fn within<T>(limit: Duration, pause: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(answer) = ask() {
@@ -149,7 +149,7 @@ pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<
         if Instant::now() >= end {
             return None;
         }
-        std::thread::park_timeout(Duration::from_millis(200));
+        std::thread::park_timeout(pause);
     }
 }
 

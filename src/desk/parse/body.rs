@@ -5,6 +5,7 @@ use super::steps::{over, pairs, value_template};
 use crate::desk::definition::{Body, Shape};
 use crate::desk::reader::{Node, Table};
 use crate::desk::recipe::Source;
+use crate::desk::shape::{EACH, FREE, LIST, PAIR};
 use toml::de::DeValue;
 
 /// Reads a `body` table.
@@ -14,7 +15,7 @@ pub fn body(table: &Table<'_>, names: &Names<'_>) -> Option<Body> {
     let raw = table.get("raw").and_then(|n| names.template(n, "`raw`"));
     let text = table.get("text").and_then(|n| names.template(n, "`text`"));
     let kind = table.get("type").and_then(|n| names.template(n, "`type`"));
-    table.finish("`body`", &["multipart"]);
+    table.finish("`body`");
     let mut bodies: Vec<Body> = [
         json.map(Body::Json),
         form.map(Body::Form),
@@ -39,12 +40,12 @@ fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
         DeValue::Datetime(d) => Some(Shape::Const(d.to_string().into())),
         DeValue::Array(items) => Some(Shape::List(items.iter().filter_map(|n| shape(n, names)).collect())),
         DeValue::Table(_) => {
-            let table = names.reader.table(node, "this value")?;
+            let table = names.reader.table(node, "this value", &FREE)?;
             if table.key_span("$each").is_some() {
-                return each(&table, names);
+                return each(&names.reader.table(node, "this value", &EACH)?, names);
             }
             if table.key_span("$list").is_some() {
-                return list_of(&table, names);
+                return list_of(&names.reader.table(node, "this value", &LIST)?, names);
             }
             let mut map = Vec::new();
             for (key, span, inner) in table.entries() {
@@ -65,13 +66,13 @@ fn each(table: &Table<'_>, names: &Names<'_>) -> Option<Shape> {
     let omit_empty = table.boolean("$omit_empty").unwrap_or(false);
     let inner = over.as_ref().map_or_else(|| names.clone(), |o| names.with_item(o));
     let node = table.get("$as");
-    table.finish("`$each`", &[]);
+    table.finish("`$each`");
     let Some(node) = node else {
         names.reader.problem(Some(table.span()), "`$each` needs `$as`", Some("say what each element becomes".to_owned()));
         return None;
     };
     let pair = match node.get_ref() {
-        DeValue::Table(_) => names.reader.table(node, "`$as`").filter(|t| t.key_span("$key").is_some()),
+        DeValue::Table(_) => names.reader.table(node, "`$as`", &PAIR).filter(|t| t.key_span("$key").is_some()),
         _ => None,
     };
     let Some(pair) = pair else {
@@ -79,14 +80,14 @@ fn each(table: &Table<'_>, names: &Names<'_>) -> Option<Shape> {
     };
     let key = pair.get("$key").and_then(|n| value_template(n, &inner));
     let value = pair.get("$value").and_then(|n| shape(n, &inner));
-    pair.finish("`$as` with `$key`", &[]);
+    pair.finish("`$as` with `$key`");
     Some(Shape::EachPair { over: over?, omit_empty, key: key?, value: Box::new(value?) })
 }
 
 fn list_of(table: &Table<'_>, names: &Names<'_>) -> Option<Shape> {
     let source = table.get("$list").and_then(|n| names.source(n, "`$list`").map(|s| (n, s)));
     let omit_empty = table.boolean("$omit_empty").unwrap_or(false);
-    table.finish("`$list`", &[]);
+    table.finish("`$list`");
     match source? {
         (_, Source::Step(step, path)) => Some(Shape::ListOf { step, path, omit_empty }),
         (node, Source::Row(_)) => {

@@ -5,6 +5,7 @@ use super::rows::time_kind;
 use crate::desk::definition::Step;
 use crate::desk::reader::{Node, Table};
 use crate::desk::recipe::{Decode, EntryMap, Field, FileBytes, FilesMap, MessageMap, Record, Source, Timed};
+use crate::desk::shape::{FREE, VALUE};
 use crate::suggest::suggest;
 use toml::de::DeValue;
 
@@ -13,7 +14,7 @@ pub const STATUSES: [&str; 6] = ["new", "open", "waiting", "closed", "spam", "de
 /// Values that a mapped author may have.
 pub const AUTHORS: [&str; 3] = ["customer", "agent", "system"];
 /// Values that a mapped `public` may have.
-const TRUTH: [&str; 2] = ["true", "false"];
+pub const TRUTH: [&str; 2] = ["true", "false"];
 
 /// Reads `[record]`.
 pub fn record(table: &Table<'_>, names: &Names<'_>) -> Option<Record> {
@@ -22,7 +23,7 @@ pub fn record(table: &Table<'_>, names: &Names<'_>) -> Option<Record> {
     if let Some(node) = table.get("fields") {
         if node.get_ref().is_str() {
             fields_from = names.source(node, "`fields`");
-        } else if let Some(inner) = names.reader.table(node, "`fields`") {
+        } else if let Some(inner) = names.reader.table(node, "`fields`", &FREE) {
             fields = inner.entries().into_iter().filter_map(|(k, _, n)| Some((k.to_owned(), field(n, names, &[])?))).collect();
         }
     }
@@ -46,7 +47,7 @@ pub fn record(table: &Table<'_>, names: &Names<'_>) -> Option<Record> {
         fields,
         id: id.clone().unwrap_or(Field::Fixed(String::new())),
     };
-    table.finish("[record]", &["team"]);
+    table.finish("[record]");
     id.map(|_| record)
 }
 
@@ -84,7 +85,7 @@ pub fn message(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<M
     if out.text.is_none() && out.html.is_none() && out.body.is_none() {
         names.reader.problem(Some(table.span()), "[message] has no text", Some("map `text`, `html`, or `body` with `kind`".to_owned()));
     }
-    table.finish("[message]", &[]);
+    table.finish("[message]");
     Some(out)
 }
 
@@ -101,7 +102,7 @@ pub fn entry(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<Ent
         old: one("old"),
         new: one("new"),
     };
-    table.finish("[history.entry]", &[]);
+    table.finish("[history.entry]");
     Some(out)
 }
 
@@ -121,7 +122,7 @@ fn main_step(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<Str
 fn timed(node: Node<'_>, names: &Names<'_>) -> Option<Timed> {
     match node.get_ref() {
         DeValue::Table(_) => {
-            let table = names.reader.table(node, "a time")?;
+            let table = names.reader.table(node, "a time", &VALUE)?;
             let kind = time_kind(&table, "time");
             Some(Timed { field: from_table(&table, names, &[])?, kind })
         }
@@ -137,7 +138,7 @@ pub fn field(node: Node<'_>, names: &Names<'_>, allowed: &[&str]) -> Option<Fiel
         }
         DeValue::Boolean(b) => Some(Field::Fixed(b.to_string())),
         DeValue::Array(items) => Some(Field::First(items.iter().filter_map(|n| field(n, names, allowed)).collect())),
-        DeValue::Table(_) => from_table(&names.reader.table(node, "this value")?, names, allowed),
+        DeValue::Table(_) => from_table(&names.reader.table(node, "this value", &VALUE)?, names, allowed),
         _ => {
             names.reader.wrong(node, "this value", "a path, a table or a list of them");
             None
@@ -180,7 +181,7 @@ fn from_table(table: &Table<'_>, names: &Names<'_>, allowed: &[&str]) -> Option<
         plain(table, names, allowed)
     };
     table.get("time");
-    table.finish("this value", &[]);
+    table.finish("this value");
     out
 }
 
@@ -281,7 +282,7 @@ fn files(table: &Table<'_>, names: &Names<'_>) -> Option<FilesMap> {
         names.reader.problem(Some(table.span()), "`files` needs `each` and `name`", None);
     }
     let out = FilesMap { kind: table.path("type"), size: table.path("size"), bytes, each: each?, name: name? };
-    table.finish("`files`", &[]);
+    table.finish("`files`");
     Some(out)
 }
 

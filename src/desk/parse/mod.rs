@@ -10,15 +10,15 @@ mod steps;
 use super::definition::{Definition, Find, Step};
 use super::reader::{Reader, Table};
 use super::recipe::{Field, FileBytes, MessageMap};
+use super::shape::ROOT;
 use crate::model::{Capability, View};
 use crate::problem::Problem;
 use crate::suggest::suggest;
+pub(crate) use mapping::{AUTHORS, STATUSES, TRUTH};
+pub(crate) use names::Op as Operation;
 use names::{Names, Op};
 use steps::steps;
 use toml::de::DeTable;
-
-/// Top-level tables that later releases will know.
-const RESERVED: [&str; 7] = ["presence", "chat", "create", "visitor_view", "upload", "limit", "discover"];
 
 /// Reads a definition.
 pub fn definition(origin: &str, text: &str) -> Result<Definition, Vec<Problem>> {
@@ -30,7 +30,7 @@ pub fn definition(origin: &str, text: &str) -> Result<Definition, Vec<Problem>> 
         }
         return Err(reader.problems());
     }
-    let root = Table::new(&reader, document.get_ref(), document.span());
+    let root = Table::new(&reader, document.get_ref(), document.span(), &ROOT);
     let definition = read_all(&root, origin);
     drop(root);
     match (definition, reader.problems()) {
@@ -88,7 +88,7 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
 
     let (note_steps, close, delete) = (act("note", Op::Note), act("close", Op::Ticket), act("delete", Op::Ticket));
     let (move_to, mark) = (act("move", Op::Move), act("mark", Op::Mark));
-    root.finish("a desk file", &RESERVED);
+    root.finish("a desk file");
     let head = head?;
     let mut definition = Definition {
         id: head.id,
@@ -145,7 +145,7 @@ fn operation<'t>(
     for key in more {
         table.get(key);
     }
-    table.finish(&format!("[{name}]"), &["limit", "reversible"]);
+    table.finish(&format!("[{name}]"));
     (read, Some(table))
 }
 
@@ -181,7 +181,7 @@ fn finds(root: &Table<'_>, params: &[super::definition::Param], auths: &[String]
             Some(_) => {}
         }
         let steps = steps(tables, &mut names, auths);
-        table.finish("[[find]]", &["limit", "source"]);
+        table.finish("[[find]]");
         out.push(Find { id, view, steps });
     }
     (out, includes)

@@ -46,7 +46,8 @@ pub enum Op {
 }
 
 impl Op {
-    fn variables(self) -> Vec<&'static str> {
+    /// The variables that its templates can use, beside params.
+    pub fn variables(self) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = match self {
             Op::Setup => return Vec::new(),
             Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email"],

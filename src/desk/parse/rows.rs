@@ -31,7 +31,7 @@ pub fn matching(table: &Table<'_>, names: &Names<'_>) -> Match {
         number: table.path("number"),
         hold_cause: table.path("hold_cause"),
     };
-    table.finish("`match`", &[]);
+    table.finish("`match`");
     out
 }
 
@@ -104,7 +104,7 @@ pub fn page(table: &Table<'_>) -> Option<Page> {
         (None, None, _) => None,
     };
     let mut kinds: Vec<PageKind> = [next_url, link, cursor, offset, number].into_iter().flatten().collect();
-    table.finish("`page`", &["range"]);
+    table.finish("`page`");
     if kinds.len() > 1 {
         reader.problem(
             Some(table.span()),

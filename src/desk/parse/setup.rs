@@ -4,6 +4,7 @@ use super::names::{Names, Op};
 use super::steps::fails;
 use crate::desk::definition::{Auth, AuthKind, HostRule, OutcomeRules, Param, ParamKind, Rule};
 use crate::desk::reader::{Node, Table};
+use crate::desk::shape::{AUTH, AUTH_KINDS, PARAM};
 use crate::desk::template::Template;
 use crate::suggest::suggest;
 use regex::Regex;
@@ -71,7 +72,7 @@ pub fn head(root: &Table<'_>, params: &[Param]) -> Option<Head> {
         hosts,
         id: id?,
     };
-    table.finish("[desk]", &["grade", "roles", "limit", "cookies"]);
+    table.finish("[desk]");
     Some(head)
 }
 
@@ -97,7 +98,7 @@ pub fn params(root: &Table<'_>) -> Vec<Param> {
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
             root.reader.problem(Some(span), format!("`{name}` is no name for a param"), Some("letters, digits and _".to_owned()));
         }
-        let Some(inner) = root.reader.table(node, "a param") else { continue };
+        let Some(inner) = root.reader.table(node, "a param", &PARAM) else { continue };
         out.push(param(name, &inner));
     }
     out
@@ -139,7 +140,7 @@ fn param(name: &str, table: &Table<'_>) -> Param {
             reader.problem(span, format!("the default {message}"), None);
         }
     }
-    table.finish("a param", &[]);
+    table.finish("a param");
     param
 }
 
@@ -158,7 +159,7 @@ pub fn auths(root: &Table<'_>, params: &[Param]) -> (Vec<Auth>, Vec<String>) {
     let names = Names::new(root.reader, Op::Setup, params);
     let mut out = Vec::new();
     for (name, _, node) in table.entries() {
-        let Some(inner) = root.reader.table(node, "an auth") else { continue };
+        let Some(inner) = root.reader.table(node, "an auth", &AUTH) else { continue };
         out.extend(auth(name, &inner, &names));
     }
     let all = out.iter().map(|a: &Auth| a.name.clone()).collect();
@@ -166,7 +167,6 @@ pub fn auths(root: &Table<'_>, params: &[Param]) -> (Vec<Auth>, Vec<String>) {
 }
 
 fn auth(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<Auth> {
-    const KINDS: [&str; 5] = ["none", "basic", "header", "query", "bearer"];
     let reader = table.reader;
     let template = |key: &'static str| {
         let found = table.get(key).and_then(|n| names.template(n, &format!("`{key}`")));
@@ -197,17 +197,17 @@ fn auth(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<Auth> {
             reader.problem(
                 table.key_span("kind"),
                 format!("kind = \"{reserved}\" is reserved, not in this release"),
-                Some(KINDS.join(", ")),
+                Some(AUTH_KINDS.join(", ")),
             );
             return None;
         }
         other => {
-            let help = suggest(other, KINDS).map_or_else(|| KINDS.join(", "), |n| format!("did you mean `{n}`?"));
+            let help = suggest(other, AUTH_KINDS).map_or_else(|| AUTH_KINDS.join(", "), |n| format!("did you mean `{n}`?"));
             reader.problem(table.key_span("kind"), format!("there is no kind `{other}`"), Some(help));
             return None;
         }
     };
-    table.finish(&format!("[auth.{name}]"), &["step", "persist", "valid_for", "renew_on", "limit", "send", "logout"]);
+    table.finish(&format!("[auth.{name}]"));
     Some(Auth { name: name.to_owned(), when, kind: kind? })
 }
 
@@ -225,7 +225,7 @@ pub fn outcome(root: &Table<'_>) -> OutcomeRules {
             }
         }
         let out = Rule { status: inner.statuses("status"), when: inner.path("when") };
-        inner.finish(&format!("`{key}`"), &[]);
+        inner.finish(&format!("`{key}`"));
         out
     };
     let (unauthorised, throttled, denied) = (rule("unauthorised"), rule("throttled"), rule("denied"));
@@ -241,7 +241,7 @@ pub fn outcome(root: &Table<'_>) -> OutcomeRules {
         check: table.path("check"),
         fail: table.table("fail").map(|t| fails(&t)).unwrap_or_default(),
     };
-    table.finish("[outcome]", &["captcha", "conflict"]);
+    table.finish("[outcome]");
     out
 }
 

@@ -8,6 +8,7 @@ use crate::desk::filter::{Filter, LANGUAGES};
 use crate::desk::path::Path;
 use crate::desk::reader::{Node, Table};
 use crate::desk::recipe::Source;
+use crate::desk::shape::{FAIL, FREE, VERIFIED};
 use crate::desk::template::{Part, Template};
 use crate::model::ResultClass;
 use crate::suggest::suggest;
@@ -79,7 +80,7 @@ fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) ->
         id,
     };
     consistent(table, &step);
-    table.finish("a step", &["form", "submit", "fill", "cookies", "redirect", "always", "limit"]);
+    table.finish("a step");
     Some(step)
 }
 
@@ -223,7 +224,7 @@ pub fn nodes<'t>(table: &Table<'t>, key: &'static str) -> Vec<(String, Node<'t>)
     let Some(node) = table.get(key) else { return Vec::new() };
     match node.get_ref() {
         DeValue::Table(_) => {
-            let inner = table.reader.table(node, key);
+            let inner = table.reader.table(node, key, &FREE);
             inner.map(|t| t.entries().into_iter().map(|(k, _, n)| (k.to_owned(), n)).collect()).unwrap_or_default()
         }
         DeValue::Array(list) => list
@@ -340,13 +341,13 @@ pub fn fails(table: &Table<'_>) -> Vec<Fail> {
     for (name, _, node) in table.entries() {
         let (path, class) = match node.get_ref() {
             DeValue::Table(_) => {
-                let Some(inner) = table.reader.table(node, "a failure") else { continue };
+                let Some(inner) = table.reader.table(node, "a failure", &FAIL) else { continue };
                 let path = inner.path("when");
                 let class = inner.get("class").and_then(|n| class(&inner, n)).unwrap_or(ResultClass::Denied);
                 if path.is_none() && inner.key_span("when").is_none() {
                     table.reader.problem(Some(node.span()), "a failure needs `when`", None);
                 }
-                inner.finish("a failure", &[]);
+                inner.finish("a failure");
                 (path, class)
             }
             _ => (table.reader.path(node, "a failure"), ResultClass::Denied),
@@ -370,13 +371,12 @@ fn class(table: &Table<'_>, node: Node<'_>) -> Option<ResultClass> {
 }
 
 fn verify(table: &Table<'_>, names: &Names<'_>) -> Option<Verify> {
-    const FIELDS: [&str; 6] = ["status", "queue", "tags", "subject", "priority", "requester"];
     let field = table.string("read");
     let is = table.get("is").and_then(|n| names.template(n, "`is`"));
-    table.finish("`verify`", &[]);
+    table.finish("`verify`");
     let field = field?;
-    if !FIELDS.contains(&field.as_str()) {
-        let help = suggest(&field, FIELDS).map_or_else(|| FIELDS.join(", "), |n| format!("did you mean `{n}`?"));
+    if !VERIFIED.contains(&field.as_str()) {
+        let help = suggest(&field, VERIFIED).map_or_else(|| VERIFIED.join(", "), |n| format!("did you mean `{n}`?"));
         table.reader.problem(table.key_span("read"), format!("`{field}` cannot be verified"), Some(help));
         return None;
     }

@@ -289,7 +289,7 @@ fn hold_cause(world: &World, desk: &Desk, source: Source, requester: &str) -> Op
         "detected as spam"
     } else if on(Fault::DmarcFailSuspended) && source.published {
         "failed email authentication"
-    } else if on(Fault::BlocksProbe) && earlier() >= 2 {
+    } else if on(Fault::BlocksProbe) && earlier() >= 1 {
         "detected as email loop"
     } else {
         return None;
@@ -333,6 +333,11 @@ fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, pla
     if switches.hits(Fault::RuleOrderWins, queue) {
         let other = &world.queues[(landing + 1) % world.queues.len()].name;
         ticket.set_queue(now, "rule Key accounts", other);
+    }
+    if switches.hits(Fault::ReplyToLastWriter, queue) {
+        let other = world.accounts.iter().map(|a| a.address.clone()).find(|a| !a.eq_ignore_ascii_case(&ticket.requester));
+        let words = Incoming { from: other.unwrap_or_default(), text: "I wait for this as well.\n".to_owned(), ..Incoming::default() };
+        ticket.messages.push(self::message(world, desk, words));
     }
     desk.insert(ticket);
     if switches.on(Fault::SmallPages) {

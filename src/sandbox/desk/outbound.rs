@@ -244,8 +244,8 @@ fn compose(world: &World, ticket: u64, message: u64, kind: Kind) -> Option<(Stri
 }
 
 fn recipient(world: &World, ticket: &Ticket, kind: Kind) -> String {
-    let wrote_last = ticket.messages.iter().rev().find_map(|m| m.from.clone());
-    match wrote_last {
+    let others = |m: &Message| m.from.clone().filter(|from| !from.eq_ignore_ascii_case(&ticket.requester));
+    match ticket.messages.iter().rev().find_map(others) {
         Some(last) if kind == Kind::Answer && world.switches.on(Fault::ReplyToLastWriter) => last,
         _ => ticket.requester.clone(),
     }

@@ -5,6 +5,7 @@ mod crash;
 mod life;
 mod plans;
 mod retention;
+mod snapshots;
 mod standings;
 mod trouble;
 mod two;
@@ -129,6 +130,7 @@ pub(crate) fn look(place: &str) -> Observation {
 /// A mail with that UID in INBOX.
 pub(crate) fn mail(uid: u32) -> Delivery {
     Delivery {
+        account: "alice".to_owned(),
         seen: start(),
         mail: ReceivedMail {
             key: MailKey { folder: "INBOX".to_owned(), uidvalidity: 7, uid },
@@ -179,6 +181,22 @@ pub(crate) fn finish(run: &mut Run, verdict: Verdict, at: Timestamp) {
         notes: vec![],
         rules_version: 1,
     });
+}
+
+/// A run's JSON as versions 1 and 2 wrote it: with its probe, whose files are lists of numbers.
+pub(crate) fn old_form(run: &Run) -> String {
+    let mut json = serde_json::to_value(run).unwrap();
+    json["probe"] = serde_json::to_value(&run.probe).unwrap();
+    let Channel::Email(email) = &run.probe.channel;
+    for (n, file) in email.attachments.iter().enumerate() {
+        json["probe"]["channel"]["email"]["attachments"][n]["bytes"] = serde_json::to_value(&file.bytes).unwrap();
+    }
+    json.to_string()
+}
+
+/// A file for a probe to send.
+pub(crate) fn file(bytes: Vec<u8>) -> OutgoingAttachment {
+    OutgoingAttachment { name: "a.bin".to_owned(), content_type: "x/y".to_owned(), bytes }
 }
 
 /// A step with nothing special about it.

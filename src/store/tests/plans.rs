@@ -29,12 +29,7 @@ fn due_runs_owners_and_accounts_are_found_by_index_without_sorting() {
 fn lists_are_read_in_index_order() {
     let c = schema::open_in_memory().unwrap();
     for (and, index) in [("", "runs_started"), ("AND r.probe = ?", "runs_probe"), ("AND r.verdict <> 'pass'", "runs_bad")] {
-        let found = plan(
-            &c,
-            &format!(
-                "SELECT r.id, b.json FROM runs r JOIN bodies b ON b.run = r.num WHERE 1 {and} ORDER BY r.started DESC, r.num DESC LIMIT ?"
-            ),
-        );
+        let found = plan(&c, &format!("{} WHERE 1 {and} ORDER BY r.started DESC, r.num DESC LIMIT ?", crate::store::LIST));
         assert!(found.contains(index) && !found.contains("TEMP B-TREE"), "{and}\n{found}");
     }
 }

@@ -80,7 +80,7 @@ async fn a_file_of_version_1_is_upgraded_and_its_standings_are_worked_out() {
             ],
         )
         .unwrap();
-        old.execute("INSERT INTO bodies VALUES (?1, ?2)", rusqlite::params![number, serde_json::to_string(&run).unwrap()]).unwrap();
+        old.execute("INSERT INTO bodies VALUES (?1, ?2)", rusqlite::params![number, old_form(&run)]).unwrap();
         let look = serde_json::to_string(&look("queue")).unwrap();
         old.execute("INSERT INTO observations VALUES (?1, 0, ?2)", rusqlite::params![number, look]).unwrap();
     };
