@@ -82,7 +82,7 @@ pub async fn start(faults: &[String], seed: u64) -> Result<Sandbox, Failure> {
     }
     let options = Options { seed, faults: faults.to_vec(), ..Options::default() };
     sandbox::start(options).await.map_err(|e| match e {
-        sandbox::Error::NoSuchFault(_) => Failure::new(Exit::Nothing, e.to_string()),
+        sandbox::Error::NoSuchFault(_) | sandbox::Error::NotOneQueue(_) => Failure::new(Exit::Nothing, e.to_string()),
         _ => Failure::ours(e.to_string()),
     })
 }
