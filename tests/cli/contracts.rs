@@ -136,6 +136,7 @@ fn read(page: &str) -> BTreeMap<String, f64> {
 #[test]
 fn metrics_keep_the_rules_a_command_works_beside_the_daemon_and_no_log_level_tells_a_secret() {
     let site = Site::new(&["default-queue-instead@Billing"]);
+    site.edit("probes/billing.toml", "queue = \"20s\"", "queue = \"2s\"");
     // What is turned on to find something out must not tell secrets either.
     let mut daemon = site.start_with(&["serve", "--listen", "127.0.0.1:0"], &[("RUST_LOG", "trace")]);
     daemon.says("serving /metrics address=");
