@@ -80,11 +80,16 @@ fn a_message_about_a_wrong_value_names_what_it_belongs_to() {
     for (pair, words) in [
         ("settle=soon", "--set settle: `soon`"),
         ("clean_up=burn", "--set clean_up: close, delete or keep"),
+        ("email.to=nonsense", "--set email.to: `nonsense` is not a mail address"),
+        ("email.text=${tokn}", "did you mean `${token}`?"),
         ("expect.quue=x", "--set expect.quue: no such key; did you mean `expect.queue`?"),
     ] {
         let ended = site.run(&["run", "sales", "--set", pair]).expect(2);
         assert!(ended.err.contains(words), "{}", ended.err);
     }
+    // A mail that is written on the command line carries its token all the same: without one its ticket would be lost.
+    let words = ["run", "sales", "--set", "email.subject=hello", "--set", "email.text=hello", "--until", "land"];
+    site.run(&words).expect(0);
 }
 
 #[test]
