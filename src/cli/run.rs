@@ -119,6 +119,11 @@ pub async fn conclude(
     }
     session.close().await?;
     if finished.interrupted {
+        let left: usize = finished.runs.iter().map(|run| run.leftovers.len()).sum();
+        say(&match left {
+            0 => "stopped; what had been begun is cleaned up\n".to_owned(),
+            n => format!("stopped; {n} left over, `replypath sweep` tries again\n"),
+        });
         return Ok(Exit::Interrupted);
     }
     // A run without a verdict is one that we could not judge.

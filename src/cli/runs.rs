@@ -72,7 +72,7 @@ fn table(runs: &[Run], look: Look) -> String {
     for run in runs {
         let report = RunReport::of(run);
         let verdict = report.verdict.as_deref();
-        let started = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        let started = look::time(run.started);
         let took = if verdict.is_some() { look::duration(report.duration_seconds) } else { String::new() };
         let fault = report.fault.unwrap_or_else(|| report.candidates.join(" or "));
         rows.push(vec![

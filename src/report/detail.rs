@@ -30,12 +30,11 @@ const HEADERS: [&str; 17] = [
 pub fn render(run: &Run, around: &Around, look: Look) -> String {
     let report = RunReport::of(run);
     let mut out = human::line(&report, look::columns(&report.probe), look);
-    let clock = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-    let ended = run.finished.map(|at| format!(", ended {}", clock(at))).unwrap_or_default();
+    let ended = run.finished.map(|at| format!(", ended {}", look::time(at))).unwrap_or_default();
     let until = run.until.map(|s| format!(", only until {s}")).unwrap_or_default();
     let way = format!("by {} through {}, started {}{until}", report.channel, report.gateway, started_by(run));
     out.push_str(&format!("{} {}  {way}\n", paint(FAINT, "run"), run.id));
-    out.push_str(&format!("    {}{ended}\n", clock(run.started)));
+    out.push_str(&format!("    {}{ended}\n", look::time(run.started)));
     out.push_str(&human::block(&report, around, look));
     section(&mut out, "Stages", &stages(run, look));
     section(&mut out, "Messages that we wrote", &messages(&run.messages, look));

@@ -8,7 +8,7 @@ use crate::model::{CheckReport, RunReport, StageReport};
 pub struct Around {
     /// The fault's title in the catalogue.
     pub title: Option<String>,
-    /// The last passed run: its id and when it ended, RFC 3339.
+    /// The last passed run: its id and when it ended, for people.
     pub last_good: Option<(String, String)>,
     /// What to type to see the evidence.
     pub evidence: String,
@@ -111,7 +111,7 @@ pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
     }
     match &around.last_good {
         Some((id, at)) => row("last good", &format!("{at}  {id}")),
-        None if verdict == Some("fail") => row("last good", "never"),
+        None if verdict == Some("fail") => row("last good", "none on record"),
         None => {}
     }
     for note in &run.notes {

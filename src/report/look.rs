@@ -110,6 +110,11 @@ pub fn interval(time: std::time::Duration) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
+/// A moment for people, to the second, in UTC: `2026-11-25 08:00:00Z`.
+pub fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 /// Characters that a string takes on the screen. Every character counts as one column, which holds for
 /// the names that we make ourselves.
 pub fn columns(text: &str) -> usize {
