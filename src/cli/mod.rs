@@ -164,7 +164,8 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Failure::ours(format!("the store: {error}"))
+        let text = error.to_string();
+        Failure::ours(if text.starts_with("the store") { text } else { format!("the store: {text}") })
     }
 }
 
