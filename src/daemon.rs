@@ -284,7 +284,3 @@ fn log_verdict(run: &Run) {
         _ => tracing::warn!(probe, run, verdict, stage, fault, "finished: {}", d.summary),
     }
 }
-
-#[cfg(test)]
-#[path = "daemon_tests.rs"]
-mod tests;

@@ -4,11 +4,20 @@
 //! by hand move counters with `trigger="manual"` and nothing else. Every counter exists from the start with 0.
 //! What a probe's labels are is fixed when it is configured: an event of a probe that is not is counted nowhere.
 
+mod known;
+mod process;
+mod series;
+
+pub use known::schedule_text;
+
 use crate::engine::ports::{ProbeStanding, RunEvent};
-use crate::model::{Outcome, Probe, Run, Schedule, Stage, Trigger, Verdict};
+use crate::model::{Outcome, Probe, Run, Stage, Trigger, Verdict};
 use jiff::Timestamp;
-use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use known::Known;
+use process::Process;
+use prometheus::core::Collector;
 use prometheus::{Counter, CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
+use series::{add, between, bump, drop_series, flag, seconds, set, touch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
@@ -66,54 +75,6 @@ struct State {
     accounts: BTreeSet<String>,
     /// Runs under way, with their probe.
     open: BTreeMap<String, String>,
-}
-
-/// What the labels and gauges of a probe stand on.
-#[derive(Clone, PartialEq)]
-struct Known {
-    labels: [String; 4],
-    info: [String; 3],
-    stages: BTreeSet<Stage>,
-    limits: BTreeMap<Stage, f64>,
-    /// The last scheduled run and its verdict, to notice a pass that turned into a failure later.
-    last: Option<(String, Verdict)>,
-    leftovers: usize,
-}
-
-impl Known {
-    fn of(probe: &Probe) -> Known {
-        let desk = probe.desk.clone().unwrap_or_default();
-        Known {
-            labels: [probe.name.clone(), desk, probe.channel_name().to_owned(), probe.gateway.clone()],
-            info: [probe.expect.queue.clone().unwrap_or_default(), probe.owner.clone(), schedule_text(probe.schedule.as_ref())],
-            stages: probe.stages.clone(),
-            limits: probe.stages.iter().map(|s| (*s, probe.limit(*s).as_secs_f64())).collect(),
-            last: None,
-            leftovers: 0,
-        }
-    }
-
-    fn with(&self, more: &[&str]) -> Vec<String> {
-        self.labels.iter().cloned().chain(more.iter().map(|s| (*s).to_owned())).collect()
-    }
-
-    fn gateway(&self, stage: Option<Stage>) -> Vec<String> {
-        self.labels[1..].iter().cloned().chain(stage.map(|s| s.as_str().to_owned())).collect()
-    }
-
-    /// Same labels and same static values: nothing of the old series has to go.
-    fn same(&self, other: &Known) -> bool {
-        self.labels == other.labels && self.info == other.info && self.stages == other.stages
-    }
-}
-
-/// A schedule as one word of a label: `every 15m`, `cron 0 9 * * MON-FRI Europe/Berlin`, `on demand`.
-pub fn schedule_text(schedule: Option<&Schedule>) -> String {
-    match schedule {
-        Some(Schedule::Every { interval, .. }) => format!("every {}", crate::report::look::interval(*interval)),
-        Some(Schedule::Cron { pattern, zone }) => format!("cron {pattern} {zone}"),
-        None => "on demand".to_owned(),
-    }
 }
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
@@ -472,94 +433,6 @@ impl Metrics {
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(String::from_utf8_lossy(&out).into_owned())
-    }
-}
-
-fn flag(on: bool) -> f64 {
-    f64::from(u8::from(on))
-}
-
-fn seconds(at: Option<Timestamp>) -> f64 {
-    at.map_or(0.0, |at| at.as_microsecond() as f64 / 1e6)
-}
-
-fn between(from: Timestamp, to: Timestamp) -> f64 {
-    seconds(Some(to)) - seconds(Some(from))
-}
-
-// The label counts are fixed in this file, so a mismatch cannot come from outside; it must not end the process either.
-
-fn set<S: AsRef<str> + std::fmt::Debug>(vec: &GaugeVec, labels: &[S], value: f64) {
-    if let Ok(gauge) = vec.get_metric_with_label_values(labels) {
-        gauge.set(value);
-    }
-}
-
-fn bump<S: AsRef<str> + std::fmt::Debug>(vec: &GaugeVec, labels: &[S]) {
-    if let Ok(gauge) = vec.get_metric_with_label_values(labels) {
-        gauge.inc();
-    }
-}
-
-fn add<S: AsRef<str> + std::fmt::Debug>(vec: &CounterVec, labels: &[S]) {
-    if let Ok(counter) = vec.get_metric_with_label_values(labels) {
-        counter.inc();
-    }
-}
-
-/// Makes the series exist; a value that it has stays.
-fn touch<T: MetricVecBuilder, S: AsRef<str> + std::fmt::Debug>(vec: &MetricVec<T>, labels: &[S]) {
-    let _ = vec.get_metric_with_label_values(labels);
-}
-
-/// Removes the series; it need not exist.
-fn drop_series<T: MetricVecBuilder, S: AsRef<str> + std::fmt::Debug>(vec: &MetricVec<T>, labels: &[S]) {
-    let _ = vec.remove_label_values(labels);
-}
-
-/// The `process_*` metrics, read from `/proc/self` where there is one.
-struct Process {
-    cpu: Counter,
-    resident: Gauge,
-    virtual_size: Gauge,
-    open: Gauge,
-    threads: Gauge,
-}
-
-impl Process {
-    #[rustfmt::skip]
-    fn new(registry: &Registry) -> Result<Process, prometheus::Error> {
-        let gauge = |name: &str, help: &str| registered(registry, Gauge::new(name, help)?);
-        gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.")?.set(seconds(Some(Timestamp::now())));
-        Ok(Process {
-            cpu: registered(registry, Counter::new("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.")?)?,
-            resident: gauge("process_resident_memory_bytes", "Resident memory size in bytes.")?,
-            virtual_size: gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.")?,
-            open: gauge("process_open_fds", "Number of open file descriptors.")?,
-            threads: gauge("process_threads", "Number of OS threads in the process.")?,
-        })
-    }
-
-    fn refresh(&self) {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let status = read("/proc/self/status");
-        let field = |name: &str| -> Option<f64> {
-            let line = status.lines().find_map(|l| l.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
-        self.resident.set(field("VmRSS:").unwrap_or(0.0) * 1024.0);
-        self.virtual_size.set(field("VmSize:").unwrap_or(0.0) * 1024.0);
-        self.threads.set(field("Threads:").unwrap_or(0.0));
-        self.open.set(std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as f64);
-        // Fields 14 and 15 of proc(5) stat, counted after the command's closing bracket; USER_HZ is 100.
-        let stat = read("/proc/self/stat");
-        let ticks = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum::<f64>());
-        let passed = ticks.unwrap_or(0.0) / 100.0 - self.cpu.get();
-        if passed > 0.0 {
-            self.cpu.inc_by(passed);
-        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use crate::suggest::suggest as nearest;
+
 /// One problem, pointing into a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -95,12 +97,6 @@ fn group(problem: &Problem) -> Group<'_> {
 
 fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
-}
-
-/// The candidate that was most likely meant by `word`: a near one, else one that begins with it.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let begun = |c: &&str| word.len() >= 4 && c.starts_with(&word.to_lowercase());
-    crate::suggest::suggest(word, candidates.clone()).or_else(|| candidates.into_iter().find(begun))
 }
 
 /// `did you mean …?` when something is near, else the whole list, with `what` as its name in the plural.

@@ -1,19 +1,24 @@
 //! The nearest valid name for a misspelt one.
 
-/// The candidate nearest to `name`, when it is near enough to be meant; the first of equals wins.
+/// The candidate nearest to `name`, when it is near enough to be meant, else one that begins with it; the first of equals
+/// wins.
 ///
-/// Near enough is an edit distance of at most a third of the longer word, at least one.
+/// Near enough is an edit distance of at most a third of the longer word, at least one. A beginning has four letters.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
+    let mut begun = None;
     for candidate in candidates {
         let distance = distance(&lower, &candidate.to_lowercase());
         let longest = name.chars().count().max(candidate.chars().count());
         if distance <= (longest / 3).max(1) && best.is_none_or(|(d, _)| distance < d) {
             best = Some((distance, candidate));
         }
+        if begun.is_none() && lower.len() >= 4 && candidate.to_lowercase().starts_with(&lower) {
+            begun = Some(candidate);
+        }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(_, candidate)| candidate).or(begun)
 }
 
 /// Edits (insert, remove, replace, swap of neighbours) that make one word of the other.
@@ -49,5 +54,7 @@ mod tests {
         assert_eq!(suggest("Pick", ["pick"]), Some("pick"));
         assert_eq!(suggest("banana", ["query", "queue"]), None);
         assert_eq!(suggest("", ["query"]), None);
+        assert_eq!(suggest("attach", ["to", "attachments"]), Some("attachments"));
+        assert_eq!(suggest("att", ["to", "attachments"]), None);
     }
 }

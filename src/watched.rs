@@ -213,6 +213,9 @@ impl Store for WatchedStore {
     async fn has_unfinished(&self, probe: &str) -> Result<bool, StoreError> {
         self.counted(self.inner.has_unfinished(probe).await)
     }
+    async fn finished_among(&self, ids: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        self.counted(self.inner.finished_among(ids).await)
+    }
     async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
         self.counted(self.inner.run(id).await)
     }

@@ -74,7 +74,7 @@ pub fn run(args: &Args, context: &Context) -> Ended {
                 }
                 Err(problems) => {
                     say(&assemble::render_problems(&problems));
-                    Err(Failure::new(Exit::Configuration, format!("{} problem(s) in {}", problems.len(), file.display())))
+                    Ok(Exit::Configuration)
                 }
             }
         }

@@ -39,6 +39,17 @@ pub struct Finished {
     pub abandoned: Vec<RunId>,
 }
 
+impl Finished {
+    /// Keeps a run that has ended, once.
+    fn take(&mut self, event: RunEvent, open: &mut BTreeMap<RunId, String>) {
+        if let RunEvent::Finished(run) = event
+            && open.remove(&run.id).is_some()
+        {
+            self.runs.push(*run);
+        }
+    }
+}
+
 /// SIGINT and SIGTERM.
 pub struct Stops {
     int: Signal,
@@ -96,13 +107,19 @@ impl Session {
     ) -> Result<Finished, Failure> {
         let mut stops = Stops::new()?;
         let mut open: BTreeMap<RunId, String> = BTreeMap::new();
+        let mut finished = Finished { runs: Vec::new(), interrupted: false, abandoned: Vec::new() };
         for probe in probes {
             let account = config.accounts.get(&probe.account).ok_or_else(|| Failure::ours(format!("no account `{}`", probe.account)))?;
             open.insert(self.driver.start_run(probe, account, Trigger::Manual, until).await?, probe.name.clone());
+            // Of thousands of probes the first are long at work before the last is started; their news must not pile up.
+            while let Ok(event) = self.events.try_recv() {
+                progress.observe(&event);
+                reports.event(&event, self.clock.now())?;
+                finished.take(event, &mut open);
+            }
         }
         let ours: BTreeSet<RunId> = open.keys().cloned().collect();
         let began = self.clock.now();
-        let mut finished = Finished { runs: Vec::new(), interrupted: false, abandoned: Vec::new() };
         let mut redraw = tokio::time::interval(Duration::from_millis(200));
         let mut ask = tokio::time::interval(Duration::from_secs(2));
         let mut not_asked: Vec<RunId> = Vec::new();
@@ -117,9 +134,7 @@ impl Session {
                     }
                     progress.observe(&event);
                     reports.event(&event, self.clock.now())?;
-                    if let RunEvent::Finished(run) = event && open.remove(&run.id).is_some() {
-                        finished.runs.push(*run);
-                    }
+                    finished.take(event, &mut open);
                 }
                 _ = redraw.tick() => {
                     let passed = (self.clock.now().as_microsecond() - began.as_microsecond()) as f64 / 1e6;
@@ -189,7 +204,8 @@ impl Session {
 
     /// Takes verdicts from the store, for runs that another instance has finished.
     async fn fetch_finished(&self, open: &mut BTreeMap<RunId, String>, runs: &mut Vec<Run>) -> Result<(), Failure> {
-        for id in open.keys().cloned().collect::<Vec<_>>() {
+        let waiting: Vec<RunId> = open.keys().cloned().collect();
+        for id in self.store.finished_among(&waiting).await? {
             if let Some(run) = self.store.run(&id).await?.filter(|r| r.phase == Phase::Finished) {
                 open.remove(&id);
                 runs.push(run);

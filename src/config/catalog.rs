@@ -16,6 +16,10 @@ pub trait DeskDefinition {
     fn secret_params(&self) -> Vec<String>;
     /// What is wrong with these values: missing, unknown, of the wrong type.
     fn check_params(&self, params: &BTreeMap<String, ParamValue>) -> Vec<ParamProblem>;
+    /// The fields of a ticket that it never tells, by their keys in `[expect]`: expecting them could never be judged.
+    fn untold(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// Something wrong with the values for a definition's params.
@@ -58,6 +62,10 @@ impl DeskDefinition for Definition {
 
     fn unproven(&self) -> bool {
         Definition::unproven(self)
+    }
+
+    fn untold(&self) -> Vec<&'static str> {
+        Definition::untold(self)
     }
 
     fn secret_params(&self) -> Vec<String> {

@@ -328,6 +328,7 @@ fn expect(shape: Option<&ExpectShape>, desk: Option<&dyn DeskDefinition>, files:
         let help = "write attachments = false, or use a definition that can".to_owned();
         doc.problem(asked.span.clone(), "this desk cannot give the bytes of files: its definition has no `files`", help);
     }
+    untold(shape, desk, doc);
     let address = |a: &Option<At<Address>>| a.as_ref().map(|a| a.value.0.clone());
     let word = |s: &Option<At<String>>| s.as_ref().map(|s| s.value.clone());
     Expect {
@@ -343,6 +344,26 @@ fn expect(shape: Option<&ExpectShape>, desk: Option<&dyn DeskDefinition>, files:
         return_links: shape.return_links.iter().flat_map(|l| &l.value.0).map(|l| l.value.clone()).collect(),
         from: address(&shape.from),
         reply_to: address(&shape.reply_to),
+    }
+}
+
+/// An expectation on a field that the desk never tells could only end as unknown.
+fn untold(shape: &ExpectShape, desk: Option<&dyn DeskDefinition>, doc: &mut Doc) {
+    let untold = desk.map(DeskDefinition::untold).unwrap_or_default();
+    let given = [
+        ("queue", shape.queue.as_ref().map(|v| v.span.clone())),
+        ("requester", shape.requester.as_ref().map(|v| v.span.clone())),
+        ("priority", shape.priority.as_ref().map(|v| v.span.clone())),
+        ("tags", shape.tags.as_ref().map(|v| v.span.clone())),
+        ("channel", shape.channel.as_ref().map(|v| v.span.clone())),
+        ("created_within", shape.created_within.as_ref().map(|v| v.span.clone())),
+        ("fields", shape.fields.as_ref().map(|v| v.span.clone())),
+    ];
+    for (name, span) in given {
+        if let Some(span) = span.filter(|_| untold.contains(&name)) {
+            let message = format!("this desk never tells `{name}`: its definition does not map it");
+            doc.problem(span, message, "take it out, or map the field under [record] in the desk file".to_owned());
+        }
     }
 }
 

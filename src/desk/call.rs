@@ -49,8 +49,13 @@ pub(crate) fn address(settings: &Settings, target: &Template, absolute: bool, sc
         if encoded || (absolute && index == 0) { Ok(text) } else { segment(&text).map_err(|m| format!("a value {m}")) }
     })?;
     let text = text.ok_or_else(|| format!("a value for `{}` is missing", target.text()))?;
-    let text = if absolute { text } else { format!("{}{text}", settings.base) };
-    let url = Url::parse(&text).map_err(|e| format!("`{}` gives no URL: {e}", target.text()))?;
+    // What an answer calls a URL may be a path on the desk's own host.
+    let url = match Url::parse(&settings.base) {
+        Ok(base) if absolute && text.starts_with('/') => base.join(&text),
+        _ if absolute => Url::parse(&text),
+        _ => Url::parse(&format!("{}{text}", settings.base)),
+    };
+    let url = url.map_err(|e| format!("`{}` gives no URL: {e}", target.text()))?;
     if !settings.allows(&url) {
         return Err(format!("{} is not among the desk's hosts; nothing was sent there", super::http::place(&url)));
     }

@@ -75,6 +75,23 @@ impl Definition {
         self.unproven
     }
 
+    /// Fields of a ticket that its `[record]` does not map.
+    pub fn untold(&self) -> Vec<&'static str> {
+        let Some(record) = &self.record else { return Vec::new() };
+        [
+            ("queue", record.queue.is_some()),
+            ("requester", record.requester.is_some()),
+            ("priority", record.priority.is_some()),
+            ("tags", record.tags.is_some()),
+            ("channel", record.channel.is_some()),
+            ("created_within", record.created.is_some()),
+            ("fields", record.fields_from.is_some() || !record.fields.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(name, told)| (!told).then_some(name))
+        .collect()
+    }
+
     /// The params that a desk of the configuration may set.
     pub fn params(&self) -> &[Param] {
         &self.params

@@ -57,18 +57,19 @@ impl HttpDesk {
         }
         let reply = self.runner.fetch(url).await?;
         let failed = |f: Failure| Failure { message: format!("GET {}: {}", reply.url.path(), f.message), ..f };
-        let bytes = match judge_file(&self.definition().outcome, &reply, Timestamp::now()).map_err(failed)? {
-            false => return Ok(None),
-            true => match content {
-                None => reply.body.clone(),
-                Some(path) => {
-                    let answer = json(&String::from_utf8_lossy(&reply.body)).map_err(|m| failed(Failure::contract(m)))?;
-                    let text = scalar(&path.eval(&answer).map_err(Failure::contract)?);
-                    let text = text.ok_or_else(|| failed(Failure::contract(format!("the answer has no `{}`", path.text()))))?;
-                    if base64 { base64_bytes(&text).map_err(|m| failed(Failure::contract(m)))? } else { text.into_bytes() }
-                }
-            },
-        };
+        let bytes =
+            match judge_file(&self.definition().outcome, &reply, Timestamp::now()).inspect_err(|f| self.runner.obey(f)).map_err(failed)? {
+                false => return Ok(None),
+                true => match content {
+                    None => reply.body.clone(),
+                    Some(path) => {
+                        let answer = json(&String::from_utf8_lossy(&reply.body)).map_err(|m| failed(Failure::contract(m)))?;
+                        let text = scalar(&path.eval(&answer).map_err(Failure::contract)?);
+                        let text = text.ok_or_else(|| failed(Failure::contract(format!("the answer has no `{}`", path.text()))))?;
+                        if base64 { base64_bytes(&text).map_err(|m| failed(Failure::contract(m)))? } else { text.into_bytes() }
+                    }
+                },
+            };
         let (size, hash) = (bytes.len() as u64, hash(&bytes));
         let mut files = self.files.lock().unwrap_or_else(|e| e.into_inner());
         if files.len() >= MAX_FILES {

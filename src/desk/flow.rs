@@ -1,24 +1,25 @@
 //! Runs step lists: conditions, repetition, pages, picks. Whatever is not `Done` or `Empty` is a named failure.
 
 use super::call::{build, elements, sign_in};
-use super::definition::{AuthKind, Definition, Page, PageKind, PickSource, Step};
+use super::definition::{Definition, PickSource, Step};
 use super::http::{Call, Http, Lost, Reply, place};
-use super::matching::older;
 use super::outcome::{Failure, Judged, judge};
-use super::path::{Json, Path, list, null, scalar, string};
+use super::path::{Json, Path, list, null, string};
 use super::scope::{Scope, Value};
+use super::secrets::Masks;
 use super::settings::Settings;
 use super::template::Template;
 use crate::model::ResultClass;
 use jiff::Timestamp;
 use reqwest::Url;
-use reqwest::header::LINK;
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Answers kept for `cache`.
 const MAX_CACHED: usize = 500;
+/// The longest time for which a desk's wish to be left alone is obeyed without asking again.
+const MAX_QUIET: Duration = Duration::from_secs(900);
 
 /// How a step list ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +30,19 @@ pub(crate) enum Flow {
         truncated: bool,
     },
     /// A step said: asked properly, nothing there.
-    Empty,
+    Empty {
+        /// A call that may have changed something was made before, or said so.
+        wrote: bool,
+    },
+}
+
+/// What it means that a step says "nothing there".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Empties {
+    /// That the whole operation has nothing: one step leads to the next.
+    End,
+    /// As `End` for the first step, which asks for the thing itself; a later one just has no answer.
+    First,
 }
 
 /// What runs steps for one desk.
@@ -38,24 +51,28 @@ pub(crate) struct Runner {
     pub definition: std::sync::Arc<Definition>,
     pub settings: Settings,
     pub http: Http,
+    pub masks: Masks,
     cache: Mutex<HashMap<String, (Instant, Json)>>,
+    /// Until when the desk wants to be left alone.
+    quiet: Mutex<Option<Instant>>,
 }
 
 /// One step's answer.
-struct Got {
-    answer: Json,
-    trail: Option<Json>,
-    truncated: bool,
-    picks: Vec<(String, Value)>,
+pub(super) struct Got {
+    pub answer: Json,
+    pub trail: Option<Json>,
+    pub truncated: bool,
+    pub picks: Vec<(String, Value)>,
 }
 
 impl Runner {
     pub fn new(definition: std::sync::Arc<Definition>, settings: Settings, http: Http) -> Runner {
-        Runner { definition, settings, http, cache: Mutex::default() }
+        let masks = Masks::new(&definition, &settings);
+        Runner { definition, settings, http, masks, cache: Mutex::default(), quiet: Mutex::default() }
     }
 
     /// Takes the steps in order; answers and picks land in the scope.
-    pub async fn run(&self, steps: &[Step], scope: &mut Scope<'_>) -> Result<Flow, Failure> {
+    pub async fn run(&self, steps: &[Step], scope: &mut Scope<'_>, empties: Empties) -> Result<Flow, Failure> {
         let mut truncated = false;
         let mut wrote = false;
         for (index, step) in steps.iter().enumerate() {
@@ -67,11 +84,12 @@ impl Runner {
                     self.keep(step, got, scope);
                 }
                 Ok(None) => {}
-                Err(Ended::Empty) => return Ok(Flow::Empty),
-                Err(Ended::Failed(_)) if step.optional => {}
+                Err(Ended::Empty) if empties == Empties::End || index == 0 => return Ok(Flow::Empty { wrote: wrote || step.writes() }),
+                Err(Ended::Empty) => {}
+                Err(Ended::Failed(failure)) if step.optional => wrote |= step.writes() && !failure.no_effect,
                 Err(Ended::Failed(mut failure)) => {
                     // After a change was made, no later failure can be "nothing happened".
-                    failure.no_effect &= !wrote;
+                    failure.no_effect = (failure.no_effect || !step.writes()) && !wrote;
                     // Only the first step asks for the thing itself.
                     failure.gone &= index == 0;
                     return Err(failure);
@@ -118,7 +136,7 @@ impl Runner {
                 Ok(None) => answers.push(null()),
                 Err(Ended::Empty) => answers.push(if step.rows.is_some() { list(Vec::new()) } else { null() }),
                 Err(Ended::Failed(mut failure)) => {
-                    failure.no_effect &= !wrote;
+                    failure.no_effect = (failure.no_effect || !step.writes()) && !wrote;
                     return Err(failure.into());
                 }
             }
@@ -142,29 +160,41 @@ impl Runner {
     async fn single(&self, step: &Step, call: Call) -> Result<Got, Ended> {
         let key = step.cache.map(|_| format!("{} {}", step.auth.as_deref().unwrap_or_default(), call.url));
         if let Some(answer) = step.cache.and_then(|life| self.cached(key.as_deref()?, life)) {
-            let picks = picked(step, &answer, None)?;
-            return Ok(Got { answer, trail: None, truncated: false, picks });
+            return got(step, answer, None);
         }
         let (reply, body) = self.exchange(step, &call).await?;
-        let picks = picked(step, &body, Some(&reply))?;
+        let got = got(step, body.clone(), Some(&reply))?;
         if let Some(key) = key {
             self.remember(key, &body);
         }
-        match &step.rows {
-            None => Ok(Got { answer: body, trail: None, truncated: false, picks }),
-            Some(_) => {
-                let rows = rows(step, &body)?;
-                let (answer, trail) = kept(step, rows)?;
-                Ok(Got { answer, trail, truncated: false, picks })
-            }
+        Ok(got)
+    }
+
+    pub(super) async fn exchange(&self, step: &Step, call: &Call) -> Result<(Reply, Json), Ended> {
+        let reply = self.send(call).await?;
+        let judged = judge(step, &self.definition.outcome, &reply, Timestamp::now(), &self.masks);
+        match judged.inspect_err(|failure| self.obey(failure))? {
+            Judged::Empty => Err(Ended::Empty),
+            Judged::Ok(body) => Ok((reply, body)),
         }
     }
 
-    async fn exchange(&self, step: &Step, call: &Call) -> Result<(Reply, Json), Ended> {
-        let reply = self.http.send(call, &|url| self.settings.allows(url)).await.map_err(|lost| failed(lost, call))?;
-        match judge(step, &self.definition.outcome, &reply, Timestamp::now())? {
-            Judged::Empty => Err(Ended::Empty),
-            Judged::Ok(body) => Ok((reply, body)),
+    /// Sends a call, unless it only reads and the desk asked for quiet.
+    async fn send(&self, call: &Call) -> Result<Reply, Failure> {
+        let quiet = *self.quiet.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(left) = quiet.and_then(|until| until.checked_duration_since(Instant::now())).filter(|_| !call.writes) {
+            let message = format!("not asked: the desk wants no calls for another {} s", left.as_secs() + 1);
+            return Err(Failure { class: ResultClass::Throttled, message, retry_after: Some(left), no_effect: true, gone: false });
+        }
+        self.http.send(call, &|url| self.settings.allows(url)).await.map_err(|lost| failed(lost, call))
+    }
+
+    /// Whoever is told to wait waits for all: other runs would only make it worse.
+    pub(super) fn obey(&self, failure: &Failure) {
+        if let (ResultClass::Throttled, Some(wait)) = (failure.class, failure.retry_after) {
+            let until = Instant::now() + wait.min(MAX_QUIET);
+            let mut quiet = self.quiet.lock().unwrap_or_else(|e| e.into_inner());
+            *quiet = Some(quiet.map_or(until, |known| known.max(until)));
         }
     }
 
@@ -172,102 +202,10 @@ impl Runner {
     pub async fn fetch(&self, url: Url) -> Result<Reply, Failure> {
         let mut call = Call { method: reqwest::Method::GET, url, headers: reqwest::header::HeaderMap::new(), body: None, writes: false };
         sign_in(&self.definition, &self.settings, None, &mut call.url, &mut call.headers).map_err(Failure::contract)?;
-        self.http.send(&call, &|url| self.settings.allows(url)).await.map_err(|lost| failed(lost, &call))
+        self.send(&call).await
     }
 
-    async fn pages(&self, step: &Step, page: &Page, first: Call, scope: &Scope<'_>) -> Result<Got, Ended> {
-        if let PageKind::LastFromCount { count, param, size } = &page.kind {
-            return self.last_pages(step, page.max, (count, param, *size), first).await;
-        }
-        let mut call = first;
-        if let PageKind::Number { param, from, .. } = &page.kind {
-            set_param(&mut call.url, param, &from.to_string());
-        }
-        let mut all: Vec<Json> = Vec::new();
-        let mut picks = Vec::new();
-        for number in 1..=page.max {
-            let (reply, body) = match self.exchange(step, &call).await {
-                // A desk that answers the page after the last one with "nothing" has said it all.
-                Err(Ended::Empty) if number > 1 => break,
-                other => other?,
-            };
-            if number == 1 {
-                picks = picked(step, &body, Some(&reply))?;
-            }
-            let rows = rows(step, &body)?;
-            let next = self.next(page, &call, &reply, &body, rows.len(), number)?;
-            let end = page.newest_first && rows.iter().any(|row| older(step, row, scope));
-            all.extend(rows);
-            match next {
-                Some(next) if !end => call = next,
-                _ => {
-                    let (answer, trail) = kept(step, all)?;
-                    return Ok(Got { answer, trail, truncated: false, picks });
-                }
-            }
-        }
-        let (answer, trail) = kept(step, all)?;
-        Ok(Got { answer, trail, truncated: true, picks })
-    }
-
-    /// The call for the page after this one; none when this was the last.
-    fn next(&self, page: &Page, call: &Call, reply: &Reply, body: &Json, rows: usize, number: usize) -> Result<Option<Call>, Failure> {
-        let target = match &page.kind {
-            PageKind::NextUrl(path) => scalar(&path.eval(body).map_err(Failure::contract)?).filter(|t| !t.is_empty()),
-            PageKind::LinkHeader => reply.headers.get_all(LINK).iter().filter_map(|v| v.to_str().ok()).find_map(next_link),
-            PageKind::Cursor { path, param } => {
-                let cursor = scalar(&path.eval(body).map_err(Failure::contract)?).filter(|t| !t.is_empty());
-                let same = |c: &String| call.url.query_pairs().any(|(k, v)| k == param.as_str() && v == c.as_str());
-                return Ok(cursor.filter(|c| rows > 0 && !same(c)).map(|c| with_param(call, param, &c)));
-            }
-            PageKind::Number { param, from, size } => {
-                let more = rows > 0 && size.is_none_or(|s| rows as u64 >= s);
-                return Ok(more.then(|| with_param(call, param, &(from + number as u64).to_string())));
-            }
-            PageKind::Offset { param, size } => {
-                let more = rows as u64 >= *size;
-                return Ok(more.then(|| with_param(call, param, &(size * number as u64).to_string())));
-            }
-            PageKind::LastFromCount { .. } => None,
-        };
-        let Some(target) = target else { return Ok(None) };
-        let mut url = reply.url.join(&target).map_err(|e| Failure::contract(format!("the next page's URL cannot be read: {e}")))?;
-        if !self.settings.allows(&url) {
-            let text =
-                format!("the next page is said to be at {}, which is not among the desk's hosts; nothing was sent there", place(&url));
-            return Err(Failure::contract(text));
-        }
-        if let Some(auth) = self.definition.auths.iter().find(|a| Some(&a.name) == self.settings.auth.as_ref())
-            && let AuthKind::Query { name, .. } = &auth.kind
-        {
-            let value = call.url.query_pairs().find(|(k, _)| k == name.as_str()).map(|(_, v)| v.into_owned());
-            if let Some(value) = value {
-                set_param(&mut url, name, &value);
-            }
-        }
-        Ok(Some(Call { url, ..call.clone() }))
-    }
-
-    /// Lists that are oldest first without an order parameter: the last pages, by a count that the first page tells.
-    async fn last_pages(&self, step: &Step, max: usize, how: (&Path, &str, u64), call: Call) -> Result<Got, Ended> {
-        let (count, param, size) = how;
-        let (reply, body) = self.exchange(step, &call).await?;
-        let picks = picked(step, &body, Some(&reply))?;
-        let total = scalar(&count.eval(&body).map_err(Failure::contract)?).and_then(|t| t.parse::<u64>().ok());
-        let total = total.ok_or_else(|| Failure::contract(format!("the answer has no count at `{}`", count.text())))?;
-        let last = total.div_ceil(size).max(1);
-        let mut all = Vec::new();
-        let first = last.saturating_sub(max as u64 - 1).max(1);
-        for number in first..=last {
-            let body =
-                if number == 1 { body.clone() } else { self.exchange(step, &with_param(&call, param, &number.to_string())).await?.1 };
-            all.extend(rows(step, &body)?);
-        }
-        let (answer, trail) = kept(step, all)?;
-        Ok(Got { answer, trail, truncated: false, picks })
-    }
-
-    fn cached(&self, key: &str, life: std::time::Duration) -> Option<Json> {
+    fn cached(&self, key: &str, life: Duration) -> Option<Json> {
         let cache = self.cache.lock().unwrap_or_else(|e| e.into_inner());
         cache.get(key).filter(|(at, _)| at.elapsed() < life).map(|(_, answer)| answer.clone())
     }
@@ -282,7 +220,7 @@ impl Runner {
 }
 
 /// How a step ends when it does not end well.
-enum Ended {
+pub(super) enum Ended {
     Empty,
     Failed(Failure),
 }
@@ -318,7 +256,7 @@ fn skipped(step: &Step, scope: &Scope<'_>) -> Result<bool, Failure> {
 }
 
 /// The list that `rows` names. A missing list is a broken contract, never an empty one.
-fn rows(step: &Step, body: &Json) -> Result<Vec<Json>, Failure> {
+pub(super) fn rows(step: &Step, body: &Json) -> Result<Vec<Json>, Failure> {
     let Some(path) = &step.rows else { return Ok(Vec::new()) };
     let found = path.eval(body).map_err(|m| Failure::contract(m).after_effect())?;
     match found.as_array() {
@@ -330,8 +268,20 @@ fn rows(step: &Step, body: &Json) -> Result<Vec<Json>, Failure> {
     }
 }
 
+/// A single answer as the step's: the whole, or its list.
+fn got(step: &Step, body: Json, reply: Option<&Reply>) -> Result<Got, Ended> {
+    let picks = picked(step, &body, reply)?;
+    if step.rows.is_none() {
+        return Ok(Got { answer: body, trail: None, truncated: false, picks });
+    }
+    let (answer, trail) = kept(step, rows(step, &body)?)?;
+    // 206: a part of the list (RFC 9110 section 15.3.7), however it was asked for.
+    let truncated = reply.is_some_and(|r| r.status == reqwest::StatusCode::PARTIAL_CONTENT);
+    Ok(Got { answer, trail, truncated, picks })
+}
+
 /// Rows that count, and for each what stood between it and the next.
-fn kept(step: &Step, rows: Vec<Json>) -> Result<(Json, Option<Json>), Failure> {
+pub(super) fn kept(step: &Step, rows: Vec<Json>) -> Result<(Json, Option<Json>), Failure> {
     let Some(keep) = &step.keep else { return Ok((list(rows), None)) };
     let mut kept: Vec<Json> = Vec::new();
     let mut trails: Vec<Vec<Json>> = Vec::new();
@@ -352,7 +302,7 @@ fn kept(step: &Step, rows: Vec<Json>) -> Result<(Json, Option<Json>), Failure> {
     Ok((list(kept), Some(list(trails.into_iter().map(list).collect()))))
 }
 
-fn picked(step: &Step, body: &Json, reply: Option<&Reply>) -> Result<Vec<(String, Value)>, Failure> {
+pub(super) fn picked(step: &Step, body: &Json, reply: Option<&Reply>) -> Result<Vec<(String, Value)>, Failure> {
     let mut out = Vec::new();
     for pick in &step.pick {
         let value = match &pick.source {
@@ -371,31 +321,4 @@ fn picked(step: &Step, body: &Json, reply: Option<&Reply>) -> Result<Vec<(String
         }
     }
     Ok(out)
-}
-
-fn with_param(call: &Call, name: &str, value: &str) -> Call {
-    let mut next = call.clone();
-    set_param(&mut next.url, name, value);
-    next
-}
-
-fn set_param(url: &mut Url, name: &str, value: &str) {
-    let others: Vec<(String, String)> =
-        url.query_pairs().filter(|(k, _)| k != name).map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
-    url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, value);
-}
-
-/// The target of `rel="next"` in a Link header (RFC 8288 section 3).
-fn next_link(header: &str) -> Option<String> {
-    for link in header.split(",") {
-        let (target, params) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let next = params.split(';').any(|p| {
-            let (name, value) = p.trim().split_once('=').unwrap_or_default();
-            name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').split(' ').any(|r| r.eq_ignore_ascii_case("next"))
-        });
-        if next {
-            return Some(target.to_owned());
-        }
-    }
-    None
 }

@@ -6,7 +6,8 @@ use reqwest::{Certificate, Client, Method, StatusCode, Url};
 use std::time::Duration;
 
 /// The largest answer that is read, after decompression.
-pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
+/// The largest attachment of a probe (10 MiB) fits in, also as base64 in JSON.
+pub(crate) const MAX_BODY: usize = 16 * 1024 * 1024;
 /// Redirects of a GET that are followed within one host.
 const MAX_REDIRECTS: usize = 5;
 const CONNECT: Duration = Duration::from_secs(10);
@@ -97,7 +98,9 @@ impl Http {
             let url = answer.url.join(target).map_err(|e| Lost::Refused(format!("it redirects to no valid URL: {e}")))?;
             let same = url.host_str() == answer.url.host_str() && url.port_or_known_default() == answer.url.port_or_known_default();
             if !same || !allows(&url) {
-                return Err(Lost::Refused(format!("it redirects to {}, which is not followed", place(&url))));
+                let secure = url.scheme() == "https" && answer.url.scheme() == "http" && url.host_str() == answer.url.host_str();
+                let hint = if secure { "; write the desk's address with https" } else { "" };
+                return Err(Lost::Refused(format!("it redirects to {}, which is not followed{hint}", place(&url))));
             }
             call.url = url;
         }

@@ -1,18 +1,17 @@
 //! A desk spoken to through its definition: the `Desk` and `Desks` ports of the engine.
 
 use super::definition::{Definition, Step};
-use super::flow::{Flow, Runner};
+use super::flow::{Empties, Flow, Runner};
 use super::http::Http;
 use super::mapping::{Mapper, bare, row_scopes, status_word};
 use super::matching::matches;
 use super::outcome::Failure;
 use super::path::{Json, null};
 use super::scope::{Scope, Value};
-use super::secrets::Masks;
 use super::settings::Settings;
 use crate::config::DeskSettings;
 use crate::engine::ports::{Acted, Desk, FoundTicket, Needle, Trouble};
-use crate::model::{Capability, HistoryEntry, ReplyContent, ReplyReceipt, Ticket, TicketMessage, TicketRef, View};
+use crate::model::{Capability, HistoryEntry, ReplyContent, ReplyReceipt, ResultClass, Ticket, TicketMessage, TicketRef, View};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jmespath::Variable;
@@ -25,7 +24,6 @@ use std::time::Instant;
 pub struct HttpDesk {
     name: String,
     pub(super) runner: Runner,
-    masks: Masks,
     pub(super) files: Mutex<HashMap<String, (Instant, u64, String)>>,
 }
 
@@ -35,9 +33,8 @@ impl HttpDesk {
         let own = Settings::new(&definition, &settings.params).map_err(|(_, m)| format!("desk `{}`: {m}", settings.name))?;
         let loopback = own.hosts.iter().all(|(h, _)| h == "localhost" || h == "[::1]" || h.starts_with("127."));
         let http = Http::new(settings, loopback).map_err(|m| format!("desk `{}`: {m}", settings.name))?;
-        let masks = Masks::new(&own);
         let runner = Runner::new(definition, own, http);
-        Ok(HttpDesk { name: settings.name.clone(), runner, masks, files: Mutex::default() })
+        Ok(HttpDesk { name: settings.name.clone(), runner, files: Mutex::default() })
     }
 
     pub(super) fn definition(&self) -> &Definition {
@@ -74,7 +71,7 @@ impl HttpDesk {
     /// A failure as the engine's word, with the desk's name and without secrets.
     fn told(&self, what: &str, failure: Failure) -> Trouble {
         let mut trouble = failure.trouble();
-        trouble.message = self.masks.mask(&format!("desk `{}`, {what}: {}", self.name, trouble.message));
+        trouble.message = self.runner.masks.mask(&format!("desk `{}`, {what}: {}", self.name, trouble.message));
         trouble
     }
 
@@ -94,9 +91,10 @@ impl HttpDesk {
         if steps.is_empty() {
             return Err(Acted::NotDone(self.broken(what, "its definition does not have this")));
         }
-        match self.runner.run(steps, scope).await {
+        match self.runner.run(steps, scope, Empties::End).await {
             Ok(Flow::Done { .. }) => {}
-            Ok(Flow::Empty) => return Err(Acted::Uncertain(self.broken(what, "the desk answered with nothing"))),
+            Ok(Flow::Empty { wrote: true }) => return Err(Acted::Uncertain(self.broken(what, "the desk answered with nothing"))),
+            Ok(Flow::Empty { wrote: false }) => return Err(Acted::NotDone(self.broken(what, "what it starts from is not there"))),
             Err(failure) => return Err(self.acted(what, failure)),
         }
         for step in steps {
@@ -156,8 +154,8 @@ impl HttpDesk {
         scope.set("customer.address", Value::text(needle.address.clone()));
         scope.set("customer.email", Value::text(needle.address.clone()));
         let Some(last) = steps.last() else { return Ok(Vec::new()) };
-        let truncated = match self.runner.run(steps, &mut scope).await? {
-            Flow::Empty => return Ok(Vec::new()),
+        let truncated = match self.runner.run(steps, &mut scope, Empties::End).await? {
+            Flow::Empty { .. } => return Ok(Vec::new()),
             Flow::Done { truncated } => truncated,
         };
         // A last step that was left out (`when`, `optional`) has looked at nothing.
@@ -211,6 +209,8 @@ impl Desk for HttpDesk {
                     };
                     return Ok(found.into_iter().map(ticket).collect());
                 }
+                // Asking in another way would only make it worse.
+                Err(failure) if failure.class == ResultClass::Throttled => return Err(self.told(&what, failure)),
                 // Another way may still find it; but if none does, this is not "nothing there".
                 Err(failure) => first = first.or(Some(failure)),
             }
@@ -227,9 +227,9 @@ impl Desk for HttpDesk {
         let what = format!("read ticket {}", id.number);
         let Some(record) = &definition.record else { return Err(self.broken(&what, "its definition cannot read tickets")) };
         let mut scope = self.id_scope(id);
-        match self.runner.run(&definition.read, &mut scope).await {
+        match self.runner.run(&definition.read, &mut scope, Empties::First).await {
             Ok(Flow::Done { .. }) => {}
-            Ok(Flow::Empty) => return Ok(None),
+            Ok(Flow::Empty { .. }) => return Ok(None),
             Err(failure) if failure.gone => return Ok(None),
             Err(failure) => return Err(self.told(&what, failure)),
         }
@@ -245,10 +245,10 @@ impl Desk for HttpDesk {
         let Some(map) = &definition.message else { return Err(self.broken(&what, "its definition cannot read messages")) };
         let mut scope = self.ticket_scope(ticket);
         if map.needs_read {
-            self.runner.run(&definition.read, &mut scope).await.map_err(told)?;
+            self.runner.run(&definition.read, &mut scope, Empties::First).await.map_err(told)?;
         }
-        match self.runner.run(&definition.messages, &mut scope).await.map_err(told)? {
-            Flow::Empty => return Ok(Vec::new()),
+        match self.runner.run(&definition.messages, &mut scope, Empties::First).await.map_err(told)? {
+            Flow::Empty { .. } => return Ok(Vec::new()),
             Flow::Done { truncated: true } => return Err(self.broken(&what, "there are more pages than may be read")),
             Flow::Done { truncated: false } => {}
         }
@@ -271,8 +271,8 @@ impl Desk for HttpDesk {
         let what = format!("history of ticket {}", id.number);
         let Some(map) = &definition.entry else { return Err(self.broken(&what, "its definition has no history")) };
         let mut scope = self.id_scope(id);
-        match self.runner.run(&definition.history, &mut scope).await.map_err(|f| self.told(&what, f))? {
-            Flow::Empty => return Ok(Vec::new()),
+        match self.runner.run(&definition.history, &mut scope, Empties::First).await.map_err(|f| self.told(&what, f))? {
+            Flow::Empty { .. } => return Ok(Vec::new()),
             Flow::Done { truncated: true } => return Err(self.broken(&what, "there are more pages than may be read")),
             Flow::Done { truncated: false } => {}
         }
@@ -321,7 +321,8 @@ impl Desk for HttpDesk {
             return Err(self.broken("health", "its definition has no [health]"));
         }
         let mut scope = self.scope();
-        if self.runner.run(&definition.health, &mut scope).await.map_err(|f| self.told("health", f))? == Flow::Empty {
+        let flow = self.runner.run(&definition.health, &mut scope, Empties::First).await.map_err(|f| self.told("health", f))?;
+        if matches!(flow, Flow::Empty { .. }) {
             return Err(self.broken("health", "the desk answered with nothing"));
         }
         let mut lines = Vec::new();
@@ -331,6 +332,6 @@ impl Desk for HttpDesk {
         if lines.is_empty() {
             lines.push(format!("{} answers and knows us", definition.title));
         }
-        Ok(lines.into_iter().map(|l| self.masks.mask(&l)).collect())
+        Ok(lines.into_iter().map(|l| self.runner.masks.mask(&l)).collect())
     }
 }

@@ -185,13 +185,13 @@ fn bomb(megabytes: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn an_answer_that_is_too_large_is_cut_off_also_when_it_is_packed() {
-    let plain = find(|_, _| Answer::Say(200, vec![], vec![b' '; 9 * 1024 * 1024])).await.unwrap_err();
+    let plain = find(|_, _| Answer::Say(200, vec![], vec![b' '; 17 * 1024 * 1024])).await.unwrap_err();
     let packed = bomb(64);
     assert!(packed.len() < 1024 * 1024);
     let packed = find(move |_, _| Answer::Say(200, vec![("content-encoding", "gzip".to_owned())], packed.clone())).await.unwrap_err();
     for trouble in [plain, packed] {
         assert_eq!(trouble.class, ResultClass::BrokenContract);
-        assert!(trouble.message.contains("larger than 8 MiB"), "{trouble}");
+        assert!(trouble.message.contains("larger than 16 MiB"), "{trouble}");
     }
 }
 

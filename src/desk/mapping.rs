@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousTimestamp, TimeZone};
 use std::collections::BTreeMap;
 
 /// Reads fields in a scope, with a row in hand.
@@ -219,8 +219,19 @@ pub(crate) fn base64_bytes(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(packed).map_err(|e| format!("a value is no base64: {e}"))
 }
 
-/// A time in one of the four ways in which desks write it.
+/// A time in one of the four ways in which desks write it. Of the hour that comes twice when summer time ends, the first is taken.
 pub(crate) fn time(text: &str, kind: &TimeKind) -> Result<Timestamp, String> {
+    read_time(text, kind, |ambiguous| ambiguous.compatible())
+}
+
+/// As `time`, but the later one where a local time comes twice: for saying that something is surely too old.
+pub(crate) fn latest(text: &str, kind: &TimeKind) -> Result<Timestamp, String> {
+    read_time(text, kind, |ambiguous| ambiguous.later())
+}
+
+type Decide = fn(AmbiguousTimestamp) -> Result<Timestamp, jiff::Error>;
+
+fn read_time(text: &str, kind: &TimeKind, decide: Decide) -> Result<Timestamp, String> {
     let text = text.trim();
     let wrong = || format!("`{}` is no time of the declared kind", text.chars().take(40).collect::<String>());
     match kind {
@@ -228,16 +239,20 @@ pub(crate) fn time(text: &str, kind: &TimeKind) -> Result<Timestamp, String> {
         TimeKind::EpochS | TimeKind::EpochMs => {
             let number: f64 = text.parse().map_err(|_| wrong())?;
             let seconds = if *kind == TimeKind::EpochMs { number / 1000.0 } else { number };
-            // Beyond the year 9999 it is surely in another unit.
-            if !(0.0..253_402_300_800.0).contains(&seconds) {
+            // Outside the years 2000 to 9999 it is surely in another unit.
+            if !(946_684_800.0..253_402_300_800.0).contains(&seconds) {
                 return Err(wrong());
             }
             Timestamp::from_microsecond((seconds * 1e6).round() as i64).map_err(|_| wrong())
         }
         TimeKind::Naive(zone) => {
+            // A time that names its own offset needs no zone, and the declared one would make it wrong.
+            if let Ok(known) = text.parse() {
+                return Ok(known);
+            }
             let civil: DateTime = text.parse().map_err(|_| wrong())?;
             let zone = TimeZone::get(zone).map_err(|e| e.to_string())?;
-            civil.to_zoned(zone).map(|z| z.timestamp()).map_err(|_| wrong())
+            decide(zone.to_ambiguous_timestamp(civil)).map_err(|_| wrong())
         }
     }
 }
@@ -278,4 +293,38 @@ fn author(word: &str) -> Option<Author> {
 /// A Message-ID without angle brackets.
 pub(crate) fn bare(id: &str) -> String {
     id.trim().trim_start_matches('<').trim_end_matches('>').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, kind: TimeKind) -> Option<String> {
+        time(text, &kind).ok().map(|t| t.to_string())
+    }
+
+    #[test]
+    fn a_time_is_read_as_declared_and_refused_when_it_is_in_another_unit() {
+        let same = Some("2026-11-25T03:47:41Z".to_owned());
+        for text in ["2026-11-25T03:47:41Z", "2026-11-25T04:47:41+01:00", "2026-11-25T04:47:41+0100", "2026-11-25 03:47:41Z"] {
+            assert_eq!(at(text, TimeKind::Rfc3339), same, "{text}");
+        }
+        assert_eq!(at("2026-11-25 03:47:41", TimeKind::Rfc3339), None, "a time without a zone is not taken for UTC");
+        assert_eq!(at("1795578461", TimeKind::EpochS), same);
+        assert_eq!(at("1795578461000", TimeKind::EpochMs), same);
+        assert_eq!(at("1795578461000", TimeKind::EpochS), None);
+        assert_eq!(at("1795578461", TimeKind::EpochMs), None);
+    }
+
+    #[test]
+    fn a_local_time_takes_the_offset_of_its_zone_on_that_day_unless_it_names_one() {
+        let berlin = || TimeKind::Naive("Europe/Berlin".to_owned());
+        assert_eq!(at("2026-11-25 03:47:41", berlin()).unwrap(), "2026-11-25T02:47:41Z");
+        assert_eq!(at("2026-07-25T03:47:41", berlin()).unwrap(), "2026-07-25T01:47:41Z");
+        assert_eq!(at("2026-11-25T03:47:41+05:00", berlin()).unwrap(), "2026-11-24T22:47:41Z");
+        assert_eq!(at("2026-11-25T03:47:41Z", berlin()).unwrap(), "2026-11-25T03:47:41Z");
+        // The hour that comes twice: a ticket is too old only when it is so in both.
+        assert_eq!(at("2026-10-25 02:30:00", berlin()).unwrap(), "2026-10-25T00:30:00Z");
+        assert_eq!(latest("2026-10-25 02:30:00", &berlin()).unwrap().to_string(), "2026-10-25T01:30:00Z");
+    }
 }

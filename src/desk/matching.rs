@@ -1,7 +1,7 @@
 //! Which rows of a find are meant. The token is compared here, never spliced into a path.
 
 use super::definition::Step;
-use super::mapping::time;
+use super::mapping::latest;
 use super::outcome::Failure;
 use super::path::{Json, Path, scalar};
 use super::recipe::TimeKind;
@@ -21,7 +21,11 @@ pub(crate) fn matches(step: &Step, rows: &[Json], scope: &Scope<'_>) -> Result<V
     let Some(wanted) = &step.matching else { return Ok(Vec::new()) };
     let broken = |m: String| Failure::contract(format!("step `{}`: {m}", step.id));
     let contains = match &wanted.contains {
-        Some(template) => Some(template.string(scope).map_err(broken)?.unwrap_or_default().to_lowercase()),
+        Some(template) => {
+            let text = template.string(scope).map_err(broken)?.filter(|t| !t.trim().is_empty());
+            // Looking for nothing would find nothing, which is not an empty answer.
+            Some(text.ok_or_else(|| broken(format!("a value for `{}` is missing", template.text())))?.to_lowercase())
+        }
         None => None,
     };
     let mut out = Vec::new();
@@ -30,7 +34,7 @@ pub(crate) fn matches(step: &Step, rows: &[Json], scope: &Scope<'_>) -> Result<V
         let texts = texts(&wanted.fields, row).map_err(broken)?;
         seen_a_field |= !texts.is_empty();
         if let Some(token) = &contains
-            && (token.is_empty() || !texts.iter().any(|t| t.to_lowercase().contains(token)))
+            && !texts.iter().any(|t| t.to_lowercase().contains(token))
         {
             continue;
         }
@@ -77,7 +81,7 @@ fn texts(fields: &[Path], row: &Json) -> Result<Vec<String>, String> {
 fn created_at(created: &(Path, TimeKind), row: &Json) -> Result<Timestamp, String> {
     let value = created.0.eval(row)?;
     let text = scalar(&value).ok_or_else(|| format!("a row has no time at `{}`", created.0.text()))?;
-    time(&text, &created.1)
+    latest(&text, &created.1)
 }
 
 /// The time before which nothing can be ours. Desks cut times to seconds, so it is cut too.

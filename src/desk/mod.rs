@@ -13,6 +13,7 @@ mod live;
 mod mapping;
 mod matching;
 mod outcome;
+mod pages;
 mod parse;
 mod path;
 mod reader;
@@ -44,6 +45,8 @@ mod live_tests;
 mod shape_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod trust_tests;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use super::definition::{Answer, Fail, OutcomeRules, Rule, Step};
 use super::http::Reply;
 use super::path::{Json, Path, json, null, scalar, string};
+use super::secrets::Masks;
 use crate::engine::ports::Trouble;
 use crate::model::ResultClass;
 use jiff::Timestamp;
@@ -62,39 +63,47 @@ pub(crate) enum Judged {
 }
 
 /// Judges an answer by the step's and the desk's rules.
-pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Timestamp) -> Result<Judged, Failure> {
+pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Timestamp, masks: &Masks) -> Result<Judged, Failure> {
     let status = reply.status.as_u16();
-    if step.empty_status.contains(&status) {
+    let content = content(step, reply);
+    // An API says in its own way that something is not there; a page says that nobody knows the API here.
+    let page = step.answer == Answer::Json && is_page(reply);
+    if step.empty_status.contains(&status) && !page {
         return Ok(Judged::Empty);
     }
     let success = if step.status.is_empty() { reply.status.is_success() } else { step.status.contains(&status) };
-    let content = content(step, reply);
     let body = content.as_ref().map_or_else(|_| null(), Clone::clone);
-    let told = || words(rules.message.as_ref(), &body, reply);
-    let failure = |class, text: String, no_effect| Failure { class, message: text, retry_after: None, no_effect, gone: false };
+    let told = || words(rules.message.as_ref(), &body, reply, masks);
+    let failure = |class, text: String, no_effect| {
+        let retry_after = wait(&reply.headers, rules, class, now);
+        Failure { class, message: text, retry_after, no_effect, gone: false }
+    };
 
-    if let Some(class) = named_by_body(rules, &body)? {
-        let gone = class.1;
-        let no_effect = matches!(class.0, ResultClass::Throttled | ResultClass::Unauthorised | ResultClass::Denied) || gone;
-        let wait = wait(&reply.headers, rules, class.0, now);
-        return Err(Failure { gone, retry_after: wait, ..failure(class.0, format!("{status}{}", told()), no_effect) });
+    match named_by_body(rules, &body) {
+        Ok(Some((class, gone))) => {
+            let no_effect = gone || matches!(class, ResultClass::Throttled | ResultClass::Unauthorised | ResultClass::Denied);
+            return Err(Failure { gone, ..failure(class, format!("{status}{}", told()), no_effect) });
+        }
+        // A rule that does not fit the body of a failure says nothing about it.
+        Err(broken) if success && content.is_ok() => return Err(broken),
+        _ => {}
     }
     if !success {
         let (class, gone) = named_by_status(rules, status);
-        let text = format!("{}{}", reply.status, told());
-        let wait = wait(&reply.headers, rules, class, now);
-        return Err(Failure { gone, retry_after: wait, ..failure(class, text, (400..500).contains(&status)) });
+        let gone = gone && (!page || rules.gone.status.contains(&status));
+        // A proxy may give up waiting (408) after the desk has begun.
+        let no_effect = (400..500).contains(&status) && status != 408;
+        return Err(Failure { gone, ..failure(class, format!("{}{}", reply.status, told()), no_effect) });
+    }
+    if step.answer != Answer::Text && is_login_page(reply) {
+        return Err(failure(ResultClass::Unauthorised, format!("{status}, but the answer is a page to sign in{}", title(reply)), false));
     }
     let body = content.map_err(|m| failure(ResultClass::BrokenContract, format!("{status}, but {m}"), false))?;
     let broken = |m: String| failure(ResultClass::BrokenContract, m, false);
     for Fail { name, when, class } in step.fail.iter().chain(&rules.fail) {
         if when.holds(&body).map_err(broken)? {
             let no_effect = !matches!(class, ResultClass::Unavailable | ResultClass::BrokenContract);
-            let wait = wait(&reply.headers, rules, *class, now);
-            return Err(Failure {
-                retry_after: wait,
-                ..failure(*class, format!("the desk answered {status} with `{name}`{}", told()), no_effect)
-            });
+            return Err(failure(*class, format!("the desk answered {status} with `{name}`{}", told()), no_effect));
         }
     }
     if let Some(path) = &step.empty_if
@@ -112,28 +121,65 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
 
 /// Judges the answer to a file's URL: true for a success, false when the desk says that it does not exist.
 pub(crate) fn judge_file(rules: &OutcomeRules, reply: &Reply, now: Timestamp) -> Result<bool, Failure> {
+    let failure = |class, message: String| {
+        let retry_after = wait(&reply.headers, rules, class, now);
+        Failure { class, message, retry_after, no_effect: true, gone: false }
+    };
     if reply.status.is_success() {
-        return Ok(true);
+        // Its hash would say that the file was changed on its way.
+        return match is_login_page(reply) {
+            true => Err(failure(ResultClass::Unauthorised, format!("a page to sign in came instead of the file{}", title(reply)))),
+            false => Ok(true),
+        };
     }
-    let status = reply.status.as_u16();
-    match named_by_status(rules, status) {
-        (_, true) => Ok(false),
-        (class, false) => {
-            let retry_after = wait(&reply.headers, rules, class, now);
-            Err(Failure { class, message: reply.status.to_string(), retry_after, no_effect: true, gone: false })
-        }
+    match named_by_status(rules, reply.status.as_u16()) {
+        (_, true) if !is_page(reply) => Ok(false),
+        (class, _) => Err(failure(class, reply.status.to_string())),
     }
 }
 
 fn content(step: &Step, reply: &Reply) -> Result<Json, String> {
+    if step.answer == Answer::Ignored {
+        return Ok(null());
+    }
     let text = String::from_utf8_lossy(&reply.body);
+    let lossy = matches!(text, std::borrow::Cow::Owned(_));
     let text = text.trim_start_matches('\u{feff}').trim();
     match step.answer {
-        Answer::Ignored => Ok(null()),
         Answer::Text => Ok(string(text)),
-        Answer::Json if text.is_empty() => Ok(null()),
-        Answer::Json => json(text).map_err(|e| format!("the answer is no JSON ({e})")),
+        _ if text.is_empty() => Ok(null()),
+        _ if is_page(reply) => Err(format!("the answer is an HTML page, not JSON{}", title(reply))),
+        // Letters put in place of broken ones would be taken for what the desk has stored.
+        _ if lossy => Err("the answer is not UTF-8".to_owned()),
+        _ => json(text).map_err(|e| format!("the answer is no JSON ({e})")),
     }
+}
+
+/// The first of a body, in small letters: enough to tell a page.
+fn begin(reply: &Reply) -> String {
+    let text = String::from_utf8_lossy(&reply.body[..reply.body.len().min(64 * 1024)]).to_lowercase();
+    text.trim_start_matches('\u{feff}').trim_start().to_owned()
+}
+
+fn is_page(reply: &Reply) -> bool {
+    let begin = begin(reply);
+    ["<!doctype html", "<html", "<head", "<body", "<!--"].iter().any(|tag| begin.starts_with(tag))
+}
+
+/// A page with a field for a password: what desks send, with status 200, to whoever they do not know.
+fn is_login_page(reply: &Reply) -> bool {
+    let begin = begin(reply);
+    let field = ["type=\"password\"", "type='password'", "type=password"].iter().any(|field| begin.contains(field));
+    field && is_page(reply)
+}
+
+/// A page's title, as the tail of a sentence.
+fn title(reply: &Reply) -> String {
+    let begin = begin(reply);
+    let inner = begin.split_once("<title").and_then(|(_, t)| t.split_once('>')).and_then(|(_, t)| t.split_once('<')).map(|(t, _)| t);
+    let words: Vec<&str> = inner.unwrap_or_default().split_whitespace().collect();
+    let text: String = words.join(" ").chars().take(60).collect();
+    if text.is_empty() { text } else { format!(" (its title: {text})") }
 }
 
 /// The class that a rule finds in the body; true with it when it means "gone".
@@ -177,7 +223,7 @@ fn named_by_status(rules: &OutcomeRules, status: u16) -> (ResultClass, bool) {
 }
 
 /// The desk's own words on what is wrong, as the tail of a sentence.
-fn words(path: Option<&Path>, body: &Json, reply: &Reply) -> String {
+fn words(path: Option<&Path>, body: &Json, reply: &Reply, masks: &Masks) -> String {
     let found = path.and_then(|p| p.eval(body).ok()).and_then(|j| scalar(&j));
     let text = match found {
         Some(text) => text,
@@ -185,7 +231,8 @@ fn words(path: Option<&Path>, body: &Json, reply: &Reply) -> String {
         None if body.is_null() && !reply.body.starts_with(b"<") => String::from_utf8_lossy(&reply.body).into_owned(),
         None => body.as_string().cloned().filter(|s| !s.starts_with('<')).unwrap_or_default(),
     };
-    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Before it is cut: half a secret would not be known as one.
+    let text: String = masks.mask(&text).split_whitespace().collect::<Vec<_>>().join(" ");
     if text.is_empty() {
         return String::new();
     }

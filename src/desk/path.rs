@@ -45,7 +45,11 @@ impl Path {
         let ast = jmespath::parse(text).map_err(|e| {
             let reason = e.reason.to_string().replace("Parse error: ", "");
             let reason = reason.split(" -- ").next().unwrap_or_default().trim().to_owned();
-            error(byte_offset(text, e.offset), format!("this path cannot be read: {reason}"), None)
+            error(
+                byte_offset(text, e.offset),
+                format!("this path cannot be read: {reason}"),
+                Some("for instance a.b, a[0].c or a[?kind == 'x'].d"),
+            )
         })?;
         check(&ast)?;
         Ok(Path { text: text.to_owned(), ast })
@@ -95,7 +99,7 @@ fn check(ast: &Ast) -> Result<(), PathError> {
         Ast::Index { .. } => Ok(()),
         Ast::Comparison { offset, comparator, lhs, rhs } => match comparator {
             Comparator::Equal | Comparator::NotEqual => check(lhs).and_then(|()| check(rhs)),
-            _ => Err(error(*offset, "paths compare with == and != only", None)),
+            _ => Err(error(*offset, "paths compare with == and != only", Some("let the desk choose by its query"))),
         },
         Ast::Condition { predicate: a, then: b, .. }
         | Ast::Projection { lhs: a, rhs: b, .. }

@@ -94,7 +94,10 @@ impl Reader {
 
     /// A duration such as `"90s"` or `"1h"`, or a problem.
     pub fn duration(&self, node: Node<'_>, what: &str) -> Option<Duration> {
-        let text = self.string(node, what)?;
+        let Some(text) = node.get_ref().as_str() else {
+            self.wrong(node, what, "a duration such as \"90s\"");
+            return None;
+        };
         let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
         if parsed.is_none() {
             self.problem(
@@ -144,14 +147,8 @@ impl Reader {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.problem(Some(node.span()), format!("{what} is {found}"), Some(format!("expected {expected}")));
+        self.problem(Some(node.span()), format!("{what} must be {expected}, found {found}"), None);
     }
-}
-
-#[cfg(test)]
-thread_local! {
-    /// Shapes and keys that were asked for, for the proof that no description is left without a reader.
-    pub static ASKED: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> = RefCell::default();
 }
 
 /// A table that knows which of its keys were asked for.
@@ -187,11 +184,23 @@ impl<'t> Table<'t> {
         self.table.iter().find(|(k, _)| k.get_ref() == key).map(|(k, _)| k.span())
     }
 
+    /// True when the key is there, or is meant by one that is misspelt: then it is not missing as well.
+    pub fn has(&self, key: &str) -> bool {
+        let keys = || self.shape.keys.iter().map(|k| k.name);
+        let meant = |name: &str| keys().all(|k| k != name) && suggest(name, keys()) == Some(key);
+        self.table.iter().any(|(k, _)| k.get_ref() == key || meant(k.get_ref()))
+    }
+
     /// All keys in the order of the file.
     pub fn entries(&self) -> Vec<(&'t str, Span, Node<'t>)> {
         let mut all: Vec<_> = self.table.iter().map(|(k, v)| (k.get_ref().as_ref(), k.span(), v)).collect();
         all.sort_by_key(|(_, span, _)| span.start);
         all
+    }
+
+    /// What a key means, as a help.
+    pub fn meaning(&self, key: &str) -> Option<String> {
+        self.shape.key(key).map(|k| format!("its meaning: {}", k.doc))
     }
 
     /// A string.
@@ -252,9 +261,9 @@ impl<'t> Table<'t> {
                 self.reader.problem(Some(span), format!("`{key}` is reserved, not in this release"), Some("take it out".to_owned()));
                 continue;
             }
-            if let Some(known) = self.shape.key(key) {
+            if self.shape.key(key).is_some() {
                 let message = format!("`{key}` does not go with the other keys of {what}");
-                self.reader.problem(Some(span), message, Some(format!("its meaning: {}", known.doc)));
+                self.reader.problem(Some(span), message, self.meaning(key));
                 continue;
             }
             let help = match suggest(key, asked.iter().copied()) {
@@ -271,4 +280,10 @@ fn names(asked: &[&'static str]) -> String {
     sorted.sort_unstable();
     sorted.dedup();
     sorted.join(", ")
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Shapes and keys that were asked for, for the proof that no description is left without a reader.
+    pub static ASKED: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> = RefCell::default();
 }

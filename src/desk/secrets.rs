@@ -1,10 +1,11 @@
 //! Keeps secrets out of everything that is shown: desks quote credentials in their error texts.
 
-use super::filter::percent;
-use super::scope::Value;
+use super::definition::{AuthKind, Definition};
+use super::filter::{escape_html, percent};
+use super::scope::Scope;
 use super::settings::Settings;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The texts to take out.
@@ -17,24 +18,35 @@ impl std::fmt::Debug for Masks {
 }
 
 impl Masks {
-    /// Every secret of a desk, also as it is written in URLs and in Basic credentials.
-    pub fn new(settings: &Settings) -> Masks {
+    /// Every secret of a desk, also as it is written in URLs, forms, JSON, HTML and Basic credentials.
+    pub fn new(definition: &Definition, settings: &Settings) -> Masks {
         let mut texts: Vec<String> = Vec::new();
-        for secret in settings.secrets() {
-            let plain = secret.expose_secret().to_owned();
-            for value in settings.params.values() {
-                if let Value::Json(other) = value
-                    && let Some(user) = other.as_string()
-                {
-                    texts.push(STANDARD.encode(format!("{user}:{plain}")));
-                }
+        let scope = Scope::new(settings.params.clone());
+        for auth in &definition.auths {
+            if let AuthKind::Basic { user, password } = &auth.kind
+                && let (Ok(Some(user)), Ok(Some(password))) = (user.string(&scope), password.string(&scope))
+            {
+                texts.extend(based(&format!("{user}:{password}")));
             }
-            texts.push(percent(&plain));
-            texts.push(STANDARD.encode(&plain));
-            texts.push(plain);
+        }
+        for secret in settings.secrets() {
+            let plain = secret.expose_secret();
+            texts.push(plain.to_owned());
+            texts.push(percent(plain));
+            texts.push(percent(plain).to_ascii_lowercase());
+            texts.push(percent(plain).replace("%20", "+"));
+            texts.push(form(plain));
+            texts.push(escape_html(plain));
+            let json = serde_json::Value::String(plain.to_owned()).to_string();
+            let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
+            texts.push(json.replace('/', "\\/"));
+            texts.push(json);
+            texts.extend(based(plain));
         }
         // Very short ones would only make messages unreadable, and hide nothing.
         texts.retain(|t| t.len() >= 4);
+        texts.sort();
+        texts.dedup();
         texts.sort_by_key(|t| std::cmp::Reverse(t.len()));
         Masks(texts.into_iter().map(SecretString::from).collect())
     }
@@ -42,5 +54,49 @@ impl Masks {
     /// The text without secrets.
     pub fn mask(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "***"))
+    }
+}
+
+/// As a form or a query holds it.
+fn form(text: &str) -> String {
+    let url = reqwest::Url::parse_with_params("http://x/", [("k", text)]);
+    url.ok().and_then(|u| Some(u.query()?.strip_prefix("k=")?.to_owned())).unwrap_or_default()
+}
+
+/// Base64 in its alphabets (RFC 4648 sections 4 and 5), without padding, which then is left to stand.
+fn based(text: &str) -> [String; 2] {
+    [STANDARD_NO_PAD.encode(text), URL_SAFE_NO_PAD.encode(text)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ParamValue;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_form_in_which_an_answer_may_quote_it() {
+        let text = super::super::testing::definition("[auth.other]\nkind = \"basic\"\nuser = \"me@x.test/token\"\npassword = \"${key}\"");
+        let definition = Definition::parse("x", &text).unwrap();
+        let secret = r#"p q/"r\<s>&~é+tt"#;
+        let params = BTreeMap::from([
+            ("url".to_owned(), ParamValue::Plain(toml::Value::String("http://127.0.0.1:1".to_owned()))),
+            ("key".to_owned(), ParamValue::Secret(SecretString::from(secret))),
+        ]);
+        let masks = Masks::new(&definition, &Settings::new(&definition, &params).unwrap());
+        let basic = format!("me@x.test/token:{secret}");
+        for quoted in [
+            secret.to_owned(),
+            percent(secret),
+            reqwest::Url::parse_with_params("http://x.test/", [("k", secret)]).unwrap().query().unwrap()[2..].to_owned(),
+            escape_html(secret),
+            serde_json::Value::String(secret.to_owned()).to_string(),
+            base64::engine::general_purpose::STANDARD.encode(secret),
+            base64::engine::general_purpose::STANDARD.encode(&basic),
+            base64::engine::general_purpose::URL_SAFE.encode(&basic),
+        ] {
+            let shown = masks.mask(&format!("bad <{quoted}>"));
+            assert!(shown.len() < 15 && shown.starts_with("bad <") && shown.contains("***"), "{quoted}: {shown}");
+        }
     }
 }

@@ -55,40 +55,6 @@ pub fn all() -> &'static [Fault] {
     &ALL
 }
 
-/// The id that somebody who typed `id` most likely meant; none when nothing is near.
-pub fn nearest(id: &str) -> Option<&'static str> {
-    let wanted = id.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-    if wanted.is_empty() {
-        return None;
-    }
-    let (distance, found) = ALL.iter().map(|fault| (distance(&wanted, &fault.id), fault)).min_by_key(|(distance, _)| *distance)?;
-    if distance <= wanted.chars().count() / 3 {
-        return Some(&found.id);
-    }
-    // Half a name is enough when only one has it.
-    let mut holding = ALL.iter().filter(|fault| wanted.len() >= 4 && fault.id.contains(&wanted));
-    match (holding.next(), holding.next()) {
-        (Some(only), None) => Some(&only.id),
-        _ => None,
-    }
-}
-
-/// How many letters must be put in, left out or replaced (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,21 +154,6 @@ mod tests {
                     }
                 }
             }
-        }
-    }
-
-    #[test]
-    fn the_nearest_id_is_found_by_typing_errors_and_by_parts() {
-        for (typed, meant) in [
-            ("poler-hung", Some("poller-hung")),
-            ("Return_In_Spam", Some("return-in-spam")),
-            ("greylisted", Some("ok-greylisted")),
-            ("mojibak", Some("mojibake")),
-            ("honeypot", Some("honeypot-false-success")),
-            ("zzzzzz", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(typed), meant, "{typed}");
         }
     }
 }

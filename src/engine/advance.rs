@@ -110,7 +110,7 @@ impl Journey<'_> {
             self.not_reached_all(&[Stage::Land, Stage::Acknowledge]);
         }
         let landed = match self.outcome(Stage::Land) {
-            Some(outcome) => outcome == Outcome::Pass,
+            Some(outcome) => outcome == Outcome::Pass || self.landed_with_duplicates(),
             None => self.takes(Stage::Land) || self.run.probe.desk.is_none(),
         };
         if !landed {

@@ -135,7 +135,8 @@ impl Journey<'_> {
         // After a change of UIDVALIDITY the old key names nothing any more, and the mail was seen again under a new one.
         let outdated = |m: &SeenMail| {
             mails.iter().any(|o| {
-                o.mail.sha256 == m.mail.sha256
+                // Of a mail too large to be read whole there is no hash.
+                (o.mail.sha256.as_str(), o.mail.size) == (m.mail.sha256.as_str(), m.mail.size)
                     && o.mail.key.folder == m.mail.key.folder
                     && o.mail.key.uidvalidity != m.mail.key.uidvalidity
                     && o.seen > m.seen

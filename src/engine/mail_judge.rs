@@ -199,6 +199,10 @@ impl Journey<'_> {
             let check = format!("attachment {name}");
             match verdict {
                 Ok(found) => self.check(Stage::Return, &check, Outcome::Pass, "same bytes", found),
+                // Of a mail too large to be read whole nobody knows the files.
+                Err(_) if mail.sha256.is_empty() => {
+                    self.check(Stage::Return, &check, Outcome::Unknown, "same bytes", "the mail is too large to be read whole");
+                }
                 Err(found) => {
                     self.check(Stage::Return, &check, Outcome::Fail, "same bytes", found.unwrap_or_default());
                     hints.push("reply-with-attachment-lost");

@@ -91,20 +91,24 @@ impl Journey<'_> {
         if self.run.probe.reply.mode == ReplyMode::Await && self.is_awaited_answer(mail) {
             return MailRole::Answer;
         }
+        let acted = |kinds: &[ActKind]| self.run.acts.iter().any(|a| kinds.contains(&a.kind));
         let follow_up = self.run.messages.iter().find(|m| m.stage == Stage::FollowUp);
+        let names_follow_up = follow_up.is_some_and(|f| mail.tokens.contains(&f.token));
+        if acted(&[ActKind::Close, ActKind::Delete]) && !names_follow_up {
+            return MailRole::ClosingNotice;
+        }
         let to_follow_up = follow_up.is_some_and(|f| {
             mail.new_tokens.contains(&f.token)
                 || f.message_id.as_ref().is_some_and(|id| mail.in_reply_to.contains(id) || mail.references.contains(id))
         });
+        // A ticket that was closed for the follow-up's sake may send a notice, and so may the follow-up.
         if to_follow_up {
-            return MailRole::Other;
+            MailRole::Other
+        } else if acted(&[ActKind::CloseFirst]) && !names_follow_up {
+            MailRole::ClosingNotice
+        } else {
+            MailRole::Acknowledgement
         }
-        let closing = [ActKind::Close, ActKind::CloseFirst, ActKind::Delete];
-        let names_follow_up = follow_up.is_some_and(|f| mail.tokens.contains(&f.token));
-        if self.run.acts.iter().any(|a| closing.contains(&a.kind)) && !names_follow_up {
-            return MailRole::ClosingNotice;
-        }
-        MailRole::Acknowledgement
     }
 
     /// A person's answer has no token of ours: it holds what the desk shows as the agent's message, or it is a second

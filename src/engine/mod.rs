@@ -215,13 +215,32 @@ impl Engine {
     }
 
     async fn claim_and_spawn(&self, stop: &mut watch::Receiver<bool>, slots: &Arc<Semaphore>) -> Result<(), StoreError> {
+        let now = || self.parts.clock.now();
+        // Runs of dead instances, and mail that another instance took in, have no due time here: look now and then.
+        let mut look_at = now();
         loop {
             if *stop.borrow() {
                 return Ok(());
             }
             let free = slots.available_permits();
-            let claimed = if free == 0 { Vec::new() } else { self.parts.store.claim_due(self.parts.clock.now(), free, self.adopt).await? };
-            let none = claimed.is_empty();
+            if free == 0 {
+                tokio::select! {
+                    () = self.parts.wake.notified() => {}
+                    _ = stop.changed() => {}
+                }
+                continue;
+            }
+            let until = self.parts.store.next_due().await?.map_or(look_at, |due| due.min(look_at));
+            if until > now() {
+                tokio::select! {
+                    () = self.parts.clock.sleep_until(until) => {}
+                    () = self.parts.wake.notified() => {}
+                    _ = stop.changed() => {}
+                }
+                continue;
+            }
+            let claimed = self.parts.store.claim_due(now(), free, self.adopt).await?;
+            look_at = crate::clock::after(now(), LEASE / 3);
             for claim in claimed {
                 let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(()) };
                 let parts = self.parts.clone();
@@ -230,19 +249,6 @@ impl Engine {
                     drop(slot);
                     parts.wake.notify_one();
                 });
-            }
-            if !none {
-                continue;
-            }
-            let due = if free == 0 { None } else { self.parts.store.next_due().await? };
-            let now = self.parts.clock.now();
-            // Runs of dead instances have no due time here, so look again now and then.
-            let latest = crate::clock::after(now, LEASE / 3);
-            let until = due.map_or(latest, |d| d.min(latest));
-            tokio::select! {
-                () = self.parts.clock.sleep_until(until) => {}
-                () = self.parts.wake.notified() => {}
-                _ = stop.changed() => {}
             }
         }
     }

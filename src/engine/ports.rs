@@ -190,6 +190,8 @@ pub trait Store: Send + Sync {
     /// True while a run of the probe is not finished.
     async fn has_unfinished(&self, probe: &str) -> Result<bool, StoreError>;
 
+    /// Those of the runs that have their verdict: one look, however many runs wait.
+    async fn finished_among(&self, ids: &[RunId]) -> Result<Vec<RunId>, StoreError>;
     /// A run with its observations.
     async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError>;
     /// Runs, newest first, without observations.

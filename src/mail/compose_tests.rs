@@ -183,6 +183,115 @@ fn message_ids_look_like_everybodys_and_differ() {
     assert!(id(&one).is_ok());
 }
 
+#[test]
+fn the_date_has_the_offset_of_the_zone_at_that_time() {
+    let table = [
+        ("Europe/Berlin", "2026-07-01T09:00:00Z", "Wed, 1 Jul 2026 11:00:00 +0200"),
+        ("America/New_York", "2026-11-25T03:00:00Z", "Tue, 24 Nov 2026 22:00:00 -0500"),
+        ("Asia/Kathmandu", "2026-11-25T03:00:00Z", "Wed, 25 Nov 2026 08:45:00 +0545"),
+        ("UTC", "2026-11-25T03:00:00Z", "Wed, 25 Nov 2026 03:00:00 +0000"),
+    ];
+    for (zone, at, expected) in table {
+        let bytes = compose_in(&OutgoingMail { date: at.parse().unwrap(), ..mail() }, &TimeZone::get(zone).unwrap()).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains(&format!("\r\nDate: {expected}\r\n")), "{text}");
+        assert_eq!(looks_automated(text.as_bytes()), None, "{zone}");
+    }
+}
+
+#[test]
+fn a_long_subject_is_folded_into_words_that_each_decode_alone() {
+    use base64::Engine as _;
+    let subject = "Päckchen 📦 verloren – 包裹丢失了怎么办 – и что теперь делать, спрашивает клиент из Кёльна ещё раз";
+    let text = written(&OutgoingMail { subject: subject.to_owned(), ..mail() });
+    let field: Vec<&str> = text.split("\r\n").skip_while(|l| !l.starts_with("Subject:")).collect();
+    let end = 1 + field[1..].iter().position(|l| !l.starts_with(' ')).unwrap();
+    let mut coded = 0;
+    for line in &field[..end] {
+        assert!(line.len() <= 78 && line.is_ascii(), "{line}");
+        for word in line.split_whitespace().filter_map(|w| w.strip_prefix("=?utf-8?b?")?.strip_suffix("?=")) {
+            // RFC 2047 sections 2 and 5: at most 75 bytes, and no character split over two words.
+            assert!(word.len() <= 75 - 12, "{word}");
+            assert!(String::from_utf8(base64::prelude::BASE64_STANDARD.decode(word).unwrap()).is_ok(), "{word}");
+            coded += 1;
+        }
+    }
+    assert!(end > 2 && coded > 3, "{text}");
+    assert_eq!(read(text.as_bytes()).subject, subject);
+}
+
+#[test]
+fn what_an_answer_carries_is_what_mail_programs_write() {
+    let received = read(
+        b"From: Agent <agent@desk.example>\r\nSubject: [desk #2] Parcel\r\nMessage-ID: <a2@desk.example>\r\nAuto-Submitted: auto-replied\r\n\
+          Precedence: bulk\r\nX-RT-Ticket: desk #2\r\nList-Id: <x>\r\nReferences: <1@customers.example>\r\n\r\nhi\r\n",
+    );
+    let id = message_id(7, mail().date, "customers.example");
+    let answer = answer_in(&received, ("alice@customers.example", "Alice"), "ok", id, mail().date, &berlin());
+    let text = written(&answer);
+    let names: Vec<&str> =
+        text.split("\r\n\r\n").next().unwrap().lines().filter(|l| !l.starts_with(' ')).map(|l| l.split(':').next().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "Message-ID",
+            "Date",
+            "MIME-Version",
+            "From",
+            "To",
+            "Subject",
+            "In-Reply-To",
+            "References",
+            "Content-Type",
+            "Content-Transfer-Encoding"
+        ]
+    );
+    assert!(text.contains("References: <1@customers.example>\r\n <a2@desk.example>\r\n"), "{text}");
+    assert_eq!(looks_automated(text.as_bytes()), None);
+}
+
+/// Mails of every make that a probe can ask for.
+fn any_mail() -> impl Strategy<Value = OutgoingMail> {
+    let words = "[ -~äß€📦\\t]{0,200}";
+    let file = ("[ -~äß]{0,40}", prop::collection::vec(any::<u8>(), 0..300));
+    let ids = prop::collection::vec("[a-z0-9]{1,80}@desk[.]example", 0..30);
+    (
+        "[A-Za-z][ -~äß€📦]{0,300}",
+        "([ -~äß€📦\\t]{0,1500}\n){0,4}",
+        prop::option::of(words),
+        prop::collection::vec(file, 0..3),
+        ids,
+        "[ -~ä]{0,30}",
+    )
+        .prop_map(|(subject, text, html, files, references, from_name)| OutgoingMail {
+            subject,
+            text,
+            html,
+            attachments: files
+                .into_iter()
+                .map(|(name, bytes)| OutgoingAttachment { name, content_type: "application/pdf".to_owned(), bytes })
+                .collect(),
+            in_reply_to: references.last().cloned(),
+            references,
+            from_name,
+            ..mail()
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #[test]
+    fn whatever_a_probe_writes_has_no_mark_of_a_machine(mail in any_mail()) {
+        let bytes = compose_in(&mail, &berlin()).unwrap();
+        let reason = looks_automated(&bytes);
+        // The subject is the probe author's; all else is ours.
+        prop_assert!(reason.as_ref().is_none_or(|r| r.starts_with("its subject")), "{reason:?}");
+        prop_assert!(bytes.is_ascii());
+        let hidden = String::from_utf8_lossy(&bytes).to_lowercase();
+        prop_assert!(!hidden.contains("carol@"));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
     #[test]

@@ -153,7 +153,9 @@ fn typed(value: &str) -> String {
 fn recipient(block: &[(String, String)]) -> Option<Bounce> {
     let address = value(block, "final-recipient").or_else(|| value(block, "original-recipient"))?;
     let status = value(block, "status").and_then(|v| enhanced_code(&v));
-    let action = match value(block, "action").unwrap_or_default().to_ascii_lowercase().as_str() {
+    // A comment may follow (RFC 3464 section 2.1.2).
+    let action = value(block, "action").unwrap_or_default().to_ascii_lowercase();
+    let action = match action.split(['(', ' ', ';']).next().unwrap_or_default() {
         "failed" => BounceAction::Failed,
         "delayed" => BounceAction::Delayed,
         // The field is required; without it the class of the status tells.

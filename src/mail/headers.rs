@@ -9,6 +9,9 @@ const KEPT: usize = 1_000;
 /// The most header fields that are kept for evidence.
 const KEPT_FIELDS: usize = 300;
 
+/// More marks than that say nothing more.
+const MARKS: usize = 50;
+
 /// Header fields that say "automatic" by being there.
 const AUTOMATIC: [&str; 11] = [
     "feedback-id",
@@ -114,7 +117,7 @@ pub fn auto_mark(headers: &[(String, String)]) -> AutoMark {
         let empty_sender = name == "return-path" && matches!(value.as_str(), "<>" | "");
         // X-Loop, X-RT-Loop-Prevention, X-OTRS-Loop, X-Roundup-Loop, …
         let loop_guard = name.starts_with("x-") && name.contains("loop");
-        if (AUTOMATIC.contains(&name.as_str()) || empty_sender || loop_guard) && !others.contains(&name) {
+        if (AUTOMATIC.contains(&name.as_str()) || empty_sender || loop_guard) && others.len() < MARKS && !others.contains(&name) {
             others.push(name);
         }
     }

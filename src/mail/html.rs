@@ -38,7 +38,8 @@ const REST_IS_QUOTED: [&str; 5] =
     ["divrplyfwdmsg", "appendonsend", "olk_src_body_section", "mail-editor-reference-message-container", "_mailoriginal"];
 
 /// Classes and ids of elements that hold an earlier mail and nothing else.
-const QUOTE_HOLDERS: [&str; 5] = ["yahoo_quoted", "protonmail_quote", "zmail_extra", "moz-forward-container", "tutanota_quote"];
+const QUOTE_HOLDERS: [&str; 6] =
+    ["yahoo_quoted", "protonmail_quote", "zmail_extra", "moz-forward-container", "tutanota_quote", "freshdesk_quote"];
 
 /// What a quoted passage is replaced with: the rules for plain text know it as a quote.
 const MARK: &str = "<br>&gt; …<br>";

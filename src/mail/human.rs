@@ -17,6 +17,26 @@ const FIELDS: [&str; 10] = [
     "precedence",
 ];
 
+/// Header fields that mail programs write into a person's mail. Whatever else stands in ours, some desk has a rule for.
+const PERSONS: [&str; 13] = [
+    "cc",
+    "content-language",
+    "content-transfer-encoding",
+    "content-type",
+    "date",
+    "from",
+    "in-reply-to",
+    "message-id",
+    "mime-version",
+    "references",
+    "reply-to",
+    "subject",
+    "to",
+];
+
+/// The longest line that may go out, without its end (RFC 5322 section 2.1.1).
+const LONGEST_LINE: usize = 998;
+
 /// Local parts of senders that no person writes from.
 const SENDERS: [&str; 9] =
     ["noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce", "bounces"];
@@ -47,14 +67,21 @@ const SUBJECTS: [&str; 22] = [
     "returned mail",
 ];
 
-/// Why a desk would take the mail for a machine's; none when it looks like a person's.
+/// Why a desk would take the mail for a machine's, or a server would not take it as it is; none when it looks
+/// like a person's.
 pub fn looks_automated(raw: &[u8]) -> Option<String> {
     let Some(message) = MessageParser::default().parse_headers(raw) else { return Some("it has no header".to_owned()) };
     let fields = headers::decoded(&message);
+    let mut seen: Vec<String> = Vec::new();
     for (name, value) in &fields {
-        if let Some(reason) = field(&name.to_ascii_lowercase(), value) {
+        let name = name.to_ascii_lowercase();
+        if let Some(reason) = field(&name, value) {
             return Some(reason);
         }
+        if seen.contains(&name) {
+            return Some(format!("it has two {name} headers"));
+        }
+        seen.push(name);
     }
     for name in ["date", "message-id", "from"] {
         if headers::first(&fields, name).is_none_or(str::is_empty) {
@@ -68,7 +95,35 @@ pub fn looks_automated(raw: &[u8]) -> Option<String> {
     if SENDERS.contains(&local.as_str()) {
         return Some(format!("its sender `{from}` is one that no person writes from"));
     }
-    subject(headers::first(&fields, "subject").unwrap_or_default())
+    origin(from, &fields).or_else(|| subject(headers::first(&fields, "subject").unwrap_or_default())).or_else(|| shape(raw))
+}
+
+/// Message-ID and Date as the sender's mail program writes them: at the sender's domain, with a time zone.
+fn origin(from: &str, fields: &[(String, String)]) -> Option<String> {
+    let domain = |address: &str| address.rsplit('@').next().unwrap_or_default().to_lowercase();
+    let id = headers::message_id(fields).unwrap_or_default();
+    if !id.contains('@') || domain(&id) != domain(from) {
+        return Some(format!("its Message-ID `{id}` is not of the sender's domain `{}`", domain(from)));
+    }
+    let date = headers::first(fields, "date").unwrap_or_default();
+    let zone = date.rsplit(' ').next().unwrap_or_default();
+    let offset = zone.strip_prefix(['+', '-']).is_some_and(|z| z.len() == 4 && z.bytes().all(|b| b.is_ascii_digit()));
+    // RFC 5322 section 3.3: -0000 is a machine that does not know where it is.
+    (!offset || zone == "-0000").then(|| format!("its Date `{date}` does not say the sender's time zone"))
+}
+
+/// Lines as every server takes them (RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.3).
+fn shape(raw: &[u8]) -> Option<String> {
+    for line in raw.split_inclusive(|b| *b == b'\n') {
+        let words = line.strip_suffix(b"\r\n").unwrap_or(line);
+        if words.len() > LONGEST_LINE {
+            return Some(format!("it has a line of {} bytes, and {LONGEST_LINE} are allowed", words.len()));
+        }
+        if words.contains(&b'\n') || words.contains(&b'\r') {
+            return Some("it has a line that does not end with CR LF".to_owned());
+        }
+    }
+    None
 }
 
 fn field(name: &str, value: &str) -> Option<String> {
@@ -76,9 +131,13 @@ fn field(name: &str, value: &str) -> Option<String> {
         return (!value.eq_ignore_ascii_case("no")).then(|| format!("it has the header Auto-Submitted: {value}"));
     }
     if name == "return-path" {
-        return matches!(value, "<>" | "").then(|| "its Return-Path is empty".to_owned());
+        let empty = matches!(value, "<>" | "");
+        return Some(if empty { "its Return-Path is empty" } else { "it has a Return-Path, which servers write" }.to_owned());
     }
-    (FIELDS.contains(&name) || name.starts_with("x-")).then(|| format!("it has the header {name}"))
+    if FIELDS.contains(&name) || name.starts_with("x-") {
+        return Some(format!("it has the header {name}"));
+    }
+    (!PERSONS.contains(&name)).then(|| format!("it has the header {name}, which no mail program of a person writes"))
 }
 
 fn subject(subject: &str) -> Option<String> {
@@ -131,9 +190,21 @@ mod tests {
             (swap("Subject: Parcel lost", "Subject: Parcel lost [rp1]"), "ends with"),
             (swap("Subject: Parcel lost", "Subject: [issue1] Parcel lost"), "begins with ["),
             (swap("alice@", "noreply@"), "noreply@customers.example"),
-            (swap("Date:", "Dated:"), "no date"),
-            (swap("Message-ID:", "Message:"), "no message-id"),
+            (swap("Date: Wed, 25 Nov 2026 10:00:00 +0100\r\n", ""), "no date"),
+            (swap("Message-ID: <1@customers.example>\r\n", ""), "no message-id"),
             (swap("From: Alice <alice@customers.example>", "From: "), "no from"),
+            (with("User-Agent: replypath"), "user-agent"),
+            (with("Received: by x"), "received"),
+            (with("Sender: a@b.example"), "sender"),
+            (with("Subject: twice"), "two subject"),
+            (with("Return-Path: <alice@customers.example>"), "servers write"),
+            (swap("<1@customers.example>", "<1@probe-7.local>"), "probe-7.local"),
+            (swap("<1@customers.example>", "<1>"), "not of the sender's domain"),
+            (swap("+0100", "-0000"), "time zone"),
+            (swap("+0100", "GMT"), "time zone"),
+            (swap("Hello\r\n", "Hello\n"), "CR LF"),
+            (swap("Hello", "Hel\rlo"), "CR LF"),
+            (swap("Hello", &"x".repeat(999)), "999 bytes"),
             (String::new(), "no header"),
         ];
         for (mail, word) in table {
@@ -153,5 +224,6 @@ mod tests {
     #[test]
     fn auto_submitted_no_is_no_mark() {
         assert_eq!(looks_automated(format!("Auto-Submitted: no\r\n{GOOD}").as_bytes()), None);
+        assert_eq!(looks_automated(GOOD.replace("Hello", &"x".repeat(998)).as_bytes()), None);
     }
 }

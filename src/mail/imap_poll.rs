@@ -28,6 +28,8 @@ pub struct Limits {
     pub backoff_first: Duration,
     /// Longest pause before connecting again.
     pub backoff_last: Duration,
+    /// Longest pause between two tries of a login that was refused: providers lock accounts that try too often.
+    pub refused_last: Duration,
     /// A mailbox nobody needed for so long is closed.
     pub close_after: Duration,
 }
@@ -44,6 +46,7 @@ impl Default for Limits {
             answer: Duration::from_secs(20),
             backoff_first: Duration::from_millis(200),
             backoff_last: Duration::from_secs(30),
+            refused_last: Duration::from_secs(900),
             close_after: Duration::from_secs(300),
         }
     }

@@ -8,11 +8,13 @@ use crate::model::{Account, MailKey, Position, ReceivedMail, ResultClass, Token}
 use jiff::Timestamp;
 use mio::Waker;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-const STACK: usize = 256 * 1024;
+/// Bytes of stack of a mailbox's thread; a large and hostile mail must do with it (`parse_tests.rs`).
+pub(super) const STACK: usize = 256 * 1024;
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Trouble>>;
@@ -57,13 +59,22 @@ impl Ask {
     }
 }
 
+/// Positions to report from (UIDVALIDITY, next UID, time), and how long each counts. Runs that began
+/// between the same two mails at the same time share one.
+pub type Watches = BTreeMap<(u32, u32, Timestamp), Timestamp>;
+
+/// The key of a position in [`Watches`].
+pub fn watch_key(position: &Position) -> (u32, u32, Timestamp) {
+    (position.uidvalidity, position.uid_next, position.at)
+}
+
 /// What callers leave for the thread.
 #[derive(Debug, Default)]
 pub struct Desk {
     /// Questions not taken yet.
     pub asks: Vec<Ask>,
     /// Positions to report from, and how long each counts.
-    pub watches: Vec<(Position, Timestamp)>,
+    pub watches: Watches,
     /// The lowest position asked for.
     pub known: Option<Position>,
     /// Until when the thread knows itself watched.
@@ -143,10 +154,7 @@ impl Listener {
             desk.known = Some(from);
         }
         desk.soon = soon;
-        match desk.watches.iter_mut().find(|w| w.0 == from) {
-            Some(same) => same.1 = until,
-            None => desk.watches.push((from, until)),
-        }
+        desk.watches.insert(watch_key(&from), until);
         drop(desk);
         // The same words again, or a later position, are no reason to leave an IDLE.
         if news {

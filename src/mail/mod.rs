@@ -2,9 +2,11 @@
 
 pub mod compose;
 pub mod dsn;
+mod flowed;
 pub mod headers;
 pub mod html;
 pub mod human;
+mod imap_lines;
 mod imap_poll;
 mod imap_session;
 mod imap_watch;

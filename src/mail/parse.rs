@@ -1,15 +1,18 @@
 //! Raw mail to [`ReceivedMail`].
 
-use super::{dsn, headers, html, quote};
+use super::{dsn, flowed, headers, html, quote};
 use crate::model::{Attachment, MailKey, ReceivedMail, Token, TokenKey};
 use jiff::Timestamp;
 use mail_parser::{Address, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// More mails inside mails than this are read by their outermost header only: the parser keeps them
 /// as values inside values, and dropping thousands of those ends the stack.
 const MAX_NESTED: usize = 50;
+/// More files than any mail has.
+const MAX_FILES: usize = 1_000;
 
 /// Parses a mail as it lies in a mailbox. Never fails: what cannot be read stays empty.
 ///
@@ -109,9 +112,11 @@ fn clean(text: &str) -> String {
 
 /// What a leaf of the MIME tree is to a reader.
 enum Leaf<'a> {
-    Plain(&'a str),
+    Plain(Cow<'a, str>),
     Html(&'a str),
     File,
+    /// Nothing to read: another form of the text (an invitation, AMP), or the signature over it.
+    Aside,
 }
 
 fn fill_body(mail: &mut ReceivedMail, message: &Message<'_>) {
@@ -121,11 +126,11 @@ fn fill_body(mail: &mut ReceivedMail, message: &Message<'_>) {
         if matches!(part.body, PartType::Multipart(_)) || tree.report[index] && dsn::is_report_part(part) {
             continue;
         }
-        let leaf = leaf(part, index);
-        if matches!(leaf, Leaf::File) {
-            mail.attachments.push(attachment(part, message));
-        } else {
-            leaves.push((tree.alternative[index], leaf));
+        let leaf = if tree.signature[index] { Leaf::Aside } else { leaf(part, index, tree.alternative[index].is_some()) };
+        match leaf {
+            Leaf::File if mail.attachments.len() < MAX_FILES => mail.attachments.push(attachment(part, message)),
+            Leaf::File | Leaf::Aside => {}
+            leaf => leaves.push((tree.alternative[index], leaf)),
         }
     }
     // HTML is text only where its alternative says nothing in plain text.
@@ -149,7 +154,7 @@ fn fill_body(mail: &mut ReceivedMail, message: &Message<'_>) {
                     new_texts.push(quote::new_text_of_html(source));
                 }
             }
-            Leaf::File => {}
+            Leaf::File | Leaf::Aside => {}
         }
     }
     mail.text = joined(&texts);
@@ -165,7 +170,7 @@ fn joined(texts: &[String]) -> String {
     texts.iter().map(|t| t.trim_end()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
-fn leaf<'a>(part: &'a MessagePart<'_>, index: usize) -> Leaf<'a> {
+fn leaf<'a>(part: &'a MessagePart<'_>, index: usize, alternative: bool) -> Leaf<'a> {
     let kind = part.content_type();
     let attached = part.content_disposition().is_some_and(|d| d.is_attachment());
     // A mail that consists of one named text is that text, not a file without a mail.
@@ -177,12 +182,20 @@ fn leaf<'a>(part: &'a MessagePart<'_>, index: usize) -> Leaf<'a> {
     let subtype = kind.and_then(|k| k.subtype()).unwrap_or("plain");
     match kind.map_or("text", |k| k.ctype()) {
         "text" if subtype.eq_ignore_ascii_case("html") => Leaf::Html(text),
-        "text" if subtype.eq_ignore_ascii_case("plain") => Leaf::Plain(text),
+        "text" if subtype.eq_ignore_ascii_case("plain") => Leaf::Plain(plain(part, text)),
         // A multipart whose parts could not be found: all that is left is its source.
-        "multipart" => Leaf::Plain(text),
-        _ if index == 0 => Leaf::Plain(text),
+        "multipart" => Leaf::Plain(Cow::Borrowed(text)),
+        _ if index == 0 => Leaf::Plain(Cow::Borrowed(text)),
+        "text" if alternative => Leaf::Aside,
         _ => Leaf::File,
     }
+}
+
+/// A plain text part as it was typed.
+fn plain<'a>(part: &MessagePart<'_>, text: &'a str) -> Cow<'a, str> {
+    let says =
+        |name: &str, value: &str| part.content_type().and_then(|k| k.attribute(name)).is_some_and(|v| v.trim().eq_ignore_ascii_case(value));
+    if says("format", "flowed") { Cow::Owned(flowed::unflow(text, says("delsp", "yes"))) } else { Cow::Borrowed(text) }
 }
 
 fn attachment(part: &MessagePart<'_>, message: &Message<'_>) -> Attachment {
@@ -219,17 +232,18 @@ fn text_bytes(part: &MessagePart<'_>, message: &Message<'_>) -> Vec<u8> {
     decoded.unwrap_or_else(|| raw.to_vec())
 }
 
-/// Of each part: the alternative it belongs to, and whether it stands in a report.
+/// Of each part: the alternative it belongs to, whether it stands in a report, and whether it is a signature.
 struct Tree {
     alternative: Vec<Option<usize>>,
     report: Vec<bool>,
+    signature: Vec<bool>,
 }
 
 impl Tree {
     /// Parents stand before their children, so one pass is enough.
     fn of(message: &Message<'_>) -> Tree {
         let count = message.parts.len();
-        let mut tree = Tree { alternative: vec![None; count], report: vec![false; count] };
+        let mut tree = Tree { alternative: vec![None; count], report: vec![false; count], signature: vec![false; count] };
         for (index, part) in message.parts.iter().enumerate() {
             let PartType::Multipart(children) = &part.body else { continue };
             let is = |subtype: &str| part.content_type().and_then(|k| k.subtype()).is_some_and(|s| s.eq_ignore_ascii_case(subtype));
@@ -238,6 +252,13 @@ impl Tree {
             for child in children.iter().map(|c| *c as usize).filter(|c| *c > index && *c < count) {
                 tree.alternative[child] = alternative;
                 tree.report[child] = report;
+            }
+            // RFC 1847 section 2.1: the second part signs the first (S/MIME, PGP).
+            if is("signed")
+                && let [_, second, ..] = children.as_slice()
+                && let Some(signature) = tree.signature.get_mut(*second as usize)
+            {
+                *signature = true;
             }
         }
         tree
@@ -282,116 +303,5 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn read(raw: &[u8]) -> ReceivedMail {
-        let key = MailKey { folder: "INBOX".to_owned(), uidvalidity: 1, uid: 1 };
-        parse_mail(raw, key, true, Some(Timestamp::UNIX_EPOCH), &TokenKey::new(b"test"))
-    }
-
-    #[test]
-    fn bytes_that_are_no_mail_still_have_size_and_hash() {
-        let mail = read(b"");
-        assert_eq!((mail.size, mail.sha256.as_str()), (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
-        assert!(mail.in_junk && mail.received.is_some());
-        assert_eq!(read(b"\0\0\0").size, 3);
-    }
-
-    #[test]
-    fn a_tower_of_mails_in_mails_does_not_end_the_stack() {
-        for tower in [
-            "Content-Type: message/rfc822\n\n",
-            "Content-Type: MESSAGE/Global\n\n",
-            "Content-Type: multipart/digest; boundary=a\n\n--a\n\n",
-        ] {
-            let mail = read(format!("Subject: tower\n{}", tower.repeat(100_000)).as_bytes());
-            assert_eq!(mail.subject, "tower");
-        }
-        let nested = format!("Subject: nested\n{}", "Content-Type: multipart/mixed; boundary=a\n\n--a\n".repeat(20_000));
-        assert_eq!(read(nested.as_bytes()).subject, "nested");
-    }
-
-    #[test]
-    fn a_mail_that_the_parser_asserts_about_keeps_header_and_tokens() {
-        let token = TokenKey::new(b"test").token("run", "send");
-        let raw = format!(
-            "Subject: forwarded twice\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nsee {token}\n--a\nContent-Type: message/rfc822\n\n\
-             Content-Type: message/rfc822\n\r\n\n--a--\n"
-        );
-        let mail = read(raw.as_bytes());
-        assert_eq!((mail.subject.as_str(), mail.new_tokens), ("forwarded twice", vec![token]));
-    }
-
-    #[test]
-    fn a_token_in_the_subject_is_new_only_where_the_subject_is() {
-        let token = TokenKey::new(b"test").token("run", "send");
-        let read = |subject: &str, body: &str| read(format!("Subject: {subject}\n\n{body}").as_bytes());
-        assert_eq!(read(&format!("Parcel {token}"), "x").new_tokens, std::slice::from_ref(&token));
-        let quoted = read(&format!("Re: Parcel {token}"), &format!("x\n> {token}\n"));
-        assert_eq!((quoted.tokens.len(), quoted.new_tokens.len()), (1, 0));
-        assert_eq!(read("Re: x", &format!("it is {token}")).new_tokens, [token]);
-    }
-
-    #[test]
-    fn a_text_that_marks_no_quote_is_judged_by_its_html() {
-        let mail = read(
-            b"Content-Type: multipart/alternative; boundary=a\n\n--a\nContent-Type: text/plain\n\nnew\n\nold\n--a\nContent-Type: text/html\n\n\
-              <p>new</p><blockquote type=\"cite\">old</blockquote>\n--a--\n",
-        );
-        assert_eq!((mail.text.as_str(), mail.new_text.as_str()), ("new\n\nold", "new"));
-    }
-
-    #[test]
-    fn a_text_file_is_no_body_and_a_footer_beside_html_is() {
-        let mail = read(
-            b"Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n\n<p>hi</p>\n--a\nContent-Type: text/plain\n\nfooter\n\
-              --a\nContent-Type: text/plain\nContent-Disposition: attachment\n\nfile\n--a--\n",
-        );
-        assert_eq!((mail.text.as_str(), mail.attachments.len()), ("hi\n\nfooter", 1));
-    }
-
-    /// Pieces that mail is made of, so that random mails reach deep into the parser.
-    fn piece() -> impl Strategy<Value = Vec<u8>> {
-        let known = prop::sample::select(vec![
-            "Content-Type: multipart/mixed; boundary=a\n",
-            "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n",
-            "Content-Type: message/rfc822\n",
-            "Content-Type: message/delivery-status\n",
-            "Content-Type: text/html; charset=iso-2022-jp\n",
-            "Content-Transfer-Encoding: base64\n",
-            "Content-Transfer-Encoding: quoted-printable\n",
-            "Content-Disposition: attachment; filename*=utf-8''%\n",
-            "Final-Recipient: rfc822;\nAction:\n",
-            "Subject: =?utf-8?q?=C3?= =?x?b?!?=\n",
-            "From: <>,;:\"\n",
-            "Date: 99 Foo 99999 99:99:99 +9999\n",
-            "References: <<a@b> > <\n",
-            "\n",
-            "\r\n\r\n",
-            "\n--a\n",
-            "\n--a--\n",
-            "--b",
-            "<blockquote><div id=appendonsend>&#x110000;",
-            "> quoted\nOn 2026 wrote:\n",
-            "MAILER-DAEMON",
-        ]);
-        prop_oneof![
-            4 => known.prop_map(|s| s.as_bytes().to_vec()),
-            1 => prop::collection::vec(any::<u8>(), 0..40),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3_000) })]
-        #[test]
-        fn no_bytes_make_it_panic(pieces in prop::collection::vec(piece(), 0..40)) {
-            let raw = pieces.concat();
-            // Not through `parse_mail`, which would hide a panic of ours.
-            let mail = empty(&raw, MailKey { folder: String::new(), uidvalidity: 0, uid: 0 }, false, None);
-            let mail = fill(mail, &raw, &TokenKey::new(b"test"));
-            prop_assert!(mail.headers.iter().all(|(_, v)| v.chars().count() <= 1_000));
-        }
-    }
-}
+#[path = "parse_tests.rs"]
+mod tests;

@@ -32,7 +32,15 @@ const WROTE: [&str; 20] = [
 const ON: [&str; 11] = ["on ", "am ", "le ", "el ", "il ", "op ", "em ", "den ", "w dniu ", "dne ", "la "];
 
 /// Titles of lines such as `-----Original Message-----`.
-const ORIGINAL: [&str; 18] = [
+const ORIGINAL: [&str; 26] = [
+    "original-nachricht",
+    "oprindelig meddelelse",
+    "opprinnelig melding",
+    "alkuperäinen viesti",
+    "wiadomość oryginalna",
+    "původní zpráva",
+    "исходное сообщение",
+    "原始邮件",
     "original message",
     "original appointment",
     "forwarded message",
@@ -53,13 +61,99 @@ const ORIGINAL: [&str; 18] = [
     "ursprungligt meddelande",
 ];
 
-const FROM: [&str; 8] = ["from", "von", "de", "da", "van", "från", "fra", "od"];
-const SENT: [&str; 13] =
-    ["sent", "date", "gesendet", "datum", "envoyé", "enviado", "enviada em", "fecha", "inviato", "data", "verzonden", "skickat", "sendt"];
-const SUBJECT: [&str; 9] = ["subject", "betreff", "objet", "asunto", "oggetto", "onderwerp", "assunto", "ämne", "emne"];
+const FROM: [&str; 18] = [
+    "from",
+    "von",
+    "de",
+    "da",
+    "van",
+    "från",
+    "fra",
+    "od",
+    "от",
+    "від",
+    "kimden",
+    "lähettäjä",
+    "feladó",
+    "de la",
+    "发件人",
+    "寄件者",
+    "差出人",
+    "보낸 사람",
+];
+const SENT: [&str; 34] = [
+    "sent",
+    "date",
+    "gesendet",
+    "datum",
+    "envoyé",
+    "date d'envoi",
+    "enviado",
+    "enviada em",
+    "enviado el",
+    "enviado em",
+    "fecha",
+    "inviato",
+    "data",
+    "verzonden",
+    "skickat",
+    "sendt",
+    "dato",
+    "wysłano",
+    "wysłane",
+    "odesláno",
+    "odoslané",
+    "отправлено",
+    "дата",
+    "надіслано",
+    "gönderildi",
+    "tarih",
+    "lähetetty",
+    "elküldve",
+    "trimis",
+    "发送时间",
+    "日期",
+    "送信日時",
+    "日付",
+    "보낸 날짜",
+];
+const SUBJECT: [&str; 21] = [
+    "subject",
+    "betreff",
+    "objet",
+    "asunto",
+    "oggetto",
+    "onderwerp",
+    "assunto",
+    "ämne",
+    "emne",
+    "temat",
+    "předmět",
+    "predmet",
+    "тема",
+    "konu",
+    "aihe",
+    "tárgy",
+    "subiect",
+    "主题",
+    "主旨",
+    "件名",
+    "제목",
+];
+
+/// No introduction is so long, in bytes.
+const LONGEST: usize = 400;
 
 /// Lines that desks put above the history: "reply above this line".
-const ABOVE: [&str; 13] = [
+const ABOVE: [&str; 21] = [
+    "reply above this",
+    "respond above this",
+    "powyżej tej linii",
+    "над этой строкой",
+    "выше этой строки",
+    "ovanför denna rad",
+    "over denne linje",
+    "この行より上",
     "above this line",
     "above the line",
     "oberhalb dieser zeile",
@@ -75,32 +169,73 @@ const ABOVE: [&str; 13] = [
     "acima desta linha",
 ];
 
+/// Lines kept so far, with what the rules ask about them ready at hand: mails of a million lines are read too.
+#[derive(Default)]
+struct Kept<'a> {
+    lines: Vec<&'a str>,
+    /// The places of those that are not empty.
+    solid: Vec<usize>,
+    /// The first line with a letter or digit in it.
+    text: Option<usize>,
+    /// No line was kept since the last quoted one.
+    below_quote: bool,
+}
+
+impl<'a> Kept<'a> {
+    fn push(&mut self, line: &'a str) {
+        if !line.trim().is_empty() {
+            self.solid.push(self.lines.len());
+            self.below_quote = false;
+        }
+        if self.text.is_none() && line.chars().any(char::is_alphanumeric) {
+            self.text = Some(self.lines.len());
+        }
+        self.lines.push(line);
+        step(line.len());
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.lines.truncate(len);
+        while self.solid.last().is_some_and(|s| *s >= len) {
+            self.solid.pop();
+        }
+        self.text = self.text.filter(|t| *t < len);
+    }
+}
+
 /// `text` without quoted earlier mails and the lines that introduce them.
 pub fn new_text(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let mut kept: Vec<&str> = Vec::new();
+    let mut kept = Kept::default();
     let last_quoted = (0..lines.len()).rev().find(|&i| is_quoted(&lines, i)).unwrap_or(0);
+    // The mail asks to be answered above it: then it may hold the ticket's history, newest first.
+    let mut with_history = false;
     let mut at = 0;
     while at < lines.len() {
         let line = lines[at];
+        step(line.len());
         if is_quoted(&lines, at) {
-            drop_introduction(&mut kept);
-            at += 1;
+            if !kept.below_quote {
+                drop_introduction(&mut kept);
+                kept.below_quote = true;
+            }
         } else if is_separator(line) {
             // At the top it only asks the reader to write above it: the desk's own text follows.
-            if kept.iter().filter(|l| !l.trim().is_empty()).count() > 1 {
+            if kept.solid.len() > 1 {
                 break;
             }
-            at += 1;
-        } else if has_text(&kept) && opens_earlier_mail(&lines[at..], at < last_quoted) {
-            drop_rule(&mut kept);
+            with_history = true;
+        } else if with_history && kept.text.is_some() && opens_entry(&lines[at..]) {
+            break;
+        } else if kept.text.is_some() && opens_earlier_mail(&lines[at..], at < last_quoted) {
+            drop_rule(&mut kept.lines);
             break;
         } else {
             kept.push(line);
-            at += 1;
         }
+        at += 1;
     }
-    join(&kept)
+    join(&kept.lines)
 }
 
 /// The new text of an HTML mail.
@@ -132,6 +267,7 @@ fn is_quoted(lines: &[&str], at: usize) -> bool {
     }
     // An introduction may be broken inside `<address\n> wrote:`.
     let above = at.checked_sub(1).and_then(|i| lines.get(i)).map_or("", |l| l.trim_start());
+    step(above.len());
     let open = above.rfind('<') > above.rfind('>');
     if open && !above.starts_with('>') && line.trim_end().ends_with(':') {
         return false;
@@ -142,26 +278,35 @@ fn is_quoted(lines: &[&str], at: usize) -> bool {
 }
 
 fn is_separator(line: &str) -> bool {
+    if line.len() >= 200 {
+        return false;
+    }
     let lower = line.to_lowercase();
-    line.len() < 200 && ABOVE.iter().any(|a| lower.contains(a))
+    ABOVE.iter().any(|a| lower.contains(a))
 }
 
-fn has_text(kept: &[&str]) -> bool {
-    kept.iter().any(|l| l.chars().any(char::is_alphanumeric))
+/// A rule, and below it a line with somebody's name and a date: the next entry of a ticket's history.
+fn opens_entry(lines: &[&str]) -> bool {
+    let rule = lines.first().map_or("", |l| l.trim());
+    if rule.len() < 10 || !rule.bytes().all(|b| matches!(b, b'-' | b'_' | b'=' | b'*')) {
+        return false;
+    }
+    let below = lines.iter().skip(1).take(6).filter(|l| !l.trim().is_empty()).take(2);
+    below.filter(|l| l.len() < LONGEST && l.chars().any(char::is_alphabetic)).any(|l| has_date(l))
 }
 
 /// Removes the introduction that ends the text kept so far: what precedes a `>` block.
-fn drop_introduction(kept: &mut Vec<&str>) {
-    let Some(last) = kept.iter().rposition(|l| !l.trim().is_empty()) else { return };
-    if !is_introduction(kept[last]) {
+fn drop_introduction(kept: &mut Kept<'_>) {
+    let Some(&last) = kept.solid.last() else { return };
+    if !is_introduction(kept.lines[last]) {
         // It may be wrapped over up to three lines.
-        for first in (last.saturating_sub(2)..last).rev().take_while(|&f| !kept[f].trim().is_empty()) {
-            if is_introduction(&kept[first..=last].join(" ")) {
+        for first in (last.saturating_sub(2)..last).rev().take_while(|&f| !kept.lines[f].trim().is_empty()) {
+            if is_introduction(&kept.lines[first..=last].join(" ")) {
                 kept.truncate(first);
                 return;
             }
         }
-        if !names_a_writer(kept[last]) {
+        if !names_a_writer(kept.lines[last]) {
             return;
         }
     }
@@ -183,12 +328,19 @@ fn drop_rule(kept: &mut Vec<&str>) {
 /// A line that ends with a colon and says that somebody wrote.
 fn names_a_writer(line: &str) -> bool {
     let line = line.trim();
+    step(line.len().min(LONGEST));
+    if line.len() >= LONGEST {
+        return false;
+    }
     let lower = line.to_lowercase();
-    (line.ends_with(':') || line.ends_with('：') || line.ends_with("wrote")) && line.len() < 300 && WROTE.iter().any(|w| lower.contains(w))
+    (line.ends_with(':') || line.ends_with('：') || line.ends_with("wrote")) && WROTE.iter().any(|w| lower.contains(w))
 }
 
 /// `On …, … wrote:` with a time or an address in it: strong enough to stand without `>` lines.
 fn is_introduction(line: &str) -> bool {
+    if line.len() >= LONGEST {
+        return false;
+    }
     let line = line.trim().trim_start_matches(['-', '*', ' ']);
     let lower = line.to_lowercase();
     let begins = ON.iter().any(|o| lower.starts_with(o)) || lower.starts_with(|c: char| c.is_ascii_digit()) || begins_with_weekday(&lower);
@@ -234,8 +386,9 @@ fn is_original_title(line: &str) -> bool {
 fn is_header_block(lines: &[&str]) -> bool {
     let label = |line: &str| -> Option<String> {
         let line = line.trim().trim_start_matches('*');
-        let (label, _) = line.split_once(':')?;
-        Some(label.trim().trim_end_matches('*').trim().to_lowercase())
+        let (label, _) = line.split_once([':', '：'])?;
+        step(label.len());
+        Some(label.trim().trim_end_matches('*').trim().to_lowercase()).filter(|l| l.len() < 60)
     };
     let Some(first) = lines.first().and_then(|l| label(l)) else { return false };
     if !FROM.contains(&first.as_str()) {
@@ -281,6 +434,15 @@ fn join(kept: &[&str]) -> String {
         out.push_str(line);
     }
     out
+}
+
+/// Work done, for the test that it grows no faster than the mail.
+#[cfg(not(test))]
+fn step(_: usize) {}
+
+#[cfg(test)]
+fn step(work: usize) {
+    tests::STEPS.with(|s| s.set(s.get() + work + 1));
 }
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
 //! What is new and what is quoted, mail program by mail program.
 
 use super::*;
+use proptest::prelude::*;
+use std::cell::Cell;
+
+thread_local! {
+    pub(super) static STEPS: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Introductions of mail programs, as they stand before `>` lines.
 const INTRODUCTIONS: [&str; 20] = [
@@ -152,4 +158,110 @@ fn a_large_mail_of_introductions_takes_no_time() {
     let line = "On Wed, Nov 25, 2026 at 10:00, Alice wrote:\n";
     let text = format!("new\n{}> end", line.repeat(100_000));
     assert!(new_text(&text).starts_with("new"));
+}
+
+#[test]
+fn outlooks_block_of_headers_is_known_in_many_languages() {
+    let blocks = [
+        "Från: Alice\nSkickat: den 25 november\nTill: Desk\nÄmne: Parcel",
+        "Fra: Alice\nSendt: 25. november\nTil: Desk\nEmne: Parcel",
+        "Od: Alice\nWysłano: środa\nDo: Desk\nTemat: Parcel",
+        "Od: Alice\nOdesláno: středa\nKomu: Desk\nPředmět: Parcel",
+        "От: Alice\nОтправлено: среда\nКому: Desk\nТема: Parcel",
+        "Kimden: Alice\nGönderildi: 25 Kasım\nKime: Desk\nKonu: Parcel",
+        "Lähettäjä: Alice\nLähetetty: keskiviikko\nVastaanottaja: Desk\nAihe: Parcel",
+        "Feladó: Alice\nElküldve: szerda\nCímzett: Desk\nTárgy: Parcel",
+        "发件人: Alice\n发送时间: 2026年11月25日\n收件人: Desk\n主题: Parcel",
+        "差出人： Alice\n送信日時： 2026年11月25日\n宛先： Desk\n件名： Parcel",
+        "보낸 사람: Alice\n보낸 날짜: 2026\n받는 사람: Desk\n제목: Parcel",
+    ];
+    for block in blocks {
+        assert_eq!(new_text(&format!("new\n\n{block}\n\nold")), "new", "{block}");
+    }
+}
+
+/// What desks send to the customer: the agent's words are new, the history below or quoted is not.
+#[test]
+fn the_forms_of_desks_have_the_agents_words_as_new_text() {
+    let forms = [
+        // Zendesk: delimiter, then the newest entry, then the history.
+        "##- Please type your reply above this line -##\n\nNEW\n\n----------------------------------------------\n\n\
+         Alice, Nov 25, 2026, 10:00\n\nOLD\n",
+        "##- Bitte antworten Sie oberhalb dieser Zeile -##\n\nNEW\n\n--------------------------------\nAlice Archer\n25. Nov. 2026, 10:00 MEZ\n\nOLD\n",
+        "=-=-= Please reply above this line =-=-=\n\nNEW\n\nOn Wed, Nov 25, 2026 at 10:00 AM UTC, Alice <a@x.example> wrote:\nOLD\n",
+        // Zammad and RT quote with signs.
+        "NEW\n\nOn Wednesday, November 25, 2026 at 10:00:00 AM UTC, Alice <a@x.example> wrote:\n> OLD\n> OLD\n",
+        "<URL: https://desk.example/Ticket/Display.html?id=2 >\n\nNEW\n\nOn Wed Nov 25 10:00:00 2026, alice@x.example wrote:\n> OLD\n",
+        // Freshdesk and Chatwoot put the earlier mail below an introduction.
+        "NEW\n\nOn Wed, 25 Nov at 10:00 AM , Alice <alice@x.example> wrote:\n\nOLD\n",
+        "NEW\n\n-------------------------\nOn Wed, 25 Nov 2026 10:00:00 +0000, Alice wrote:\nOLD\n",
+        // Mail programs of agents without a desk.
+        "NEW\n\nSent from my iPhone\n\n> On 25 Nov 2026, at 10:00, Alice <a@x.example> wrote:\n> \n> OLD\n",
+        "NEW\n________________________________\nVon: Alice\nGesendet: Mittwoch, 25. November 2026 10:00\nAn: Desk\nBetreff: Parcel\n\nOLD",
+    ];
+    for form in forms {
+        let new = new_text(form);
+        assert!(new.contains("NEW") && !new.contains("OLD"), "{form}\n=> {new}");
+    }
+    let html = [
+        "<div>NEW</div><div class=\"freshdesk_quote\"><blockquote class=\"freshdesk_quote\">On Wed, 25 Nov at 10:00 AM , Alice wrote:<br>OLD</blockquote></div>",
+        "<div>NEW</div><blockquote type=\"cite\">On Wednesday, Alice wrote:<br>OLD</blockquote>",
+        "<p>NEW</p><p>On Wed, 25 Nov 2026 10:00:00, Alice wrote:</p><blockquote><p>OLD</p></blockquote>",
+        "<div style=\"color:#b5b5b5\">##- Please type your reply above this line -##</div><p>NEW</p><div>----------------------------</div>\
+         <p><b>Alice</b>, Nov 25, 2026, 10:00</p><p>OLD</p>",
+        "<p>NEW</p><div><br><blockquote type=\"cite\"><div>On 25 Nov 2026, at 10:00, Alice &lt;a@x&gt; wrote:</div><br>OLD</blockquote></div>",
+    ];
+    for form in html {
+        let new = new_text_of_html(form);
+        assert!(new.contains("NEW") && !new.contains("OLD"), "{form}\n=> {new}");
+    }
+}
+
+#[test]
+fn rules_in_a_mail_without_history_end_nothing() {
+    let signature = "Hello,\n\n----------\nopen since 25.11.2026\nend";
+    assert_eq!(new_text(signature), tidy(signature));
+    let table = "##- reply above this line -##\nOrder:\n--------------\nparcel\n--------------\nend";
+    assert!(new_text(table).ends_with("end"));
+}
+
+fn steps(text: &str) -> usize {
+    STEPS.with(|s| s.set(0));
+    new_text(text);
+    STEPS.with(Cell::get)
+}
+
+#[test]
+fn work_grows_with_the_mail_and_no_faster() {
+    let wide = "x".repeat(5_000);
+    let shapes: [(&str, String); 9] = [
+        ("blank lines above quotes", "\n>\n".to_owned()),
+        ("rules", "-----\n".to_owned()),
+        ("separators", "\nreply above this line\n".to_owned()),
+        ("introductions", "On Wed, Nov 25, 2026 at 10:00, Alice wrote:\n> x\n".to_owned()),
+        ("labels", "From: x\n\n".to_owned()),
+        ("a wide line above quotes", format!("{wide}\n>\n\n>\ny\n>\n")),
+        ("history", "##- reply above this line -##\n----------\n\n\n".to_owned()),
+        ("signs", ">>>>>> <\n> x:\n".to_owned()),
+        ("words", "On the other hand wrote\n".to_owned()),
+    ];
+    for (name, shape) in shapes {
+        for head in ["", "new\n"] {
+            let of = |n: usize| steps(&format!("{head}{}{}", "\n".repeat(n), shape.repeat(n)));
+            let (one, four) = (of(300), of(1_200));
+            assert!(four <= one * 5, "{name}: {one} {four}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #[test]
+    fn any_text_is_read_in_a_bounded_number_of_steps(pieces in prop::collection::vec(prop::sample::select(vec![
+        "\n", "> ", ">", "On Wed, Nov 25, 2026 at 10:00 Alice <a@x> wrote:\n", "wrote:", "From: x\n", "Sent: x\n", "Subject: x\n",
+        "----------\n", "##- reply above this line -##\n", "word ", "é\u{a0}", "-----Original Message-----\n", "<", ":", "25.11.2026 ",
+    ]), 0..120)) {
+        let text = pieces.concat();
+        prop_assert!(steps(&text) <= 60 * text.len() + 1_000);
+    }
 }

@@ -194,18 +194,25 @@ impl Session {
 
     /// AUTH (RFC 4954). lettre's own leaves XOAUTH2's error challenge unanswered and hides the answer.
     async fn sign_in(&mut self, server: &ServerSettings) -> Result<(), Failure> {
-        let (mechanism, name) = match server.auth {
+        // Both hand over the password: what the server offers decides.
+        let offers = |mechanism| self.connection.server_info().supports_auth_mechanism(mechanism);
+        let auth = match server.auth {
+            AuthMethod::Plain if !offers(Mechanism::Plain) && offers(Mechanism::Login) => AuthMethod::Login,
+            AuthMethod::Login if !offers(Mechanism::Login) && offers(Mechanism::Plain) => AuthMethod::Plain,
+            auth => auth,
+        };
+        let (mechanism, name) = match auth {
             AuthMethod::Plain => (Mechanism::Plain, "PLAIN"),
             AuthMethod::Login => (Mechanism::Login, "LOGIN"),
             AuthMethod::Xoauth2 => (Mechanism::Xoauth2, "XOAUTH2"),
         };
-        if !self.connection.server_info().supports_auth_mechanism(mechanism) {
+        if !offers(mechanism) {
             let message = format!("the server does not offer AUTH {name} on this connection; set `auth` to what it offers, or check `tls`");
             return Err(Failure::NotOffered(Step::SignIn, message));
         }
         let secret = server.password.expose_secret();
         let encode = |text: String| BASE64_STANDARD.encode(text);
-        let answer = match server.auth {
+        let answer = match auth {
             AuthMethod::Plain => {
                 let response = encode(format!("\0{}\0{secret}", server.user));
                 self.command(Step::SignIn, Line(format!("AUTH PLAIN {response}"))).await?

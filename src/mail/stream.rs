@@ -5,6 +5,7 @@
 //! poll with a deadline; answers have a byte budget; and a read never hands out more than one line,
 //! which lets [`Wire::read_line`] and the package take turns on one connection.
 
+use super::imap_lines::Lines;
 pub use super::imap_poll::{Limits, Poller};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 use std::cell::RefCell;
@@ -47,6 +48,10 @@ impl Read for Pipe {
         // An IDLE may be silent for as long as it lasts; everything else may not.
         let limit = if self.wakeable { self.deadline } else { self.deadline.min(Instant::now() + self.silence) };
         loop {
+            // A server that talks without a pause never lets us wait, and must not outrun the limit.
+            if Instant::now() >= self.deadline {
+                return Err(io::Error::new(ErrorKind::TimedOut, "the server did not answer in time"));
+            }
             match self.tcp.read(buf) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait(limit)?,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -126,7 +131,7 @@ struct Inner {
     start: usize,
     end: usize,
     received: usize,
-    line_start: bool,
+    lines: Lines,
     line: Vec<u8>,
     status: Vec<u8>,
 }
@@ -193,7 +198,7 @@ impl Wire {
             start: 0,
             end: 0,
             received: 0,
-            line_start: true,
+            lines: Lines::default(),
             line: Vec::new(),
             status: Vec::new(),
         }))))
@@ -347,17 +352,19 @@ impl Read for Wire {
         if out.is_empty() || !inner.fill()? {
             return Ok(0);
         }
-        let piece = inner.take(out.len());
+        let most = inner.lines.most(out.len());
+        let piece = inner.take(most);
         let n = piece.len();
         out[..n].copy_from_slice(piece);
         inner.received += n;
-        if inner.received > inner.limits.response_bytes {
+        let Some(allowed) = inner.limits.response_bytes.checked_sub(inner.received) else {
             return Err(io::Error::new(ErrorKind::InvalidData, "the server's answer is larger than any mailbox needs"));
-        }
-        if inner.line_start {
+        };
+        let starts = inner.lines.at_start();
+        inner.lines.pass(&mut out[..n], allowed)?;
+        if starts {
             inner.note_status(&out[..n]);
         }
-        inner.line_start = out[n - 1] == b'\n';
         Ok(n)
     }
 }

@@ -35,7 +35,15 @@ struct Pool {
     settings: SubmissionSettings,
     tls: Tls,
     slots: Semaphore,
-    idle: Mutex<Vec<(Session, Instant)>>,
+    idle: Mutex<Idle>,
+}
+
+/// Connections that nobody uses just now, and since when.
+#[derive(Default)]
+struct Idle {
+    sessions: Vec<(Session, Instant)>,
+    /// A task is there that will close them: one, however many messages go out.
+    swept: bool,
 }
 
 /// A message ready to go.
@@ -76,7 +84,7 @@ fn pools(accounts: &BTreeMap<String, Account>) -> BTreeMap<String, Arc<Pool>> {
                 configs.entry(ca.clone()).or_insert_with(|| wire::tls_config(ca.as_deref())).clone().map(Some)
             }
         };
-        let pool = Pool { settings, tls, slots: Semaphore::new(AT_ONCE), idle: Mutex::new(Vec::new()) };
+        let pool = Pool { settings, tls, slots: Semaphore::new(AT_ONCE), idle: Mutex::default() };
         pools.insert(name.clone(), Arc::new(pool));
     }
     pools
@@ -175,26 +183,41 @@ impl Pool {
     fn kept(&self) -> Option<Session> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         // The one used last is the one most likely alive.
-        idle.pop().filter(|(_, since)| since.elapsed() < KEEP_IDLE).map(|(session, _)| session)
+        idle.sessions.pop().filter(|(_, since)| since.elapsed() < KEEP_IDLE).map(|(session, _)| session)
     }
 
     /// Keeps a connection for the next message, but not for long.
     fn keep(self: &Arc<Self>, session: Session) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((session, Instant::now()));
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.sessions.push((session, Instant::now()));
+        if std::mem::replace(&mut idle.swept, true) {
+            return;
+        }
+        drop(idle);
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
-            tokio::time::sleep(KEEP_IDLE).await;
-            let Some(pool) = pool.upgrade() else { return };
-            let old: Vec<Session> = {
-                let mut idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-                let (old, young) = idle.drain(..).partition(|(_, since)| since.elapsed() >= KEEP_IDLE);
-                *idle = young;
-                old.into_iter().map(|(session, _)| session).collect()
-            };
-            for session in old {
-                let _ = tokio::time::timeout(GOODBYE, session.quit()).await;
+            loop {
+                tokio::time::sleep(KEEP_IDLE).await;
+                let Some(old) = pool.upgrade().map(|pool| pool.outdated()) else { return };
+                let Some(old) = old else { return };
+                for session in old {
+                    let _ = tokio::time::timeout(GOODBYE, session.quit()).await;
+                }
             }
         });
+    }
+
+    /// Takes the connections out that were idle for too long; none when there are no connections left to watch.
+    fn outdated(&self) -> Option<Vec<Session>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.sessions.is_empty() {
+            idle.swept = false;
+            return None;
+        }
+        let (old, young) = idle.sessions.drain(..).partition(|(_, since)| since.elapsed() >= KEEP_IDLE);
+        idle.sessions = young;
+        let old: Vec<(Session, Instant)> = old;
+        Some(old.into_iter().map(|(session, _)| session).collect())
     }
 
     async fn examine(&self) -> Result<Vec<String>, Failure> {

@@ -397,6 +397,38 @@ async fn a_mail_that_looks_automated_never_reaches_the_server() {
     assert_eq!(server.seen("("), 0);
 }
 
+#[tokio::test]
+async fn every_message_is_checked_before_it_is_sent_also_on_a_kept_connection() {
+    let server = Server::start(&[]).await;
+    let submission = server.submission();
+    assert!(matches!(submission.submit("alice", &mail()).await, Ok(Submitted::Accepted(_))));
+    let strange = [
+        OutgoingMail { message_id: "1@monitor.local".to_owned(), ..mail() },
+        OutgoingMail { from: "no-reply@customers.example".to_owned(), ..mail() },
+        OutgoingMail { subject: "Parcel [rp1]".to_owned(), ..mail() },
+    ];
+    for mail in strange {
+        assert_eq!(submission.submit("alice", &mail).await.unwrap_err().fault, "mon-probe-looks-automated");
+    }
+    assert_eq!((server.seen("MAIL"), server.seen("RSET"), server.seen("DOT")), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_knows_only_one_way_to_take_a_password_is_given_it_that_way() {
+    let login = Server::start(&[
+        ("EHLO", "250-mx\r\n250 AUTH LOGIN"),
+        ("AUTH", "334 VXNlcm5hbWU6"),
+        ("YWxpY2VAY3VzdG9tZXJzLmV4YW1wbGU=", "334 UGFzc3dvcmQ6"),
+        ("Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", "235 2.7.0 ok"),
+    ])
+    .await;
+    assert!(matches!(login.submission().submit("alice", &mail()).await, Ok(Submitted::Accepted(_))));
+    let plain = Server::start(&[("EHLO", "250-mx\r\n250 AUTH PLAIN")]).await;
+    let submission = plain.submission_with(|s| s.server.auth = AuthMethod::Login);
+    assert!(matches!(submission.submit("alice", &mail()).await, Ok(Submitted::Accepted(_))));
+    assert_eq!(plain.seen("AUTH PLAIN"), 1);
+}
+
 /// The authority of the test server's certificate (valid for 127.0.0.1 and mail.provider.example).
 fn authority() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail/tls/ca.pem"))

@@ -145,6 +145,9 @@ impl Wire {
                 return Err(OpenError::Io("the server closed the connection".to_owned()));
             }
             text.extend_from_slice(&buffer[..count]);
+            if !text.ends_with(b"\n") {
+                continue;
+            }
             let so_far = String::from_utf8_lossy(&text).into_owned();
             let Some(last) = so_far.strip_suffix('\n').map(|t| t.lines().last().unwrap_or_default()) else { continue };
             // The last line of an answer has a blank (or nothing) after its code.

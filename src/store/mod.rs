@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use rows::{Row, Stored, StoredClaim, count, micros, micros_after, time};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use worker::{Mode, Worker};
 
@@ -35,12 +35,20 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// A [`Store`] in one SQLite file.
 pub struct SqliteStore {
-    writer: Worker,
     /// None: the writer answers queries too (a database in memory has one connection).
+    /// Before the writer, so that it is closed first: who closes last puts the write-ahead log into the file, and the
+    /// reader may not write.
     reader: Option<Worker>,
+    writer: Worker,
+    /// See [`Due`].
+    due: Due,
     instance: Arc<str>,
     clock: Arc<dyn Clock>,
 }
+
+/// The earliest due time among this instance's runs that are not in hand, as the last step left it. Only steps of this
+/// instance change it, except that another's listener may make a run due: such are found at the next claim.
+type Due = Arc<Mutex<Option<Option<i64>>>>;
 
 impl SqliteStore {
     /// Opens the store in the folder `dir` as `instance`, making both where they are missing.
@@ -66,6 +74,7 @@ impl SqliteStore {
             writer: Worker::start(writer, Mode::Write, Arc::clone(&name))?,
             reader: Some(Worker::start(reader, Mode::Read, name)?),
             instance: instance.into(),
+            due: Due::default(),
             clock,
         }))
     }
@@ -77,7 +86,8 @@ impl SqliteStore {
     pub fn in_memory(instance: &str, clock: Arc<dyn Clock>) -> Result<Arc<SqliteStore>, StoreError> {
         let name: Arc<str> = "in memory".into();
         let writer = schema::open_in_memory().map_err(|e| e.into_store(&name))?;
-        Ok(Arc::new(SqliteStore { writer: Worker::start(writer, Mode::Write, name)?, reader: None, instance: instance.into(), clock }))
+        let writer = Worker::start(writer, Mode::Write, name)?;
+        Ok(Arc::new(SqliteStore { writer, reader: None, due: Due::default(), instance: instance.into(), clock }))
     }
 
     async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
@@ -86,6 +96,30 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> Result<T, Fail> + Send + 'static,
     {
         self.writer.call(false, job).await
+    }
+
+    /// A step that may change when runs are due; the answer to [`Store::next_due`] is worked out on the way, because
+    /// the engine asks for it after every step and a question of its own would cost as much as the step.
+    async fn step<T, F>(&self, durable: bool, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fail> + Send + 'static,
+    {
+        let (me, due) = (Arc::clone(&self.instance), Arc::clone(&self.due));
+        let result = self
+            .writer
+            .call(durable, move |c| {
+                let value = job(c)?;
+                let next = runs::next_due(c, &me)?;
+                note(&due, Some(next));
+                Ok(value)
+            })
+            .await;
+        if result.is_err() {
+            // Perhaps the transaction was lost with what was noted.
+            note(&self.due, None);
+        }
+        result
     }
 
     async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
@@ -99,6 +133,10 @@ impl SqliteStore {
     fn now(&self) -> i64 {
         micros(self.clock.now())
     }
+}
+
+fn note(due: &Due, next: Option<Option<i64>>) {
+    *due.lock().unwrap_or_else(PoisonError::into_inner) = next;
 }
 
 /// Makes folder and file, both for the owner's eyes only: runs hold customers' mail.
@@ -154,23 +192,28 @@ impl Store for SqliteStore {
 
     async fn sign_off(&self) -> Result<(), StoreError> {
         let (me, now) = (Arc::clone(&self.instance), self.now());
-        self.write(move |c| runs::give_back_all(c, &me, now)).await
+        self.step(false, move |c| runs::give_back_all(c, &me, now)).await
     }
 
     async fn create_run(&self, run: &Run) -> Result<(), StoreError> {
         let (row, probe, me, now) = (Row::of(run, 0)?, Row::snapshot(run)?, Arc::clone(&self.instance), self.now());
-        self.write(move |c| runs::create(c, &row, &probe, &me, now)).await
+        self.step(false, move |c| runs::create(c, &row, &probe, &me, now)).await
     }
 
     async fn claim_due(&self, now: Timestamp, limit: usize, adopt: bool) -> Result<Vec<Claimed>, StoreError> {
         let (me, due, now, limit) = (Arc::clone(&self.instance), micros(now), self.now(), count(limit));
-        let claims = self.write(move |c| runs::claim_due(c, &me, due, now, limit, adopt)).await?;
+        let claims = self.step(false, move |c| runs::claim_due(c, &me, due, now, limit, adopt)).await?;
         Ok(claims.iter().filter_map(readable).collect())
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let known = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let me = Arc::clone(&self.instance);
-        self.read(move |c| Ok(c.prepare_cached(runs::NEXT_DUE)?.query_row([&*me], |row| row.get(0)).optional()?.map(time))).await
+        let next = match known {
+            Some(next) => next,
+            None => self.read(move |c| runs::next_due(c, &me)).await?,
+        };
+        Ok(next.map(time))
     }
 
     async fn commit(&self, step: Step<'_>) -> Result<u64, StoreError> {
@@ -182,13 +225,13 @@ impl Store for SqliteStore {
             taken: step.taken.to_vec(),
         };
         let now = self.now();
-        let epoch = self.writer.call(step.durable, move |c| runs::commit(c, &parts, now)).await?;
+        let epoch = self.step(step.durable, move |c| runs::commit(c, &parts, now)).await?;
         Ok(epoch.unsigned_abs())
     }
 
     async fn claim(&self, id: &RunId) -> Result<Option<Claimed>, StoreError> {
         let (me, id, now) = (Arc::clone(&self.instance), id.clone(), self.now());
-        let claim = self.write(move |c| runs::claim(c, &me, &id, now)).await?;
+        let claim = self.step(false, move |c| runs::claim(c, &me, &id, now)).await?;
         claim.map(|claim| claim.parse()).transpose()
     }
 
@@ -222,7 +265,7 @@ impl Store for SqliteStore {
             json: serde_json::to_string(delivery).map_err(|e| StoreError::Failed(format!("a mail cannot be stored: {e}")))?,
         };
         let now = self.now();
-        self.write(move |c| mail::deliver(c, &letter, now)).await
+        self.step(false, move |c| mail::deliver(c, &letter, now)).await
     }
 
     async fn watched_accounts(&self) -> Result<Vec<(String, Position)>, StoreError> {
@@ -282,6 +325,21 @@ impl Store for SqliteStore {
         let probe = probe.to_owned();
         self.read(move |c| Ok(c.prepare_cached("SELECT 1 FROM runs WHERE probe = ?1 AND phase <> 'finished' LIMIT 1")?.exists([probe])?))
             .await
+    }
+
+    async fn finished_among(&self, ids: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |c| {
+            let mut finished = c.prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND phase = 'finished'")?;
+            let mut found = Vec::new();
+            for id in ids {
+                if finished.exists([id.as_str()])? {
+                    found.push(id);
+                }
+            }
+            Ok(found)
+        })
+        .await
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {

@@ -220,6 +220,11 @@ fn write_parts(connection: &Connection, head: &Head, row: &Row) -> Result<(), Fa
     Ok(())
 }
 
+/// The earliest due time among the runs of `instance` that are not in hand.
+pub(super) fn next_due(connection: &Connection, instance: &str) -> Result<Option<i64>, Fail> {
+    Ok(connection.prepare_cached(NEXT_DUE)?.query_row([instance], |row| row.get(0)).optional()?)
+}
+
 /// Takes up to `limit` runs that are due.
 pub(super) fn claim_due(
     connection: &Connection,

@@ -18,7 +18,16 @@ const BATCH: usize = 64;
 /// Sends the answer, once it is known whether the transaction was committed (none) or lost (why).
 type Answer = Box<dyn FnOnce(Option<&str>)>;
 /// Runs the job on the connection, or refuses it with the given reason.
-type Work = Box<dyn FnOnce(Result<&Connection, &str>) -> Answer + Send>;
+type Work = Box<dyn FnOnce(Result<(&Connection, Company), &str>) -> Answer + Send>;
+
+/// Who else is in the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// Nobody: what fails takes nothing with it.
+    Alone,
+    /// Other jobs, which a failure must not touch.
+    Shared,
+}
 
 struct Job {
     durable: bool,
@@ -73,7 +82,8 @@ impl Worker {
         let file = Arc::clone(&self.file);
         let work: Work = Box::new(move |connection| {
             let result = match connection {
-                Ok(connection) => in_savepoint(connection, job).map_err(|e| e.into_store(&file)),
+                Ok((connection, Company::Shared)) => in_savepoint(connection, job).map_err(|e| e.into_store(&file)),
+                Ok((connection, Company::Alone)) => alone(connection, job).map_err(|e| e.into_store(&file)),
                 Err(refused) => Err(StoreError::Failed(refused.to_owned())),
             };
             Box::new(move |lost| {
@@ -152,8 +162,13 @@ fn begin(connection: &Connection, mode: Mode, durable: bool) -> rusqlite::Result
 }
 
 fn work_off(connection: &Connection, jobs: &mut VecDeque<Job>, answers: &mut Vec<Answer>, file: &str) -> Result<(), String> {
+    let company = if jobs.len() == 1 { Company::Alone } else { Company::Shared };
     while let Some(job) = jobs.pop_front() {
-        answers.push((job.work)(Ok(connection)));
+        answers.push((job.work)(Ok((connection, company))));
+        if connection.is_autocommit() && company == Company::Alone {
+            // The job has failed, says so itself, and what it began is rolled back.
+            return Ok(());
+        }
         if connection.is_autocommit() {
             // Full disk, I/O error: SQLite has rolled back the earlier jobs of this transaction with it.
             return Err(format!("the store {file} gave up a transaction because a step beside this one failed; nothing was stored"));
@@ -164,6 +179,15 @@ fn work_off(connection: &Connection, jobs: &mut VecDeque<Job>, answers: &mut Vec
 
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// Runs the only job of a transaction; when it fails the transaction is rolled back.
+fn alone<T>(connection: &Connection, job: impl FnOnce(&Connection) -> Result<T, Fail>) -> Result<T, Fail> {
+    let result = job(connection);
+    if result.is_err() && !connection.is_autocommit() {
+        run(connection, "ROLLBACK")?;
+    }
+    result
 }
 
 fn in_savepoint<T>(connection: &Connection, job: impl FnOnce(&Connection) -> Result<T, Fail>) -> Result<T, Fail> {

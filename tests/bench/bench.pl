@@ -103,7 +103,8 @@ sub imap {
 sub empty {
     for my $user (@_) {
         my ($s, $ask) = imap($user);
-        $ask->('STORE 1:* +FLAGS (\Deleted)') if eval { $ask->('UID SEARCH ALL'); 1 };
+        # Refused where there is nothing.
+        eval { $ask->('STORE 1:* +FLAGS (\Deleted)') };
         $ask->('EXPUNGE');
         close $s;
     }

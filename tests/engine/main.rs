@@ -196,6 +196,53 @@ async fn a_missing_acknowledgement_an_internal_answer_and_a_lost_answer_are_told
 }
 
 #[tokio::test]
+async fn an_answer_in_another_accounts_mailbox_counts_only_against_the_desk_and_only_if_ours_has_none() {
+    let trial = Trial::new().await;
+    trial.world.weather(|w| w.answer_elsewhere = true);
+    let run = trial.run(&probe()).await;
+    assert_eq!(diagnosis(&run), (Verdict::Pass, None, vec![]), "one mailbox may have two names: {:#?}", run.diagnosis);
+
+    let trial = Trial::new().await;
+    trial.world.weather(|w| (w.answer_elsewhere, w.no_answer_mail) = (true, true));
+    let run = trial.run(&probe()).await;
+    assert_eq!(diagnosis(&run), (Verdict::Fail, Some(Stage::Return), vec!["reply-to-last-writer"]), "{:#?}", run.diagnosis);
+    assert!(run.diagnosis.as_ref().is_some_and(|d| d.security));
+}
+
+#[tokio::test]
+async fn an_answer_whose_posting_broke_off_is_looked_for_and_never_posted_again() {
+    for stored in [true, false] {
+        let trial = Trial::new().await;
+        trial.world.weather(|w| w.reply_cut = Some(stored));
+        let run = trial.run(&probe()).await;
+        let (verdict, stage, candidates) = diagnosis(&run);
+        match stored {
+            true => assert_eq!((verdict, stage), (Verdict::Pass, None), "{:#?}", run.diagnosis),
+            false => assert_eq!((verdict, candidates), (Verdict::Unknown, vec!["act-uncertain"]), "{:#?}", run.diagnosis),
+        }
+        let state = trial.world.state.lock().unwrap();
+        assert_eq!((state.posted, state.replies.len()), (1, usize::from(stored)));
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_is_changed_only_while_it_is_ours_by_token_and_by_requester() {
+    type Change = fn(&mut world::Weather, usize);
+    let changes: [Change; 2] = [|w, n| w.stranger = Some(n), |w, n| w.stripped = Some(n)];
+    for change in changes {
+        for answers in [0, 1] {
+            let trial = Trial::new().await;
+            trial.world.weather(|w| change(w, answers));
+            let run = trial.run(&probe()).await;
+            let state = trial.world.state.lock().unwrap();
+            // Ours until the answer is written: it is written, and then the ticket is left alone.
+            assert_eq!((state.posted, state.closes), (answers, 0), "{:#?}", run.diagnosis);
+            assert!(run.leftovers.iter().any(|l| l.what.starts_with("ticket ")), "{:?}", run.leftovers);
+        }
+    }
+}
+
+#[tokio::test]
 async fn until_ends_the_journey_early_and_still_cleans_up() {
     let trial = Trial::new().await;
     let (engine, store, _heard) = trial.world.engine(trial.dir.path(), "one").await;

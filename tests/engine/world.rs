@@ -32,8 +32,16 @@ pub struct Weather {
     pub internal: bool,
     /// Answers do not leave.
     pub no_answer_mail: bool,
+    /// The mailbox of another account gets the answers as well.
+    pub answer_elsewhere: bool,
     /// The submission server refuses the login.
     pub submission_refuses: bool,
+    /// The connection breaks when an answer is posted: after the desk stored it (true) or before.
+    pub reply_cut: Option<bool>,
+    /// From this many answers on, tickets belong to somebody else.
+    pub stranger: Option<usize>,
+    /// From this many answers on, tickets no longer carry any text of ours.
+    pub stripped: Option<usize>,
     /// The call of this number (counted over all acts) dies before its effect.
     pub die_before: Option<usize>,
     /// The call of this number dies after its effect.
@@ -57,6 +65,8 @@ pub struct State {
     pub calls: usize,
     pub submitted: Vec<OutgoingMail>,
     pub replies: Vec<String>,
+    /// How often an answer was posted, stored or not.
+    pub posted: usize,
     pub closes: usize,
     pub tickets: Vec<FakeTicket>,
     pub inbox: Vec<ReceivedMail>,
@@ -113,6 +123,16 @@ impl World {
         state.inbox.push(mail.clone());
         if let Some(events) = &state.events {
             events.try_send(MailEvent::Arrived { account: "alice".into(), mail: Box::new(mail) }).expect("the queue is large enough");
+        }
+    }
+
+    /// A mail in the mailbox of another account, under the same number as one of ours might have.
+    fn deliver_elsewhere(&self, raw: &[u8]) {
+        let state = self.state.lock().unwrap();
+        let key = MailKey { folder: "INBOX".into(), uidvalidity: 7, uid: state.next_uid };
+        let mail = parse_mail(raw, key, false, None, &self.key);
+        if let Some(events) = &state.events {
+            events.try_send(MailEvent::Arrived { account: "bob".into(), mail: Box::new(mail) }).expect("the queue is large enough");
         }
     }
 
@@ -255,13 +275,15 @@ impl Desk for FakeDesk {
     }
     async fn read(&self, id: &TicketRef) -> Result<Option<Ticket>, Trouble> {
         let state = self.up()?;
+        let now = |from: Option<usize>| from.is_some_and(|n| state.replies.len() >= n);
+        let (stranger, stripped) = (now(state.weather.stranger), now(state.weather.stripped));
         Ok(state.tickets.iter().find(|t| t.id.to_string() == id.id).map(|t| Ticket {
             reference: id.clone(),
-            subject: Some(t.subject.clone()),
+            subject: Some(if stripped { "Parcel".to_owned() } else { t.subject.clone() }),
             queue: Some(t.queue.clone()),
             status: Some(if t.closed { TicketStatus::Closed } else { TicketStatus::Open }),
             status_text: None,
-            requester: Some(t.requester.clone()),
+            requester: Some(if stranger { "eve@elsewhere.test".to_owned() } else { t.requester.clone() }),
             priority: None,
             tags: None,
             channel: None,
@@ -272,7 +294,9 @@ impl Desk for FakeDesk {
     }
     async fn messages(&self, ticket: &Ticket) -> Result<Vec<TicketMessage>, Trouble> {
         let state = self.up()?;
-        Ok(state.tickets.iter().find(|t| t.id.to_string() == ticket.reference.id).map(|t| t.messages.clone()).unwrap_or_default())
+        let stripped = state.weather.stripped.is_some_and(|n| state.replies.len() >= n);
+        let ticket = state.tickets.iter().find(|t| t.id.to_string() == ticket.reference.id);
+        Ok(ticket.filter(|_| !stripped).map(|t| t.messages.clone()).unwrap_or_default())
     }
     async fn history(&self, _: &TicketRef) -> Result<Vec<HistoryEntry>, Trouble> {
         Ok(Vec::new())
@@ -280,6 +304,15 @@ impl Desk for FakeDesk {
     async fn reply(&self, ticket: &Ticket, content: &ReplyContent) -> Result<ReplyReceipt, Acted> {
         self.up().map(drop).map_err(Acted::NotDone)?;
         let world = &self.0;
+        let cut = {
+            let mut state = world.state.lock().unwrap();
+            state.posted += 1;
+            state.weather.reply_cut
+        };
+        let broken = || Acted::Uncertain(Trouble::new(ResultClass::Unavailable, "desk-api-down", "no answer in time"));
+        if cut == Some(false) {
+            return Err(broken());
+        }
         world
             .mortal(|| {
                 let (ticket, weather) = {
@@ -304,9 +337,12 @@ impl Desk for FakeDesk {
                     let raw = world.desk_mail(&ticket, &content.text, false);
                     world.deliver(&raw);
                 }
+                if weather.answer_elsewhere {
+                    world.deliver_elsewhere(&world.desk_mail(&ticket, &content.text, false));
+                }
             })
             .await;
-        Ok(ReplyReceipt::default())
+        if cut.is_some() { Err(broken()) } else { Ok(ReplyReceipt::default()) }
     }
     async fn close(&self, ticket: &Ticket) -> Result<(), Acted> {
         self.up().map(drop).map_err(Acted::NotDone)?;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// One message.
@@ -49,12 +49,18 @@ pub enum Idle {
     TaggedOk,
     /// A mail arrives and is announced before `+`, and never again.
     ExistsFirst,
+    /// No answer of any kind.
+    Mute,
+    /// Talks of other things instead of answering, without a pause.
+    Chatter,
+    /// `+`, then goodbye.
+    Bye,
 }
 
-/// Everything that a test can set and see.
 /// What happens to the folders at the moment a client goes idle.
 pub type OnIdle = Box<dyn FnOnce(&State) -> u32 + Send>;
 
+/// Everything that a test can set and see.
 pub struct State {
     pub inbox: Mutex<Folder>,
     pub junk: Mutex<Folder>,
@@ -70,7 +76,20 @@ pub struct State {
     /// Answer the next NOOP or SELECT with a line that never ends.
     pub endless: AtomicBool,
     pub over_quota: AtomicBool,
+    /// Announce 4 GB in the next FETCH of bodies.
+    pub bomb: AtomicBool,
+    /// Tell what it can do only after the login.
+    pub late_capability: AtomicBool,
+    /// What the LIST answers, and the name of the folder for unwanted mail in it.
+    pub list: Mutex<(String, String)>,
+    /// The namespaces, where it knows any.
+    pub namespace: Mutex<Option<&'static str>>,
+    /// Bytes of answers to UID commands.
+    pub told: AtomicUsize,
 }
+
+/// The usual folders.
+const FOLDERS: &str = "* LIST (\\HasNoChildren) \".\" INBOX\r\n* LIST (\\Junk) \".\" Junk\r\n* LIST (\\NoSelect) \".\" Public\r\n";
 
 impl State {
     pub fn saw(&self, part: &str) -> bool {
@@ -97,6 +116,11 @@ impl Server {
             cut_fetch: AtomicBool::new(false),
             endless: AtomicBool::new(false),
             over_quota: AtomicBool::new(false),
+            bomb: AtomicBool::new(false),
+            late_capability: AtomicBool::new(false),
+            list: Mutex::new((FOLDERS.to_owned(), "Junk".to_owned())),
+            namespace: Mutex::default(),
+            told: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -125,7 +149,8 @@ fn serve(socket: TcpStream, state: &State) -> std::io::Result<()> {
     let mut out = socket;
     let mut folder = "INBOX".to_owned();
     let mut seen = 0;
-    write!(out, "* OK test server\r\n")?;
+    let mut signed_in = false;
+    write!(out, "* OK test server, Grüße\r\n")?;
     while let Some(line) = lines.next() {
         let line = line?;
         let Some((tag, command)) = line.split_once(' ') else { continue };
@@ -135,20 +160,30 @@ fn serve(socket: TcpStream, state: &State) -> std::io::Result<()> {
         match verb.split(' ').next().unwrap_or_default() {
             "CAPABILITY" => {
                 let plus = if state.uidplus.load(Ordering::SeqCst) { " UIDPLUS" } else { "" };
-                write!(out, "* CAPABILITY IMAP4rev1 IDLE QUOTA SPECIAL-USE{plus}\r\n{tag} OK done\r\n")?;
+                let names = if state.namespace.lock().unwrap().is_some() { " NAMESPACE" } else { "" };
+                if signed_in || !state.late_capability.load(Ordering::SeqCst) {
+                    write!(out, "* CAPABILITY IMAP4rev1 IDLE QUOTA SPECIAL-USE{plus}{names}\r\n{tag} OK für dich\r\n")?;
+                } else {
+                    write!(out, "* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n")?;
+                }
             }
-            "LOGIN" if verb.contains("\"RIGHT\"") => write!(out, "{tag} OK in\r\n")?,
+            "LOGIN" if verb.contains("\"RIGHT\"") => {
+                signed_in = true;
+                write!(out, "{tag} OK in\r\n")?;
+            }
             "LOGIN" => write!(out, "{tag} NO [AUTHENTICATIONFAILED] no such pair as {command}\r\n")?,
-            "LIST" => {
-                write!(out, "* LIST (\\HasNoChildren) \".\" INBOX\r\n* LIST (\\Junk) \".\" Junk\r\n")?;
-                write!(out, "* LIST (\\NoSelect) \".\" Public\r\n{tag} OK done\r\n")?;
+            "LIST" => write!(out, "{}{tag} OK done\r\n", state.list.lock().unwrap().0)?,
+            "NAMESPACE" => {
+                let names = state.namespace.lock().unwrap().unwrap_or("NIL NIL NIL");
+                write!(out, "* NAMESPACE {names}\r\n{tag} OK done\r\n")?;
             }
             "SELECT" | "EXAMINE" => {
                 if state.endless.swap(false, Ordering::SeqCst) {
                     while out.write_all(&[b'x'; 4096]).is_ok() {}
                     return Ok(());
                 }
-                folder = if verb.contains("JUNK") { "Junk".to_owned() } else { "INBOX".to_owned() };
+                let junk = state.list.lock().unwrap().1.to_uppercase();
+                folder = if verb.contains(&junk) { "Junk".to_owned() } else { "INBOX".to_owned() };
                 let f = if folder == "Junk" { state.junk.lock().unwrap().clone() } else { state.inbox.lock().unwrap().clone() };
                 seen = f.mails.len();
                 write!(out, "* {seen} EXISTS\r\n* OK [UIDVALIDITY {}] v\r\n* OK [UIDNEXT {}] n\r\n", f.validity, f.next)?;
@@ -182,7 +217,15 @@ fn serve(socket: TcpStream, state: &State) -> std::io::Result<()> {
                     write!(out, "* 1 FETCH (UID 1 BODY[] {{9999}}\r\nSubject: half")?;
                     return Ok(());
                 }
-                uid(&mut out, &mut f, tag, &verb)?;
+                if verb.contains("BODY.PEEK") && state.bomb.swap(false, Ordering::SeqCst) {
+                    write!(out, "* 1 FETCH (UID 1 BODY[] {{4294967295}}\r\n")?;
+                    while out.write_all(&[b'x'; 4096]).is_ok() {}
+                    return Ok(());
+                }
+                let mut answer = Vec::new();
+                uid(&mut answer, &mut f, tag, &verb)?;
+                state.told.fetch_add(answer.len(), Ordering::SeqCst);
+                out.write_all(&answer)?;
             }
             "EXPUNGE" => {
                 chosen().mails.retain(|m| !m.deleted);
@@ -206,6 +249,28 @@ fn idle(lines: &mut Lines, out: &mut TcpStream, state: &State, tag: &str, how: I
                 hook(state);
             }
             return Ok(true);
+        }
+        Idle::Mute => {
+            if let Some(hook) = hook {
+                hook(state);
+            }
+            while lines.next().is_some_and(|l| l.is_ok()) {}
+            return Ok(false);
+        }
+        Idle::Chatter => {
+            if let Some(hook) = hook {
+                hook(state);
+            }
+            while write!(out, "* OK still here\r\n").is_ok() {}
+            return Ok(false);
+        }
+        Idle::Bye => {
+            write!(out, "+ idling\r\n")?;
+            if let Some(hook) = hook {
+                hook(state);
+            }
+            write!(out, "* BYE going down für Wartung\r\n")?;
+            return Ok(false);
         }
         Idle::ExistsFirst => {
             if let Some(hook) = hook {
@@ -242,7 +307,7 @@ fn idle(lines: &mut Lines, out: &mut TcpStream, state: &State, tag: &str, how: I
     Ok(true)
 }
 
-fn uid(out: &mut TcpStream, f: &mut Folder, tag: &str, verb: &str) -> std::io::Result<()> {
+fn uid(out: &mut Vec<u8>, f: &mut Folder, tag: &str, verb: &str) -> std::io::Result<()> {
     let words: Vec<&str> = verb.splitn(4, ' ').collect();
     let set = words.get(2).copied().unwrap_or_default();
     match words[1] {
@@ -263,9 +328,13 @@ fn uid(out: &mut TcpStream, f: &mut Folder, tag: &str, verb: &str) -> std::io::R
             }
         }
         "SEARCH" => {
+            let (uids, text) = words.get(3).map_or(("", None), |w| w.split_once(" TEXT ").map_or((*w, None), |(u, t)| (u, Some(t))));
+            let text = text.map(|t| t.trim_matches('"').to_owned());
+            let day = |d: &str| jiff::civil::Date::strptime("%d-%b-%Y", d.split(' ').next().unwrap()).unwrap();
             let uids = f.mails.iter().filter(|m| match set {
                 "DELETED" => m.deleted,
-                "UID" => holds(words[3], m.uid, f.next - 1),
+                "UID" => holds(uids, m.uid, f.next - 1) && text.as_ref().is_none_or(|t| m.text.to_uppercase().contains(t)),
+                "SINCE" => day(&m.date) >= day(uids),
                 _ => true,
             });
             let uids: String = uids.map(|m| format!(" {}", m.uid)).collect();

@@ -1,17 +1,23 @@
 //! Reads request bodies: JSON shapes with `$each`, `$list` and `$omit_empty`, forms, raw bytes and text.
 
-use super::names::Names;
-use super::steps::{over, pairs, value_template};
+use super::names::{Names, Op};
+use super::steps::{nodes, over, pairs, quoted, value_template};
 use crate::desk::definition::{Body, Shape};
 use crate::desk::reader::{Node, Table};
 use crate::desk::recipe::Source;
 use crate::desk::shape::{EACH, FREE, LIST, PAIR};
+use crate::desk::template::Template;
 use toml::de::DeValue;
 
 /// Reads a `body` table.
 pub fn body(table: &Table<'_>, names: &Names<'_>) -> Option<Body> {
     let json = table.get("json").and_then(|n| shape(n, names));
     let form = table.get("form").map(|_| pairs(table, "form", names));
+    for (_, node) in if form.is_some() { nodes(table, "form") } else { Vec::new() } {
+        if let Some(template) = node.get_ref().as_str().and_then(|text| Template::parse(text).ok()) {
+            searched(node, names, &template);
+        }
+    }
     let raw = table.get("raw").and_then(|n| names.template(n, "`raw`"));
     let text = table.get("text").and_then(|n| names.template(n, "`text`"));
     let kind = table.get("type").and_then(|n| names.template(n, "`type`"));
@@ -31,9 +37,20 @@ pub fn body(table: &Table<'_>, names: &Names<'_>) -> Option<Body> {
     bodies.pop()
 }
 
+/// A search by POST has its query in the body.
+fn searched(node: Node<'_>, names: &Names<'_>, template: &Template) {
+    if names.op == Op::Find {
+        quoted(node, names, template, None);
+    }
+}
+
 fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
     match node.get_ref() {
-        DeValue::String(_) => names.template(node, "this value").map(Shape::Leaf),
+        DeValue::String(_) => {
+            let template = names.template(node, "this value")?;
+            searched(node, names, &template);
+            Some(Shape::Leaf(template))
+        }
         DeValue::Boolean(b) => Some(Shape::Const((*b).into())),
         DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok().map(|n| Shape::Const(n.into())),
         DeValue::Float(f) => f.as_str().parse::<f64>().ok().map(|n| Shape::Const(n.into())),

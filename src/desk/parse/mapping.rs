@@ -29,7 +29,7 @@ pub fn record(table: &Table<'_>, names: &Names<'_>) -> Option<Record> {
     }
     let one = |key: &'static str| table.get(key).and_then(|n| field(n, names, &[]));
     let id = one("id");
-    if id.is_none() && table.key_span("id").is_none() {
+    if id.is_none() && !table.has("id") {
         names.reader.problem(Some(table.span()), "[record] needs `id`", Some("id = \"step:path\"".to_owned()));
     }
     let record = Record {
@@ -59,7 +59,7 @@ pub fn message(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<M
     let names = &names;
     let one = |key: &'static str| table.get(key).and_then(|n| field(n, names, &[]));
     let id = one("id");
-    if id.is_none() && table.key_span("id").is_none() {
+    if id.is_none() && !table.has("id") {
         names.reader.problem(Some(table.span()), "[message] needs `id`", None);
     }
     let body = table.get("body").and_then(|n| field(n, names, &[]));
@@ -187,7 +187,7 @@ fn from_table(table: &Table<'_>, names: &Names<'_>, allowed: &[&str]) -> Option<
 
 fn need(table: &Table<'_>, names: &Names<'_>, keys: &[&str]) {
     for key in keys {
-        if table.key_span(key).is_none() {
+        if !table.has(key) {
             names.reader.problem(Some(table.span()), format!("`{key}` is missing here"), None);
         }
     }
@@ -216,6 +216,10 @@ fn plain(table: &Table<'_>, names: &Names<'_>, allowed: &[&str]) -> Option<Field
         }
     }
     let Some(node) = from.or(not) else {
+        // A misspelt key is told by itself.
+        if VALUE.keys.iter().any(|k| table.has(k.name) && table.key_span(k.name).is_none()) {
+            return None;
+        }
         let help =
             "from = \"path\", not = \"path\", key/in/by/take, if/then/else, from/equals/then/else, first = […] or value = \"…\"".to_owned();
         names.reader.problem(Some(table.span()), "this value comes from nowhere", Some(help));
@@ -253,7 +257,7 @@ fn permitted(table: &Table<'_>, key: &'static str, value: &str, allowed: &[&str]
 }
 
 fn not_permitted(table: &Table<'_>, span: std::ops::Range<usize>, value: &str, allowed: &[&str]) {
-    let help = suggest(value, allowed.iter().copied()).map_or_else(|| allowed.join(", "), |n| format!("did you mean `{n}`?"));
+    let help = crate::problem::suggest(value, allowed, "it may be");
     table.reader.problem(Some(span), format!("`{value}` is none of the values that this may have"), Some(help));
 }
 
@@ -278,7 +282,7 @@ fn files(table: &Table<'_>, names: &Names<'_>) -> Option<FilesMap> {
         (None, None) => FileBytes::None,
     };
     let name = table.path("name");
-    if name.is_none() && table.key_span("name").is_none() || each.is_none() && table.key_span("each").is_none() {
+    if name.is_none() && !table.has("name") || each.is_none() && !table.has("each") {
         names.reader.problem(Some(table.span()), "`files` needs `each` and `name`", None);
     }
     let out = FilesMap { kind: table.path("type"), size: table.path("size"), bytes, each: each?, name: name? };

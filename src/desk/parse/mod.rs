@@ -1,6 +1,7 @@
 //! The checker of desk files: reads a definition, reports every problem at once, needs no network.
 
 mod body;
+mod lint;
 mod mapping;
 mod names;
 mod rows;
@@ -13,7 +14,7 @@ use super::recipe::{Field, FileBytes, MessageMap};
 use super::shape::ROOT;
 use crate::model::{Capability, View};
 use crate::problem::Problem;
-use crate::suggest::suggest;
+use crate::problem::suggest;
 pub(crate) use mapping::{AUTHORS, STATUSES, TRUTH};
 pub(crate) use names::Op as Operation;
 use names::{Names, Op};
@@ -56,12 +57,13 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
 
     let mut read_names = Names::new(reader, Op::Id, &params);
     let read = operation(root, "read", &mut read_names, &auth_names, &[]).0;
-    let record = root.table("record").and_then(|t| mapping::record(&t, &read_names));
+    // Without steps every path of the mapping would be wrong for the same reason.
+    let record = root.table("record").filter(|_| root.has("read")).and_then(|t| mapping::record(&t, &read_names));
     together(root, "read", "record");
 
     let mut message_names = Names { op: Op::Ticket, ..read_names.clone() };
     let (messages, _) = operation(root, "messages", &mut message_names, &auth_names, &[]);
-    let message = root.table("message").and_then(|t| mapping::message(&t, &message_names, &messages));
+    let message = root.table("message").filter(|_| root.has("messages")).and_then(|t| mapping::message(&t, &message_names, &messages));
     let message = message.map(|m| MessageMap { needs_read: needs_read(&m, &messages, &read), ..m });
     together(root, "messages", "message");
 
@@ -138,7 +140,7 @@ fn operation<'t>(
 ) -> (Vec<Step>, Option<Table<'t>>) {
     let Some(table) = root.table(name) else { return (Vec::new(), None) };
     let list = table.tables("step");
-    if list.is_empty() && table.key_span("step").is_none() {
+    if list.is_empty() && !table.has("step") {
         root.reader.problem(Some(table.span()), format!("[{name}] has no step"), Some(format!("write [[{name}.step]]")));
     }
     let read = steps(list, names, auths);
@@ -151,8 +153,9 @@ fn operation<'t>(
 
 fn together(root: &Table<'_>, a: &'static str, b: &'static str) {
     for (has, lacks) in [(a, b), (b, a)] {
-        if let (Some(span), None) = (root.key_span(has), root.key_span(lacks)) {
-            root.reader.problem(Some(span), format!("[{has}] needs [{lacks}]"), None);
+        if let (Some(span), false) = (root.key_span(has), root.has(lacks)) {
+            let help = root.meaning(lacks);
+            root.reader.problem(Some(span), format!("[{has}] needs [{lacks}]"), help);
         }
     }
 }
@@ -174,7 +177,7 @@ fn finds(root: &Table<'_>, params: &[super::definition::Param], auths: &[String]
         let tables = table.tables("step");
         match tables.last() {
             None => root.reader.problem(Some(table.span()), "this [[find]] has no step", Some("write [[find.step]]".to_owned())),
-            Some(last) if last.key_span("rows").is_none() || last.key_span("match").is_none() => {
+            Some(last) if !last.has("rows") || !last.has("match") => {
                 let help = "the last step says where the list is (rows) and which row is meant (match)".to_owned();
                 root.reader.problem(Some(table.span()), "this [[find]] does not say what it finds", Some(help));
             }
@@ -203,8 +206,7 @@ fn view(table: &Table<'_>, name: &str, span: std::ops::Range<usize>) -> Option<V
     let found = ALL.into_iter().find(|v| v.as_str() == name);
     if found.is_none() {
         let names = ALL.map(View::as_str);
-        let help = suggest(name, names).map_or_else(|| names.join(", "), |n| format!("did you mean `{n}`?"));
-        table.reader.problem(Some(span), format!("there is no view `{name}`"), Some(help));
+        table.reader.problem(Some(span), format!("there is no view `{name}`"), Some(suggest(name, &names, "views")));
     }
     found
 }
@@ -261,7 +263,7 @@ fn views(d: &Definition) -> Vec<View> {
 
 /// A desk must work with find and read alone, and nothing may be changed that cannot be told apart from others' tickets.
 fn least(root: &Table<'_>, d: &Definition) {
-    if !d.finds.iter().any(|f| f.view == View::Normal) && root.key_span("find").is_none() {
+    if !d.finds.iter().any(|f| f.view == View::Normal) && !root.has("find") {
         root.reader.problem(None, "this desk file has no [[find]]", Some("a desk needs at least find and read".to_owned()));
     } else if !d.finds.iter().any(|f| f.view == View::Normal) {
         root.reader.problem(
@@ -270,12 +272,13 @@ fn least(root: &Table<'_>, d: &Definition) {
             Some("leave out `view` in one of them".to_owned()),
         );
     }
-    if root.key_span("read").is_none() {
+    if !root.has("read") {
         root.reader.problem(None, "this desk file has no [read]", Some("a desk needs at least find and read".to_owned()));
     }
     let destructive = ["reply", "close", "delete", "move", "mark", "note"].into_iter().find_map(|k| root.key_span(k));
     if let (Some(span), Some(record)) = (destructive, &d.record)
         && record.requester.is_none()
+        && !root.table("record").is_some_and(|t| t.has("requester"))
     {
         let help = "replypath changes a ticket only after proving that its own customer wrote it: map `requester`".to_owned();
         root.reader.problem(Some(span), "a desk that changes tickets must map the requester", Some(help));

@@ -45,8 +45,12 @@ pub fn time_kind(table: &Table<'_>, key: &'static str) -> TimeKind {
         "epoch_ms" => TimeKind::EpochMs,
         other => match other.strip_prefix("naive:") {
             Some(zone) => {
-                if let Err(e) = jiff::tz::TimeZone::get(zone) {
-                    table.reader.problem(Some(node.span()), format!("there is no time zone `{zone}`"), Some(e.to_string()));
+                if jiff::tz::TimeZone::get(zone).is_err() {
+                    table.reader.problem(
+                        Some(node.span()),
+                        format!("there is no time zone `{zone}`"),
+                        Some("an IANA name such as Europe/Berlin".to_owned()),
+                    );
                 }
                 TimeKind::Naive(zone.to_owned())
             }
@@ -64,7 +68,7 @@ pub fn time_kind(table: &Table<'_>, key: &'static str) -> TimeKind {
 pub fn page(table: &Table<'_>) -> Option<Page> {
     let reader = table.reader;
     let max = table.get("max").and_then(|n| reader.number(n, "`max`", 1..=100));
-    if max.is_none() && table.key_span("max").is_none() {
+    if max.is_none() && !table.has("max") {
         reader.problem(Some(table.span()), "`page` needs `max`", Some("say how many pages may be read: max = 3".to_owned()));
     }
     let next_url = table.path("next_url").map(PageKind::NextUrl);
@@ -113,6 +117,10 @@ pub fn page(table: &Table<'_>) -> Option<Page> {
         );
     }
     let Some(kind) = kinds.pop() else {
+        // A way that lacks a part, or is misspelt, was told by itself.
+        if ["next_url", "link_header", "cursor", "number", "offset", "last_from_count"].iter().any(|way| table.has(way)) {
+            return None;
+        }
         let help = "next_url, link_header, cursor with param, number, offset with size, or last_from_count".to_owned();
         reader.problem(Some(table.span()), "`page` does not say how to go on", Some(help));
         return None;

@@ -6,6 +6,7 @@ use crate::desk::definition::{Auth, AuthKind, HostRule, OutcomeRules, Param, Par
 use crate::desk::reader::{Node, Table};
 use crate::desk::shape::{AUTH, AUTH_KINDS, PARAM};
 use crate::desk::template::Template;
+use crate::problem;
 use crate::suggest::suggest;
 use regex::Regex;
 use toml::de::DeValue;
@@ -25,7 +26,7 @@ pub struct Head {
 pub fn head(root: &Table<'_>, params: &[Param]) -> Option<Head> {
     let reader = root.reader;
     let Some(table) = root.table("desk") else {
-        if root.key_span("desk").is_none() {
+        if !root.has("desk") {
             reader.problem(None, "this file has no [desk]", Some("begin with [desk], format = 1, id = \"…\", base = \"…\"".to_owned()));
         }
         return None;
@@ -48,8 +49,8 @@ pub fn head(root: &Table<'_>, params: &[Param]) -> Option<Head> {
         reader.problem(Some(span), "[desk] needs an `id` of small letters, digits, - and _", None);
     }
     let names = Names::new(reader, Op::Setup, params);
-    let base = table.get("base").and_then(|n| names.template(n, "`base`"));
-    if base.is_none() && table.key_span("base").is_none() {
+    let base = table.get("base").and_then(|n| names.template(n, "`base`").inspect(|t| open(n, &names, t)));
+    if base.is_none() && !table.has("base") {
         reader.problem(Some(table.span()), "[desk] needs `base`", Some("the API's address: base = \"${url}/api\"".to_owned()));
     }
     let mut hosts = Vec::new();
@@ -76,15 +77,28 @@ pub fn head(root: &Table<'_>, params: &[Param]) -> Option<Head> {
     Some(head)
 }
 
+/// Addresses are shown in messages, so they hold no secrets.
+fn open(node: Node<'_>, names: &Names<'_>, template: &Template) {
+    for expr in template.expressions() {
+        let shown = expr.shown();
+        let name = shown.strip_prefix("params.").unwrap_or(&shown);
+        if names.params.iter().any(|p| p.name == name && p.secret) {
+            let span = names.expr_span(node, template.text(), expr);
+            let help = "put it into a header by [auth], or into a step's path".to_owned();
+            names.reader.problem(Some(span), format!("the secret `{name}` cannot be part of an address"), Some(help));
+        }
+    }
+}
+
 fn host(node: Node<'_>, names: &Names<'_>) -> Option<HostRule> {
     let text = names.reader.string(node, "a host")?;
     let inner = text.strip_prefix("host(").and_then(|t| t.strip_suffix(')'));
-    let template = names.template_text(node, inner.unwrap_or(&text))?;
+    let template = names.template_text(node, inner.unwrap_or(&text)).inspect(|t| open(node, names, t))?;
     if inner.is_none() && text.contains(['/', '*']) {
         names.reader.problem(
             Some(node.span()),
-            "a host is a name, with :port where it is not the usual one",
-            Some("or host(URL)".to_owned()),
+            format!("`{text}` is no host"),
+            Some("write the name alone, with :port where it is not the usual one, or host(…) round a URL".to_owned()),
         );
     }
     Some(HostRule { template, of_url: inner.is_some() })
@@ -114,7 +128,7 @@ fn param(name: &str, table: &Table<'_>) -> Param {
             Some(found) => kind = found,
             None => {
                 let names = KINDS.map(ParamKind::as_str);
-                let help = suggest(&text, names).map_or_else(|| names.join(", "), |n| format!("did you mean `{n}`?"));
+                let help = problem::suggest(&text, &names, "kinds");
                 reader.problem(Some(node.span()), format!("there is no kind `{text}`"), Some(help));
             }
         }
@@ -170,14 +184,14 @@ fn auth(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<Auth> {
     let reader = table.reader;
     let template = |key: &'static str| {
         let found = table.get(key).and_then(|n| names.template(n, &format!("`{key}`")));
-        if table.key_span(key).is_none() {
+        if !table.has(key) {
             reader.problem(Some(table.span()), format!("[auth.{name}] needs `{key}`"), None);
         }
         found
     };
     let word = |key: &'static str| {
         let found = table.string(key);
-        if table.key_span(key).is_none() {
+        if !table.has(key) {
             reader.problem(Some(table.span()), format!("[auth.{name}] needs `{key}`"), None);
         }
         found
@@ -197,12 +211,12 @@ fn auth(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<Auth> {
             reader.problem(
                 table.key_span("kind"),
                 format!("kind = \"{reserved}\" is reserved, not in this release"),
-                Some(AUTH_KINDS.join(", ")),
+                Some(format!("kinds: {}", AUTH_KINDS.join(", "))),
             );
             return None;
         }
         other => {
-            let help = suggest(other, AUTH_KINDS).map_or_else(|| AUTH_KINDS.join(", "), |n| format!("did you mean `{n}`?"));
+            let help = problem::suggest(other, &AUTH_KINDS, "kinds");
             reader.problem(table.key_span("kind"), format!("there is no kind `{other}`"), Some(help));
             return None;
         }

@@ -1,6 +1,7 @@
 //! Reads steps: one HTTP call each.
 
 use super::body::body;
+use super::lint;
 use super::names::{Names, Op};
 use super::rows::{matching, page};
 use crate::desk::definition::{Answer, Fail, Method, Over, Pick, PickSource, Step, Verify};
@@ -11,6 +12,7 @@ use crate::desk::recipe::Source;
 use crate::desk::shape::{FAIL, FREE, VERIFIED};
 use crate::desk::template::{Part, Template};
 use crate::model::ResultClass;
+use crate::problem;
 use crate::suggest::suggest;
 use toml::de::DeValue;
 
@@ -44,7 +46,9 @@ fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) ->
     let reader = table.reader;
     let each = table.get("each").and_then(|n| over(n, outer));
     let names = &each.as_ref().map_or_else(|| outer.clone(), |o| outer.with_item(o));
-    let id = table.string("id").unwrap_or_else(|| format!("step{}", index + 1));
+    // Steps without a name of `[read]` and of `[messages]` must not take each other's.
+    let free = (index + 1..).map(|n| format!("step{n}")).find(|id| !outer.steps.contains(id));
+    let id = table.string("id").or(free)?;
     let target = target(table, names);
     let languages = languages(table);
     let query = query(table, names, &languages);
@@ -79,36 +83,10 @@ fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) ->
         target: target.map_or_else(|| Template::parse("/").ok(), |t| Some(t.2))?,
         id,
     };
-    consistent(table, &step);
+    lint::consistent(table, &step);
+    lint::trustworthy(table, &step, names.op, index);
     table.finish("a step");
     Some(step)
-}
-
-/// Keys that need one another.
-fn consistent(table: &Table<'_>, step: &Step) {
-    let has = |key: &str| table.key_span(key).is_some();
-    for key in ["match", "keep", "page"] {
-        if has(key) && !has("rows") {
-            let help = "say where the list is: rows = \"items\"".to_owned();
-            table.reader.problem(table.key_span(key), format!("`{key}` needs `rows`"), Some(help));
-        }
-    }
-    if has("trail") && !has("keep") {
-        table.reader.problem(
-            table.key_span("trail"),
-            "`trail` needs `keep`",
-            Some("keep says which rows count, trail which ones follow them".to_owned()),
-        );
-    }
-    if step.cache.is_some() && step.method != Method::Get {
-        table.reader.problem(table.key_span("cache"), "only a get can be cached", None);
-    }
-    if step.answer != Answer::Json && (step.rows.is_some() || step.check.is_some() || step.empty_if.is_some()) {
-        table.reader.problem(table.key_span("as"), "rows, check and empty_if need as = \"json\"", None);
-    }
-    if step.body.is_some() && step.method == Method::Get {
-        table.reader.problem(table.key_span("body"), "a get has no body", Some("use `query`".to_owned()));
-    }
 }
 
 fn target(table: &Table<'_>, names: &Names<'_>) -> Option<(Method, bool, Template)> {
@@ -144,7 +122,7 @@ fn target(table: &Table<'_>, names: &Names<'_>) -> Option<(Method, bool, Templat
             found = Some((method, whole, template));
         }
     }
-    if found.is_none() && METHODS.iter().all(|(a, b, _)| table.key_span(a).is_none() && table.key_span(b).is_none()) {
+    if found.is_none() && METHODS.iter().all(|(a, b, _)| !table.has(a) && !table.has(b)) {
         let help = "a step has one of get, post, put, patch, delete (a path) or get_url, post_url, … (a whole URL)".to_owned();
         table.reader.problem(Some(table.span()), "this step calls nothing", Some(help));
     }
@@ -160,8 +138,7 @@ fn languages(table: &Table<'_>) -> Vec<(String, &'static str)> {
         match LANGUAGES.iter().find(|l| **l == name) {
             Some(language) => out.push((param.to_owned(), *language)),
             None => {
-                let help = suggest(&name, LANGUAGES)
-                    .map_or_else(|| format!("languages: {}", LANGUAGES.join(", ")), |n| format!("did you mean `{n}`?"));
+                let help = problem::suggest(&name, &LANGUAGES, "languages");
                 table.reader.problem(Some(node.span()), format!("there is no language `{name}`"), Some(help));
             }
         }
@@ -187,7 +164,7 @@ fn query(table: &Table<'_>, names: &Names<'_>, languages: &[(String, &'static st
 }
 
 /// Every value that enters a query language goes through a filter that quotes for it.
-fn quoted(node: Node<'_>, names: &Names<'_>, template: &Template, language: Option<&'static str>) {
+pub fn quoted(node: Node<'_>, names: &Names<'_>, template: &Template, language: Option<&'static str>) {
     let composed = template.parts().len() > 1 && template.parts().iter().any(|p| matches!(p, Part::Text(_)));
     if language.is_none() && !composed {
         return;
@@ -321,8 +298,9 @@ pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
     }
     if !text.contains(':') {
         if !names.steps.contains(&text) {
-            let help = suggest(&text, names.steps.iter().map(String::as_str).chain(["files"])).map(|n| format!("did you mean `{n}`?"));
-            names.reader.problem(Some(node.span()), format!("no step `{text}` has an answer here"), help);
+            let known: Vec<&str> = names.steps.iter().map(String::as_str).chain((names.op == Op::Reply).then_some("files")).collect();
+            let help = problem::suggest(&text, &known, "known here");
+            names.reader.problem(Some(node.span()), format!("no step `{text}` has an answer here"), Some(help));
         }
         return Some(Over::Step(text, None));
     }
@@ -344,7 +322,7 @@ pub fn fails(table: &Table<'_>) -> Vec<Fail> {
                 let Some(inner) = table.reader.table(node, "a failure", &FAIL) else { continue };
                 let path = inner.path("when");
                 let class = inner.get("class").and_then(|n| class(&inner, n)).unwrap_or(ResultClass::Denied);
-                if path.is_none() && inner.key_span("when").is_none() {
+                if path.is_none() && !inner.has("when") {
                     table.reader.problem(Some(node.span()), "a failure needs `when`", None);
                 }
                 inner.finish("a failure");
@@ -376,7 +354,7 @@ fn verify(table: &Table<'_>, names: &Names<'_>) -> Option<Verify> {
     table.finish("`verify`");
     let field = field?;
     if !VERIFIED.contains(&field.as_str()) {
-        let help = suggest(&field, VERIFIED).map_or_else(|| VERIFIED.join(", "), |n| format!("did you mean `{n}`?"));
+        let help = problem::suggest(&field, &VERIFIED, "fields");
         table.reader.problem(table.key_span("read"), format!("`{field}` cannot be verified"), Some(help));
         return None;
     }

@@ -9,7 +9,7 @@ const ANY: Kind = Kind::Value(&[]);
 pub static RECORD: Shape = Shape {
     name: "record",
     heading: "`[record]`",
-    doc: "The fields of a ticket. A field that is absent in the answer is unknown, never empty; one that is not mapped cannot be expected by probes.",
+    doc: "The fields of a ticket. A path without a step reads the answer of the first step of `[read]`. A field that is absent in the answer is unknown, never empty; one that is not mapped cannot be expected by probes.",
     keys: &[
         key("id", ANY, "The ticket's id for the API.").required(),
         key("number", ANY, "The number that people know.").default("the id"),

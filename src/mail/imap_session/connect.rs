@@ -42,7 +42,9 @@ pub fn sign_in(server: &ServerSettings, tls: &TlsConfigs, poller: &Rc<RefCell<Po
     if server.tls == TlsMode::Implicit {
         protection = protect(server, tls, &wire)?;
     }
-    let greeting = read_one(&wire).map_err(|e| down(greeting_words(&e, server)))?;
+    // One limit for everything up to the login, however steadily the server drips.
+    let limit = Instant::now() + limits.response;
+    let greeting = read_one(&wire, limit).map_err(|e| down(greeting_words(&e, server)))?;
     if starts(&greeting, "* BYE") {
         return Err(down(format!("it does not take connections now and says: {}", clean(&greeting, 6))));
     }
@@ -50,7 +52,8 @@ pub fn sign_in(server: &ServerSettings, tls: &TlsConfigs, poller: &Rc<RefCell<Po
         return Err(down(format!("it greets with something that is no IMAP greeting before a login: {}", clean(&greeting, 0))));
     }
     if server.tls == TlsMode::Starttls {
-        ask_starttls(&wire).map_err(|e| down(format!("STARTTLS: {e}; use `tls = \"implicit\"` with its port (993) if it has one")))?;
+        ask_starttls(&wire, limit)
+            .map_err(|e| down(format!("STARTTLS: {e}; use `tls = \"implicit\"` with its port (993) if it has one")))?;
         protection = protect(server, tls, &wire)?;
     }
     authenticate(server, wire, &place, protection)
@@ -84,19 +87,19 @@ fn starts(line: &str, with: &str) -> bool {
     line.get(..with.len()).is_some_and(|s| s.eq_ignore_ascii_case(with))
 }
 
-fn read_one(wire: &Wire) -> io::Result<String> {
-    match wire.read_line(Instant::now() + wire.limits().response, false)? {
+fn read_one(wire: &Wire, limit: Instant) -> io::Result<String> {
+    match wire.read_line(limit, false)? {
         Line::Text(text) => Ok(text),
         _ => Err(io::Error::new(ErrorKind::TimedOut, "the server did not answer in time")),
     }
 }
 
 /// Sends a command before there is a session; gives the untagged lines of its OK.
-fn ask(wire: &Wire, tag: &str, command: &str) -> io::Result<Vec<String>> {
+fn ask(wire: &Wire, tag: &str, command: &str, limit: Instant) -> io::Result<Vec<String>> {
     wire.send(&format!("{tag} {command}"))?;
     let mut lines = Vec::new();
     for _ in 0..PREAMBLE_LINES {
-        let line = read_one(wire)?;
+        let line = read_one(wire, limit)?;
         if let Some(rest) = line.strip_prefix(tag).and_then(|r| r.strip_prefix(' ')) {
             return if starts(rest, "OK") {
                 Ok(lines)
@@ -110,15 +113,15 @@ fn ask(wire: &Wire, tag: &str, command: &str) -> io::Result<Vec<String>> {
 }
 
 /// RFC 9051 section 6.2.1.
-fn ask_starttls(wire: &Wire) -> io::Result<()> {
-    let offered = ask(wire, "s1", "CAPABILITY")?
+fn ask_starttls(wire: &Wire, limit: Instant) -> io::Result<()> {
+    let offered = ask(wire, "s1", "CAPABILITY", limit)?
         .iter()
         .filter(|l| starts(l, "* CAPABILITY "))
         .any(|l| l.split_ascii_whitespace().any(|w| w.eq_ignore_ascii_case("STARTTLS")));
     if !offered {
         return Err(io::Error::other("the server does not offer it, and without it nothing is sent"));
     }
-    ask(wire, "s2", "STARTTLS").map(|_| ())
+    ask(wire, "s2", "STARTTLS", limit).map(|_| ())
 }
 
 fn protect(server: &ServerSettings, tls: &TlsConfigs, wire: &Wire) -> Result<String, Refusal> {
@@ -135,10 +138,10 @@ fn protect(server: &ServerSettings, tls: &TlsConfigs, wire: &Wire) -> Result<Str
     })
 }
 
-/// SASL answers; keeps what an XOAUTH2 server says in its error challenge.
+/// SASL answers, one a challenge; keeps what a server says beyond them (XOAUTH2: its error as JSON).
 struct Sasl {
-    first: Vec<u8>,
-    asked: Cell<u32>,
+    answers: Vec<String>,
+    asked: Cell<usize>,
     challenge: RefCell<String>,
 }
 
@@ -147,8 +150,8 @@ impl imap::Authenticator for Sasl {
 
     fn process(&self, challenge: &[u8]) -> Vec<u8> {
         let n = self.asked.replace(self.asked.get() + 1);
-        if n == 0 {
-            return self.first.clone();
+        if let Some(answer) = self.answers.get(n) {
+            return answer.clone().into_bytes();
         }
         *self.challenge.borrow_mut() = String::from_utf8_lossy(challenge).into_owned();
         Vec::new()
@@ -156,8 +159,8 @@ impl imap::Authenticator for Sasl {
 }
 
 impl Sasl {
-    fn new(first: String) -> Sasl {
-        Sasl { first: first.into_bytes(), asked: Cell::new(0), challenge: RefCell::default() }
+    fn new<const N: usize>(answers: [String; N]) -> Sasl {
+        Sasl { answers: answers.into(), asked: Cell::new(0), challenge: RefCell::default() }
     }
 }
 
@@ -185,14 +188,21 @@ fn authenticate(server: &ServerSettings, wire: Wire, place: &str, protection: St
     }
 }
 
+/// Both PLAIN and LOGIN hand over the password, so an account set to one may use the other where the
+/// server offers only that.
 fn choose(auth: AuthMethod, offers: &Capabilities, user: &str, password: &str) -> (&'static str, Option<(&'static str, Sasl)>) {
+    let plain = || ("AUTHENTICATE PLAIN", Some(("PLAIN", Sasl::new([format!("\0{user}\0{password}")]))));
+    // The command takes ASCII in quotes only (RFC 9051 section 4.3).
+    let command = !offers.has_str("LOGINDISABLED") && user.is_ascii() && password.is_ascii();
     match auth {
-        AuthMethod::Plain if offers.has_str("AUTH=PLAIN") => {
-            ("AUTHENTICATE PLAIN", Some(("PLAIN", Sasl::new(format!("\0{user}\0{password}")))))
+        AuthMethod::Plain if offers.has_str("AUTH=PLAIN") => plain(),
+        AuthMethod::Plain | AuthMethod::Login if !command && offers.has_str("AUTH=LOGIN") => {
+            ("AUTHENTICATE LOGIN", Some(("LOGIN", Sasl::new([user.to_owned(), password.to_owned()]))))
         }
+        AuthMethod::Login if !command && offers.has_str("AUTH=PLAIN") => plain(),
         AuthMethod::Plain | AuthMethod::Login => ("LOGIN", None),
         AuthMethod::Xoauth2 => {
-            ("AUTHENTICATE XOAUTH2", Some(("XOAUTH2", Sasl::new(format!("user={user}\u{1}auth=Bearer {password}\u{1}\u{1}")))))
+            ("AUTHENTICATE XOAUTH2", Some(("XOAUTH2", Sasl::new([format!("user={user}\u{1}auth=Bearer {password}\u{1}\u{1}")]))))
         }
     }
 }

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 const WHOLE: u32 = 1024 * 1024;
 /// Of larger ones, so much after the header.
 const PART: u32 = 256 * 1024;
+/// The largest mail of ours that is read whole all the same, for the sake of its files.
+const OURS: u32 = 12 * 1024 * 1024;
 /// Most bytes that one FETCH of bodies asks for (unless a single mail is larger).
 const BATCH_BYTES: u64 = 2 * 1024 * 1024;
 const BATCH_COUNT: usize = 100;
@@ -85,6 +87,34 @@ impl ImapSession {
         self.uid_search(&format!("SINCE {}", search_date(at)))
     }
 
+    /// UIDs from `low` on, in order.
+    ///
+    /// # Errors
+    /// Either kind of [`Fail`].
+    pub fn uids_from(&mut self, low: u32) -> Result<Vec<u32>, Fail> {
+        let low = low.max(1);
+        let mut uids = self.uid_search(&format!("UID {low}:*"))?;
+        // `n:*` gives the last message even when its UID is below n (RFC 9051 section 6.4.9).
+        uids.retain(|u| *u >= low);
+        Ok(uids)
+    }
+
+    /// Those of `uids` (in order) whose header or text holds one of the words, by the server's own search.
+    ///
+    /// # Errors
+    /// Either kind of [`Fail`].
+    pub fn uids_with<'a>(&mut self, uids: &[u32], words: impl Iterator<Item = &'a str>) -> Result<Vec<u32>, Fail> {
+        let (Some(low), Some(high)) = (uids.first(), uids.last()) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for word in words.filter(|w| !w.is_empty() && w.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\'))) {
+            found.extend(self.uid_search(&format!("UID {low}:{high} TEXT \"{word}\""))?);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|u| uids.binary_search(u).is_ok());
+        Ok(found)
+    }
+
     /// The highest UID in the open folder.
     ///
     /// # Errors
@@ -141,6 +171,27 @@ impl ImapSession {
             Some(RawMail { meta: *meta, bytes: fetch.body()?.to_vec(), cut: false })
         };
         Ok(batch.iter().filter_map(body).collect())
+    }
+
+    /// The whole of a mail that was cut; none when it is too large even so, or gone.
+    ///
+    /// # Errors
+    /// [`Fail::Lost`] when the connection is gone.
+    pub fn whole_body(&mut self, meta: Meta) -> Result<Option<RawMail>, Fail> {
+        if meta.size > OURS {
+            return Ok(None);
+        }
+        let answer = self.session.uid_fetch(meta.uid.to_string(), format!("(UID BODY.PEEK[]<0.{}>)", OURS + PART));
+        let fetches = match answer.map_err(|e| self.fail("reading a large mail whole", &e)) {
+            Ok(fetches) => fetches,
+            Err(Fail::Refused(words)) => {
+                tracing::warn!(uid = meta.uid, words, "a large mail cannot be read whole");
+                return Ok(None);
+            }
+            Err(lost) => return Err(lost),
+        };
+        let body = fetches.iter().filter(|f| f.uid == Some(meta.uid)).find_map(|f| f.body());
+        Ok(body.map(|b| RawMail { meta, bytes: b.to_vec(), cut: false }))
     }
 
     fn one_by_one(&mut self, batch: &[Meta]) -> Result<Vec<RawMail>, Fail> {

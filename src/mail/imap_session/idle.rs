@@ -28,16 +28,20 @@ impl ImapSession {
     /// # Errors
     /// [`Fail::Lost`] when the server hung up or does not answer.
     pub fn idle(&mut self, period: Duration) -> Result<IdleEnd, Fail> {
-        self.idle_tag = self.idle_tag.wrapping_add(1);
-        let tag = format!("idle{}", self.idle_tag);
+        let tag = self.next_tag("idle");
         self.wire.send(&format!("{tag} IDLE")).map_err(|e| self.lost("IDLE", &e))?;
+        self.idle_unanswered = true;
         let mut announced = false;
+        // One limit for all lines: a server that talks of other things owes the answer all the same.
+        let limit = Instant::now() + self.wire.limits().silence;
         loop {
-            let line = self.idle_answer("IDLE")?;
+            let line = self.idle_answer("IDLE", limit)?;
             if line.starts_with('+') {
+                self.idle_unanswered = false;
                 break;
             }
             if line.starts_with(&tag) {
+                self.idle_unanswered = false;
                 return Ok(IdleEnd::NotSupported);
             }
             announced |= self.hear(&line)?;
@@ -62,18 +66,19 @@ impl ImapSession {
             }
         }
         self.wire.send("DONE").map_err(|e| self.lost("IDLE", &e))?;
+        let limit = Instant::now() + self.wire.limits().silence;
         loop {
-            let line = self.idle_answer("leaving IDLE")?;
+            let line = self.idle_answer("leaving IDLE", limit)?;
             if line.starts_with(&tag) {
+                // Said once is enough: the look that follows sees all of it.
+                self.heard &= outcome != IdleEnd::Announced;
                 return Ok(outcome);
             }
             self.hear(&line)?;
         }
     }
 
-    fn idle_answer(&mut self, doing: &str) -> Result<String, Fail> {
-        // The stream's limit on silence is the shorter one; this one is against dripping.
-        let limit = Instant::now() + self.wire.limits().silence;
+    fn idle_answer(&mut self, doing: &str, limit: Instant) -> Result<String, Fail> {
         match self.wire.read_line(limit, false).map_err(|e| self.lost(doing, &e))? {
             Line::Text(line) => Ok(line),
             _ => Err(self.lost(doing, &std::io::Error::other("the server did not answer in time"))),
@@ -81,7 +86,7 @@ impl ImapSession {
     }
 
     /// True when an untagged line tells of a change. The counters in it are not used.
-    fn hear(&self, line: &str) -> Result<bool, Fail> {
+    pub(super) fn hear(&mut self, line: &str) -> Result<bool, Fail> {
         let Some(rest) = line.strip_prefix("* ") else { return Ok(false) };
         let mut parts = rest.split(' ');
         let first = parts.next().unwrap_or_default();
@@ -91,6 +96,8 @@ impl ImapSession {
         }
         let what = parts.next().unwrap_or_default();
         let counted = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
-        Ok(counted && ["EXISTS", "RECENT"].iter().any(|w| what.eq_ignore_ascii_case(w)))
+        let change = counted && (what.eq_ignore_ascii_case("EXISTS") || what.eq_ignore_ascii_case("RECENT") && first != "0");
+        self.heard |= change;
+        Ok(change)
     }
 }

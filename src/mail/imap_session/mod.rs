@@ -5,12 +5,14 @@
 
 mod connect;
 mod fetch;
+mod folders;
 mod idle;
 mod remove;
 mod tls;
 
 pub use connect::{Refusal, sign_in};
 pub use fetch::{Meta, RawMail};
+pub use folders::{FolderName, readable};
 pub use idle::IdleEnd;
 pub use tls::TlsConfigs;
 
@@ -53,6 +55,8 @@ pub struct Abilities {
     pub special_use: bool,
     /// RFC 9208.
     pub quota: bool,
+    /// RFC 2342.
+    pub namespace: bool,
 }
 
 impl Abilities {
@@ -62,6 +66,7 @@ impl Abilities {
             uidplus: caps.has_str("UIDPLUS"),
             special_use: caps.has_str("SPECIAL-USE"),
             quota: caps.has_str("QUOTA"),
+            namespace: caps.has_str("NAMESPACE"),
         }
     }
 }
@@ -77,15 +82,6 @@ pub struct FolderState {
     pub exists: u32,
     /// It may not be changed.
     pub read_only: bool,
-}
-
-/// A folder of LIST.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FolderName {
-    /// As the server spells it (modified UTF-7).
-    pub name: String,
-    /// Flagged `\Junk`, or named so where no folder is flagged.
-    pub junk: bool,
 }
 
 /// Storage of the mailbox in KiB, and messages, where the server counts them.
@@ -119,12 +115,17 @@ pub struct ImapSession {
     /// `host:port`.
     pub place: String,
     selected: Option<(String, FolderState)>,
-    idle_tag: u32,
+    /// Number of the last command on our own lines.
+    own_tag: u32,
+    /// A change was announced on our own lines and not asked for yet.
+    heard: bool,
+    /// The last IDLE got no answer at all.
+    pub idle_unanswered: bool,
 }
 
 impl ImapSession {
     fn new(session: imap::Session<Wire>, wire: Wire, abilities: Abilities, how: String, place: String) -> ImapSession {
-        ImapSession { session, wire, abilities, how, place, selected: None, idle_tag: 0 }
+        ImapSession { session, wire, abilities, how, place, selected: None, own_tag: 0, heard: false, idle_unanswered: false }
     }
 
     fn fail(&self, doing: &str, error: &imap::Error) -> Fail {
@@ -202,7 +203,7 @@ impl ImapSession {
         Ok((number_after(items, "UIDVALIDITY "), number_after(items, "UIDNEXT ")))
     }
 
-    /// Asks for news. True when the server announced a change of the open folder, now or since the last command.
+    /// Asks for news. True when the server announced mail in the open folder, now or since the last command.
     ///
     /// # Errors
     /// [`Fail::Lost`] when the connection is gone.
@@ -213,47 +214,16 @@ impl ImapSession {
         Ok(self.announced())
     }
 
-    /// True when something was announced since the last call.
+    /// True when mail was announced since the last call. Mail that went, ours as a rule, is no news.
     pub fn announced(&mut self) -> bool {
         // All of them must be taken, or they would pile up.
-        let new = |r: &UnsolicitedResponse| {
-            matches!(r, UnsolicitedResponse::Exists(_) | UnsolicitedResponse::Recent(_) | UnsolicitedResponse::Expunge(_))
+        let new = |r: &UnsolicitedResponse| match r {
+            UnsolicitedResponse::Exists(_) => true,
+            UnsolicitedResponse::Recent(count) => *count > 0,
+            _ => false,
         };
-        self.session.take_all_unsolicited().filter(new).count() > 0
-    }
-
-    /// All folders that can be opened.
-    ///
-    /// # Errors
-    /// Either kind of [`Fail`].
-    pub fn folders(&mut self) -> Result<Vec<FolderName>, Fail> {
-        let extended = self.abilities.special_use.then_some("\"*\" RETURN (SPECIAL-USE)");
-        let mut answer = self.session.list(Some(""), Some(extended.unwrap_or("\"*\"")));
-        if extended.is_some() && matches!(answer, Err(imap::Error::No(_) | imap::Error::Bad(_))) {
-            answer = self.session.list(Some(""), Some("\"*\""));
-        }
-        let names = match answer {
-            Ok(names) => names,
-            Err(e) => return Err(self.fail("listing the folders", &e)),
-        };
-        let mut folders = Vec::new();
-        let mut named = Vec::new();
-        for name in names.iter() {
-            // The package does not let others name the type of its attributes.
-            let flags: Vec<String> = name.attributes().iter().map(|a| format!("{a:?}").to_ascii_lowercase()).collect();
-            if flags.iter().any(|f| f == "noselect" || f.contains("nonexistent")) {
-                continue;
-            }
-            let junk = flags.iter().any(|f| f == "junk");
-            named.push(junk_name(name.name(), name.delimiter()));
-            folders.push(FolderName { name: name.name().to_owned(), junk });
-        }
-        if !folders.iter().any(|f| f.junk) {
-            for (folder, junk) in folders.iter_mut().zip(named) {
-                folder.junk = junk;
-            }
-        }
-        Ok(folders)
+        let pushed = self.session.take_all_unsolicited().filter(new).count() > 0;
+        std::mem::take(&mut self.heard) || pushed
     }
 
     /// What the mailbox may hold and holds; empty where the server does not say.
@@ -282,16 +252,6 @@ fn quota_line(line: &str) -> Vec<Quota> {
     triples
         .filter_map(|t| Some(Quota { resource: t[0].to_ascii_uppercase(), used: t[1].parse().ok()?, limit: t[2].parse().ok()? }))
         .collect()
-}
-
-fn junk_name(name: &str, delimiter: Option<&str>) -> bool {
-    let last = match delimiter {
-        Some(d) if !d.is_empty() => name.rsplit(d).next().unwrap_or(name),
-        _ => name,
-    };
-    let last = last.to_ascii_lowercase();
-    ["junk", "spam", "bulk", "junk mail", "junk e-mail", "junk email", "junk-e-mail", "bulk mail", "spamverdacht", "spam mail", "spambox"]
-        .contains(&last.as_str())
 }
 
 fn number_after(text: &str, word: &str) -> Option<u32> {

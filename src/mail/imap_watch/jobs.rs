@@ -1,12 +1,12 @@
 //! What callers ask of a mailbox: proof that it can be read, a search through all folders, removal, a report.
 
-use super::super::imap_session::{Fail, FolderName, ImapSession, Meta};
+use super::super::imap_session::{Fail, FolderName, ImapSession, readable};
 use super::{INBOX, Watcher, newer};
 use crate::engine::ports::{Removed, Trouble};
 use crate::model::{MailKey, Position, ReceivedMail, ResultClass, Token};
 use std::collections::BTreeMap;
 
-/// Of each folder the newest so many messages are searched.
+/// Of each folder the newest so many messages are read; older ones where the server finds our words in them.
 const SEARCH_MOST: usize = 500;
 
 impl Watcher {
@@ -53,18 +53,21 @@ impl Watcher {
             return Ok(());
         }
         let by_uid = folder.name.eq_ignore_ascii_case(INBOX) && state.validity == since.uidvalidity;
-        let mut metas: Vec<Meta> = if by_uid {
-            s.metas_between(since.uid_next, None)?
-        } else {
-            let uids = s.uids_since(since.at)?;
-            let newest = &uids[uids.len().saturating_sub(SEARCH_MOST)..];
-            s.metas_of(newest)?.into_iter().filter(|m| newer(m, since.at)).collect()
-        };
-        metas.drain(..metas.len().saturating_sub(SEARCH_MOST));
+        let uids = if by_uid { s.uids_from(since.uid_next)? } else { s.uids_since(since.at)? };
+        let (older, newest) = uids.split_at(uids.len().saturating_sub(SEARCH_MOST));
+        // Too many to read them all: of the older ones the server picks those with our words in them.
+        let words = tokens.iter().map(Token::as_str).chain(ids.iter().map(|i| bare(i)));
+        let mut wanted = s.uids_with(older, words)?;
+        wanted.extend(newest);
+        let mut metas = s.metas_of(&wanted)?;
+        if !by_uid {
+            metas.retain(|m| newer(m, since.at));
+        }
         let mut rest = metas.as_slice();
         while !rest.is_empty() {
             for raw in s.next_bodies(&mut rest)? {
-                let mail = self.reporter.parse(&folder.name, state.validity, folder.junk, &raw);
+                let (mail, result) = self.reporter.read(s, &folder.name, state.validity, folder.junk, &raw);
+                result?;
                 if is_ours(&mail, tokens, ids) {
                     found.push(mail);
                 }
@@ -94,7 +97,7 @@ impl Watcher {
         let (state, _) = self.open_inbox(s).map_err(Fail::trouble)?;
         self.folders = None;
         let folders = self.folders(s).map_err(Fail::trouble)?.to_vec();
-        let junk: Vec<&str> = folders.iter().filter(|f| f.junk).map(|f| f.name.as_str()).collect();
+        let junk: Vec<String> = folders.iter().filter(|f| f.junk).map(|f| readable(&f.name)).collect();
         let mut lines = vec![
             format!("signed in to IMAP server {} ({})", s.place, s.how),
             format!("INBOX can be read: {} messages, UIDVALIDITY {}", state.exists, state.validity),

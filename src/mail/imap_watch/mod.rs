@@ -3,6 +3,7 @@
 //! A look always asks from the last reported UID on; counters that servers push are only a reason to
 //! look now. Each mail is reported once, unless somebody asks for an earlier position.
 
+mod down;
 mod jobs;
 mod thread;
 
@@ -10,6 +11,7 @@ use jobs::answer;
 pub use thread::Thread;
 
 use super::imap_session::{Fail, FolderName, FolderState, ImapSession, Meta, RawMail};
+use super::listener::{Watches, watch_key};
 use super::parse::parse_mail;
 use crate::clock::{self, Clock};
 use crate::engine::ports::{MailEvent, Trouble};
@@ -49,13 +51,31 @@ impl Reporter {
             // Of a part only the server knows the size, and nobody the hash.
             mail.size = u64::from(raw.meta.size);
             mail.sha256 = String::new();
+            // Nor of the file in which the part ends.
+            if let Some(last) = mail.attachments.last_mut() {
+                (last.size, last.sha256) = (None, None);
+            }
         }
         mail
     }
 
-    fn mail(&self, track: &Track, raw: &RawMail) {
-        let mail = Box::new(self.parse(&track.name, track.validity, track.junk, raw));
-        self.send(MailEvent::Arrived { account: self.account.clone(), mail });
+    /// The parsed mail; one of ours that was cut for its size is read whole first. When that costs the
+    /// connection the part must do, or the same mail would cost the next one too.
+    pub fn read(&self, s: &mut ImapSession, folder: &str, validity: u32, junk: bool, raw: &RawMail) -> (ReceivedMail, Result<(), Fail>) {
+        let mail = self.parse(folder, validity, junk, raw);
+        if !raw.cut || mail.tokens.is_empty() {
+            return (mail, Ok(()));
+        }
+        match s.whole_body(raw.meta) {
+            Ok(whole) => (whole.map_or(mail, |whole| self.parse(folder, validity, junk, &whole)), Ok(())),
+            Err(lost) => (mail, Err(lost)),
+        }
+    }
+
+    fn mail(&self, s: &mut ImapSession, track: &Track, raw: &RawMail) -> Result<(), Fail> {
+        let (mail, result) = self.read(s, &track.name, track.validity, track.junk, raw);
+        self.send(MailEvent::Arrived { account: self.account.clone(), mail: Box::new(mail) });
+        result
     }
 
     /// Reports something about the listener itself.
@@ -117,7 +137,7 @@ pub struct Watcher {
     inbox: Option<Track>,
     junk: Vec<Track>,
     /// Positions asked for, and how long each counts.
-    wanted: Vec<(Position, Timestamp)>,
+    wanted: Watches,
     uncovered: Vec<Position>,
     renumbered: BTreeSet<(u32, u32)>,
     folders: Option<(Instant, Vec<FolderName>)>,
@@ -131,7 +151,7 @@ impl Watcher {
             reporter,
             inbox: None,
             junk: Vec::new(),
-            wanted: Vec::new(),
+            wanted: Watches::new(),
             uncovered: Vec::new(),
             renumbered: BTreeSet::new(),
             folders: None,
@@ -141,25 +161,21 @@ impl Watcher {
 
     /// Mail from `from` on shall be reported, at least until `until`.
     pub fn want(&mut self, from: Position, until: Timestamp) {
-        match self.wanted.iter_mut().find(|w| w.0 == from) {
-            Some(known) => known.1 = until,
-            None => {
-                self.wanted.push((from, until));
-                self.uncovered.push(from);
-            }
+        if self.wanted.insert(watch_key(&from), until).is_none() {
+            self.uncovered.push(from);
         }
     }
 
     /// Until when somebody waits for mail.
     pub fn until(&self) -> Option<Timestamp> {
-        self.wanted.iter().map(|w| w.1).max()
+        self.wanted.values().max().copied()
     }
 
     /// The time of the earliest position that still counts.
     fn since(&mut self) -> Option<Timestamp> {
         let now = self.reporter.clock.now();
-        self.wanted.retain(|w| w.1 >= now);
-        self.wanted.iter().map(|w| w.0.at).min()
+        self.wanted.retain(|_, until| *until >= now);
+        self.wanted.keys().map(|(_, _, at)| *at).min()
     }
 
     /// A new connection: opens INBOX and finds out what changed meanwhile.
@@ -196,7 +212,7 @@ impl Watcher {
         }
         let uid_next = self.inbox.as_ref().map_or(next, |t| t.next.max(next));
         let position = Position { uidvalidity: state.validity, uid_next, at };
-        self.wanted.push((position, clock::after(at, POSITION_COUNTS)));
+        self.wanted.insert(watch_key(&position), clock::after(at, POSITION_COUNTS));
         Ok(position)
     }
 
@@ -357,12 +373,14 @@ fn report_all(reporter: &Reporter, s: &mut ImapSession, track: &mut Track, metas
         let before = rest.len();
         let mails = s.next_bodies(&mut rest)?;
         for raw in &mails {
-            reporter.mail(track, raw);
+            let result = reporter.mail(s, track, raw);
+            track.note(raw.meta.uid);
             found.count += 1;
             found.oldest = match (found.oldest, raw.meta.received) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
+            result?;
         }
         // What could not be read counts as seen too, or one damaged mail would be asked for over and over.
         for meta in metas[metas.len() - before..metas.len() - rest.len()].iter().filter(|m| m.uid >= begin) {

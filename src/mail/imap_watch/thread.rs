@@ -3,17 +3,19 @@
 //! Nothing here decides about runs. The package under it may panic on a rude server; a panic costs
 //! the connection, not the thread.
 
-use super::{Reporter, Watcher, answer};
+mod asks;
+
+use super::down::{Down, jitter, pause, same_server};
+use super::{Reporter, Watcher};
 use crate::engine::ports::Trouble;
 use crate::mail::imap_session::{Fail, IdleEnd, ImapSession, Refusal, TlsConfigs, sign_in};
 use crate::mail::listener::{Ask, Desk, lock};
 use crate::mail::stream::{Limits, Poller};
-use crate::model::{Account, ResultClass, ServerSettings};
+use crate::model::{Account, Position, ResultClass};
+use asks::Job;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -27,22 +29,10 @@ const IDLE_FROM: Duration = Duration::from_millis(500);
 const PUSH_MAY_TAKE: SignedDuration = SignedDuration::from_secs(5);
 /// So often a look follows although the server announced nothing.
 const THOROUGH: Duration = Duration::from_secs(5);
+/// So many IDLEs without any answer, and the server is only polled.
+const MUTE: u32 = 2;
 /// A job that broke so many connections is given up.
 const JOB_TRIES: u32 = 3;
-
-#[derive(Debug)]
-struct Job {
-    ask: Ask,
-    until: Instant,
-    tries: u32,
-}
-
-/// Trouble that goes on.
-struct Down {
-    since: Instant,
-    retry: Instant,
-    refusal: Refusal,
-}
 
 /// The thread of a mailbox.
 pub struct Thread {
@@ -69,6 +59,10 @@ pub struct Thread {
     down: Option<Down>,
     /// Broken connections in a row, none of which lasted.
     broken: u32,
+    /// Refused logins in a row.
+    refused: u32,
+    /// IDLEs in a row that got no answer at all.
+    mute: u32,
     stop: bool,
 }
 
@@ -103,6 +97,8 @@ impl Thread {
             idle_blamed: false,
             down: None,
             broken: 0,
+            refused: 0,
+            mute: 0,
             stop: false,
         }
     }
@@ -152,8 +148,8 @@ impl Thread {
         }
         self.soon = desk.soon;
         self.stop = desk.stop;
-        for (from, until) in std::mem::take(&mut desk.watches) {
-            self.watcher.want(from, until);
+        for ((uidvalidity, uid_next, at), until) in std::mem::take(&mut desk.watches) {
+            self.watcher.want(Position { uidvalidity, uid_next, at }, until);
         }
         desk.until = self.watcher.until();
         let account = desk.account.take();
@@ -161,28 +157,15 @@ impl Thread {
         let Some(account) = account else { return false };
         let changed = !same_server(&account.mailbox.server, &self.account.mailbox.server);
         self.account = *account;
-        if changed {
+        // Who gives new settings may have mended something at the server instead.
+        if changed || self.down.as_ref().is_some_and(|d| d.refusal.lasting) {
             self.down = None;
         }
-        changed
-    }
-
-    /// Answers what cannot wait any longer.
-    fn sort_jobs(&mut self) {
-        self.jobs.retain(|j| !j.ask.is_abandoned());
-        let now = Instant::now();
-        let known = self.down.as_ref().map(|d| (d.refusal.clone(), d.retry > now));
-        for _ in 0..self.jobs.len() {
-            let Some(job) = self.jobs.pop_front() else { return };
-            match &known {
-                _ if self.stop => job.ask.refuse(self.silence("replypath is stopping")),
-                Some((refusal, waiting)) if job.until <= now || (refusal.lasting && *waiting && !matches!(job.ask, Ask::Doctor(_))) => {
-                    job.ask.refuse(refusal.trouble.clone());
-                }
-                _ if job.until <= now => job.ask.refuse(self.silence("the mailbox is busy; ask again")),
-                _ => self.jobs.push_back(job),
-            }
+        if changed {
+            self.refused = 0;
+            self.mute = 0;
         }
+        changed
     }
 
     fn silence(&self, why: &str) -> Trouble {
@@ -261,7 +244,8 @@ impl Thread {
                     self.watcher.reporter.remark("reconnected", text);
                 }
                 lock(&self.desk).trouble = None;
-                self.idle_works = s.abilities.idle;
+                self.refused = 0;
+                self.idle_works = s.abilities.idle && self.mute < MUTE;
                 self.idle_blamed = false;
                 self.idling = None;
                 self.up = Instant::now();
@@ -288,14 +272,9 @@ impl Thread {
         // A connection that soon broke again is no new beginning.
         let fresh = self.down.is_none() && self.up.elapsed() >= self.limits.backoff_last;
         self.broken = if fresh { 0 } else { self.broken.saturating_add(1) };
-        let mut pause = self.limits.backoff_first.saturating_mul(1 << self.broken.min(10)).min(self.limits.backoff_last);
-        if refusal.lasting {
-            // Repeating a wrong password gets accounts locked.
-            pause = self.limits.backoff_last;
-        } else if self.soon || !self.jobs.is_empty() {
-            pause = pause.min(Duration::from_secs(2));
-        }
-        let pause = pause.mul_f64(0.5 + jitter());
+        self.refused = if refusal.trouble.class == ResultClass::Unauthorised { self.refused.saturating_add(1) } else { 0 };
+        let hurry = self.soon || !self.jobs.is_empty();
+        let pause = pause(&self.limits, refusal.lasting, hurry, self.broken, self.refused).mul_f64(0.5 + jitter());
         // Doctor wants to hear of the first trouble, not of its end.
         for job in std::mem::take(&mut self.jobs) {
             match job.ask {
@@ -347,38 +326,6 @@ impl Thread {
         self.wait_and_look(s)
     }
 
-    fn do_job(&mut self, s: &mut ImapSession, job: Job) -> Result<(), Trouble> {
-        let Job { ask, until, tries } = job;
-        // A job that broke the connection is asked again on the next one.
-        let again = |this: &mut Thread, ask: Ask, trouble: Trouble| {
-            this.jobs.push_front(Job { ask, until, tries });
-            Err(trouble)
-        };
-        match ask {
-            Ask::Position(r) => match answer(self.watcher.position(s)) {
-                Ok(result) => {
-                    self.hurried = Instant::now();
-                    drop(r.send(result));
-                }
-                Err(t) => return again(self, Ask::Position(r), t),
-            },
-            Ask::Check(r) => match answer(self.watcher.check_now(s)) {
-                Ok(result) => drop(r.send(result)),
-                Err(t) => return again(self, Ask::Check(r), t),
-            },
-            Ask::Search(since, tokens, ids, r) => match answer(self.watcher.search(s, &since, &tokens, &ids)) {
-                Ok(result) => drop(r.send(result)),
-                Err(t) => return again(self, Ask::Search(since, tokens, ids, r), t),
-            },
-            Ask::Remove(mails, r) => match answer(self.watcher.remove(s, &mails)) {
-                Ok(result) => drop(r.send(result)),
-                Err(t) => return again(self, Ask::Remove(mails, r), t),
-            },
-            Ask::Doctor(r) => drop(r.send(self.watcher.doctor(s))),
-        }
-        Ok(())
-    }
-
     /// How long until the next look, and whether IDLE may fill the time.
     fn gap(&self) -> (Duration, bool) {
         let slow = self.account.mailbox.poll.clamp(FIRST_GAP, self.limits.idle);
@@ -404,7 +351,7 @@ impl Thread {
         let mut announced = s.announced();
         if !announced && !time.is_zero() {
             if by_idle && time >= FIRST_GAP {
-                match s.idle(time).map_err(Fail::trouble)? {
+                match self.idle(s, time)? {
                     IdleEnd::Announced => announced = true,
                     IdleEnd::NotSupported => self.idle_works = false,
                     IdleEnd::Woken | IdleEnd::TimedOut => {}
@@ -415,6 +362,20 @@ impl Thread {
         }
         let by_poll = self.next_look <= Instant::now();
         if announced || by_poll { self.look(s, announced) } else { Ok(()) }
+    }
+
+    fn idle(&mut self, s: &mut ImapSession, time: Duration) -> Result<IdleEnd, Trouble> {
+        let end = s.idle(time);
+        if !s.idle_unanswered {
+            self.mute = 0;
+        } else {
+            self.mute = self.mute.saturating_add(1);
+            if self.mute == MUTE {
+                let text = "the server offers IDLE but does not answer it; mail is seen by polling";
+                self.watcher.reporter.remark("idle-dead", text.to_owned());
+            }
+        }
+        end.map_err(Fail::trouble)
     }
 
     fn look(&mut self, s: &mut ImapSession, pushed: bool) -> Result<(), Trouble> {
@@ -445,21 +406,4 @@ impl Thread {
         let text = "the server takes IDLE but did not announce a mail that a poll then found; mail is seen by polling";
         self.watcher.reporter.remark("idle-dead", text.to_owned());
     }
-}
-
-fn same_server(a: &ServerSettings, b: &ServerSettings) -> bool {
-    a.host == b.host
-        && a.port == b.port
-        && a.tls == b.tls
-        && a.ca == b.ca
-        && a.tls_name == b.tls_name
-        && a.user == b.user
-        && a.auth == b.auth
-        && a.password.expose_secret() == b.password.expose_secret()
-}
-
-/// From 0 to 1, different each time: many mailboxes of one server must not come back at the same moment.
-fn jitter() -> f64 {
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    f64::from((random & 0xFFFF) as u16) / 65_536.0
 }

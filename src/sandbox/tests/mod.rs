@@ -1,6 +1,5 @@
 //! The sandbox seen from outside: by raw lines on its sockets, and by its own books.
 
-mod faults;
 mod imap;
 mod journey;
 mod smtp;

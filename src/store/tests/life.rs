@@ -250,6 +250,17 @@ async fn a_probe_has_unfinished_runs_until_the_last_one_has_its_verdict() {
 }
 
 #[tokio::test]
+async fn the_finished_among_many_runs_are_told_apart() {
+    let (store, clock) = store();
+    ended(&store, &clock, run("r1", "mail"), Verdict::Fail).await;
+    store.create_run(&run("r2", "mail")).await.unwrap();
+    ended(&store, &clock, run("r3", "mail"), Verdict::Pass).await;
+    let ids: Vec<RunId> = ["r3", "r2", "r9", "r1"].map(|id| RunId(id.to_owned())).to_vec();
+    assert_eq!(store.finished_among(&ids).await.unwrap(), [ids[0].clone(), ids[3].clone()]);
+    assert!(store.finished_among(&[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn runs_are_listed_newest_first_and_filtered() {
     let (store, clock) = store();
     for (number, (id, name, verdict)) in
@@ -266,6 +277,18 @@ async fn runs_are_listed_newest_first_and_filtered() {
     assert_eq!(list(RunFilter { probe: Some("a".to_owned()), ..all.clone() }).await, "r2 r1");
     assert_eq!(list(RunFilter { not_passed: true, ..all.clone() }).await, "r3 r2");
     assert_eq!(list(RunFilter { since: Some(crate::clock::after(start(), Duration::from_secs(1))), ..all }).await, "r4 r3 r2");
+}
+
+#[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let store = open(dir.path(), "me", &clock);
+    store.create_run(&run("r1", "mail")).await.unwrap();
+    assert!(store.run(&RunId("r1".to_owned())).await.unwrap().is_some());
+    drop(store);
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, [crate::store::FILE_NAME], "the write-ahead log was put into the file");
 }
 
 #[tokio::test]

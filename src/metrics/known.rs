@@ -1,0 +1,52 @@
+//! What is known of a probe: its labels, and what its series stood on last.
+
+use crate::model::{Probe, Schedule, Stage, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the labels and gauges of a probe stand on.
+#[derive(Clone, PartialEq)]
+pub(super) struct Known {
+    pub(super) labels: [String; 4],
+    pub(super) info: [String; 3],
+    pub(super) stages: BTreeSet<Stage>,
+    pub(super) limits: BTreeMap<Stage, f64>,
+    /// The last scheduled run and its verdict, to notice a pass that turned into a failure later.
+    pub(super) last: Option<(String, Verdict)>,
+    pub(super) leftovers: usize,
+}
+
+impl Known {
+    pub(super) fn of(probe: &Probe) -> Known {
+        let desk = probe.desk.clone().unwrap_or_default();
+        Known {
+            labels: [probe.name.clone(), desk, probe.channel_name().to_owned(), probe.gateway.clone()],
+            info: [probe.expect.queue.clone().unwrap_or_default(), probe.owner.clone(), schedule_text(probe.schedule.as_ref())],
+            stages: probe.stages.clone(),
+            limits: probe.stages.iter().map(|s| (*s, probe.limit(*s).as_secs_f64())).collect(),
+            last: None,
+            leftovers: 0,
+        }
+    }
+
+    pub(super) fn with(&self, more: &[&str]) -> Vec<String> {
+        self.labels.iter().cloned().chain(more.iter().map(|s| (*s).to_owned())).collect()
+    }
+
+    pub(super) fn gateway(&self, stage: Option<Stage>) -> Vec<String> {
+        self.labels[1..].iter().cloned().chain(stage.map(|s| s.as_str().to_owned())).collect()
+    }
+
+    /// Same labels and same static values: nothing of the old series has to go.
+    pub(super) fn same(&self, other: &Known) -> bool {
+        self.labels == other.labels && self.info == other.info && self.stages == other.stages
+    }
+}
+
+/// A schedule as one word of a label: `every 15m`, `cron 0 9 * * MON-FRI Europe/Berlin`, `on demand`.
+pub fn schedule_text(schedule: Option<&Schedule>) -> String {
+    match schedule {
+        Some(Schedule::Every { interval, .. }) => format!("every {}", crate::report::look::interval(*interval)),
+        Some(Schedule::Cron { pattern, zone }) => format!("cron {pattern} {zone}"),
+        None => "on demand".to_owned(),
+    }
+}
