@@ -48,8 +48,8 @@ pub struct FaultText {
     pub blame: Blame,
     /// Severity in words.
     pub severity: String,
-    /// More to read.
-    pub text: String,
+    /// More to read: headings with their texts.
+    pub about: [(&'static str, String); 4],
 }
 
 /// The definitions that are built in or lie beside the configuration, as the loader wants them.
@@ -222,17 +222,19 @@ pub fn timetable() -> Timetable {
 }
 
 fn fault_text(fault: &catalogue::Fault) -> FaultText {
-    let text = format!(
-        "What the customer sees: {}\n\nUsual cause: {}\n\nWhat to look at: {}\n\nWhat tells it from its look-alikes: {}",
-        fault.customer_sees, fault.usual_cause, fault.look_at, fault.separates
-    );
+    let about = [
+        ("What the customer sees:", fault.customer_sees.clone()),
+        ("Usual cause:", fault.usual_cause.clone()),
+        ("What to look at:", fault.look_at.clone()),
+        ("What tells it from its look-alikes:", fault.separates.clone()),
+    ];
     FaultText {
         id: fault.id.clone(),
         title: fault.title.clone(),
         stage: fault.stage.as_str().to_owned(),
         blame: fault.blame,
         severity: fault.severity.as_str().to_owned(),
-        text,
+        about,
     }
 }
 
@@ -302,7 +304,7 @@ pub fn reference(schema: &serde_json::Value) -> String {
 /// # Errors
 /// When a file is there already or cannot be written.
 pub fn init(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    config::init(dir).map_err(|e| Failure::ours(e.to_string()))
+    config::init(dir).map_err(|e| Failure::new(super::exit::Exit::Configuration, e.to_string()))
 }
 
 fn definition_text(definition: &Definition, origin: &str, text: &str) -> DefinitionText {

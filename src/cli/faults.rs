@@ -31,7 +31,7 @@ pub fn run(args: &Args, context: &Context) -> Ended {
                 (Style::new(), f.title),
             ]
         }));
-        put(&look::table(&rows));
+        put(&look::table_within(rows, &[2, 3], context.look));
         return Ok(Exit::Passed);
     };
     let Some(fault) = assemble::fault(id) else {
@@ -43,7 +43,9 @@ pub fn run(args: &Args, context: &Context) -> Ended {
     text.push_str(&entry("stage", &fault.stage, context.look));
     text.push_str(&entry("blame", fault.blame.as_str(), context.look));
     text.push_str(&entry("severity", &fault.severity, context.look));
-    text.push_str(&entry("about", &fault.text, context.look));
+    for (name, about) in &fault.about {
+        text.push_str(&entry("", &format!("\n{name}\n{about}"), context.look));
+    }
     put(&text);
     Ok(Exit::Passed)
 }

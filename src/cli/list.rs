@@ -28,11 +28,12 @@ pub async fn run(args: &Args, context: &Context) -> Ended {
     let tags: Vec<String> = args.tag.iter().cloned().collect();
     let probes = super::select::select(&config, &super::select::Selection { names: &[], tags: &tags, all: args.tag.is_none() })?;
     let store = assemble::store(&config, &context.clock).await?;
-    put(&table(&probes, &config, store.as_ref(), context.clock.now()).await?);
+    put(&table(&probes, &config, store.as_ref(), context).await?);
     Ok(Exit::Passed)
 }
 
-async fn table(probes: &[Probe], config: &Config, store: &dyn Store, now: Timestamp) -> Result<String, super::Failure> {
+async fn table(probes: &[Probe], config: &Config, store: &dyn Store, context: &Context) -> Result<String, super::Failure> {
+    let now = context.clock.now();
     let standings = store.standings().await?;
     let paused = store.paused().await?;
     let head = ["PROBE", "DESK", "GATEWAY", "SCHEDULE", "LAST VERDICT", "NEXT START", "TAGS"].map(|h| (FAINT, h.to_owned())).to_vec();
@@ -50,7 +51,8 @@ async fn table(probes: &[Probe], config: &Config, store: &dyn Store, now: Timest
             (FAINT, probe.tags.join(" ")),
         ]);
     }
-    let mut text = look::table(&rows);
+    // The gateway mostly is that of the desk.
+    let mut text = look::table_within(rows, &[2, 6, 1], context.look);
     if config.probes.len() > probes.len() {
         text.push_str(&format!("{} of {} probes\n", probes.len(), config.probes.len()));
     }

@@ -7,8 +7,10 @@ use anstyle::Style;
 use jiff::Timestamp;
 use std::io::IsTerminal;
 
-/// The most rows that are drawn; a block higher than the terminal could not be redrawn.
-const ROWS: usize = 18;
+/// The height of a terminal that does not tell.
+const HEIGHT: usize = 24;
+/// The most runs that did not pass which are named below the grid.
+const NAMED: usize = 5;
 /// Column heads with their widths: together with a name of 16 a line of 80 columns.
 const HEADS: [(&str, usize); 10] = [
     ("send", 5),
@@ -56,15 +58,21 @@ impl Board {
         }
     }
 
-    /// The block as it stands at `now`, with `foot` as its last line.
-    pub fn frame(&self, now: Timestamp, foot: &str, look: Look) -> String {
+    /// The block as it stands at `now`, with `foot` as its last line, for a terminal of `height` lines: a block that is
+    /// higher could not be redrawn.
+    pub fn frame(&self, now: Timestamp, foot: &str, look: Look, height: usize) -> String {
+        let bad: Vec<String> = self.rows.iter().filter_map(|(_, run)| run.as_deref().and_then(verdict_line)).collect();
+        // Head, foot, the line that counts the rest, and the line on which the cursor stands.
+        let room = height.saturating_sub(4);
+        let named = bad.len().min(NAMED).min(room / 2);
+        let shown = self.rows.len().min((room - named).max(1));
         let width = self.rows.iter().map(|(name, _)| look::columns(name)).max().unwrap_or(5).clamp(5, 16);
         let mut out = " ".repeat(width);
         for (head, column) in HEADS {
             out.push_str(&paint(FAINT, format!(" {head:<column$}")));
         }
         out.push('\n');
-        for (name, run) in self.visible() {
+        for (name, run) in self.visible(shown) {
             out.push_str(&paint(STRONG, format!("{:<width$}", look::cut(name, width, look))));
             for (stage, (_, column)) in Stage::ALL.into_iter().zip(HEADS) {
                 let (style, text) = cell(run.as_deref(), stage, now, look);
@@ -72,10 +80,10 @@ impl Board {
             }
             out.push('\n');
         }
-        if self.rows.len() > ROWS {
-            out.push_str(&format!("{}\n", paint(FAINT, format!("and {} more", self.rows.len() - ROWS))));
+        if self.rows.len() > shown {
+            out.push_str(&format!("{}\n", paint(FAINT, format!("and {} more", self.rows.len() - shown))));
         }
-        for line in self.rows.iter().filter_map(|(_, run)| run.as_deref().and_then(verdict_line)).take(5) {
+        for line in bad.iter().take(named) {
             out.push_str(&format!("{line}\n"));
         }
         out.push_str(&self.counts(foot));
@@ -83,16 +91,16 @@ impl Board {
     }
 
     /// The rows to draw: all, or those under way and those that did not pass before others.
-    fn visible(&self) -> Vec<&(String, Option<Box<Run>>)> {
+    fn visible(&self, shown: usize) -> Vec<&(String, Option<Box<Run>>)> {
         let mut rows: Vec<_> = self.rows.iter().collect();
-        if rows.len() > ROWS {
+        if rows.len() > shown {
             rows.sort_by_key(|(_, run)| match run {
                 Some(run) if run.diagnosis.as_ref().is_some_and(|d| d.verdict != Verdict::Pass) => 0,
                 Some(run) if run.phase != Phase::Finished => 1,
                 Some(_) => 2,
                 None => 3,
             });
-            rows.truncate(ROWS);
+            rows.truncate(shown);
         }
         rows
     }
@@ -207,7 +215,9 @@ impl Progress {
     /// Draws the block anew.
     pub fn draw(&mut self, now: Timestamp, foot: &str) {
         if let Progress::Block { board, drawn, look } = self {
-            let frame = board.frame(now, foot, *look);
+            // Asked each time: the window may have changed.
+            let height = look::terminal(std::io::stderr()).map_or(HEIGHT, |(_, rows)| rows);
+            let frame = board.frame(now, foot, *look, height);
             super::say(&redraw(&frame, *drawn));
             *drawn = frame.lines().count();
         }
@@ -263,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_block_shows_where_each_run_is_and_how_long_it_waits() {
-        let frame = board().frame(sample::at(14), "14s", Look::PLAIN);
+        let frame = board().frame(sample::at(14), "14s", Look::PLAIN, 24);
         let frame = anstream::adapter::strip_str(&frame).to_string();
         let expected = [
             "                 send  accept land  queue format ack   reply return follow clean",
@@ -280,10 +290,18 @@ mod tests {
     #[test]
     fn many_probes_do_not_outgrow_the_terminal() {
         let mut board = Board::new((0..60).map(|i| format!("probe-{i}")));
-        board.observe(&RunEvent::Finished(Box::new(sample::failed())));
-        let frame = anstream::adapter::strip_str(&board.frame(sample::at(0), "", Look::PLAIN)).to_string();
-        assert!(frame.lines().count() < 24, "{frame}");
-        assert!(frame.contains("\nreturns ") && frame.contains("and 43 more"), "{frame}");
+        for n in 0..20 {
+            let mut run = sample::failed();
+            run.probe.name = format!("broken-{n}");
+            board.observe(&RunEvent::Finished(Box::new(run)));
+        }
+        for height in [10, 24, 50] {
+            let frame = anstream::adapter::strip_str(&board.frame(sample::at(0), "", Look::PLAIN, height)).to_string();
+            assert!(frame.lines().count() < height, "{height}:\n{frame}");
+            assert!(frame.contains("\nbroken-0 ") && frame.contains(" more\n") && frame.contains("FAIL broken-0 at return"), "{frame}");
+        }
+        let frame = anstream::adapter::strip_str(&board.frame(sample::at(0), "", Look::PLAIN, 200)).to_string();
+        assert!(frame.contains("\nprobe-59 ") && !frame.contains(" more\n"), "{frame}");
     }
 
     #[test]
@@ -292,7 +310,7 @@ mod tests {
         let mut old = sample::passed();
         old.started = sample::at(-60);
         board.observe(&RunEvent::Late(Box::new(old)));
-        let frame = board.frame(sample::at(14), "", Look::PLAIN);
+        let frame = board.frame(sample::at(14), "", Look::PLAIN, 24);
         assert!(frame.contains("12s+"), "{frame}");
     }
 

@@ -28,7 +28,7 @@ mod sweep;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::engine::ports::StoreError;
-use crate::report::look::{BAD, Look, paint};
+use crate::report::look::{self, BAD, Look, paint};
 use clap::{Parser, Subcommand, ValueEnum};
 use exit::Exit;
 use std::io::Write;
@@ -164,7 +164,8 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Failure::ours(format!("the store: {error}"))
+        let text = error.to_string();
+        Failure::ours(if text.starts_with("the store") { text } else { format!("the store: {text}") })
     }
 }
 
@@ -183,7 +184,9 @@ pub fn main() -> ExitCode {
     };
     colours(cli.color);
     logs(cli.log, matches!(cli.command, Command::Serve(_)));
-    let context = Context { dir: cli.config, look: Look::from_env(|name| std::env::var(name).ok()), clock: Arc::new(SystemClock) };
+    let columns = look::terminal(std::io::stdout()).map(|(columns, _)| columns);
+    let look = Look::from_env(|name| std::env::var(name).ok(), columns);
+    let context = Context { dir: cli.config, look, clock: Arc::new(SystemClock) };
     // TLS needs its one crypto library named once in the process; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::{Failure, assemble};
-use crate::report::look::{FAINT, STRONG, paint, table};
+use crate::report::look::{FAINT, Look, STRONG, paint, table, table_within};
 use crate::sandbox::{self, Options, Sandbox};
 use anstyle::Style;
 use std::fs::{DirBuilder, OpenOptions};
@@ -82,16 +82,16 @@ pub async fn start(faults: &[String], seed: u64) -> Result<Sandbox, Failure> {
     }
     let options = Options { seed, faults: faults.to_vec(), ..Options::default() };
     sandbox::start(options).await.map_err(|e| match e {
-        sandbox::Error::NoSuchFault(_) => Failure::new(Exit::Nothing, e.to_string()),
+        sandbox::Error::NoSuchFault(_) | sandbox::Error::NotOneQueue(_) => Failure::new(Exit::Nothing, e.to_string()),
         _ => Failure::ours(e.to_string()),
     })
 }
 
 /// The faults that the sandbox can show.
-pub fn faults() -> String {
+pub fn faults(look: Look) -> String {
     let rows = |wanted: &dyn Fn(&str) -> bool| {
         let row = |(id, what): &(&str, &str)| vec![(STRONG, (*id).to_owned()), (Style::new(), (*what).to_owned())];
-        table(&sandbox::faults().iter().filter(|(id, _)| wanted(id)).map(row).collect::<Vec<_>>())
+        table_within(sandbox::faults().iter().filter(|(id, _)| wanted(id)).map(row).collect(), &[], look)
     };
     format!(
         "found by the demo's probes:\n{}\npassed by them, as they should:\n{}\nfor probes of your own (`sandbox`, not `demo`):\n{}",
@@ -200,11 +200,8 @@ impl Drop for Scratch {
 
 /// What stands at the head of the demo.
 pub fn headline(sandbox: &Sandbox, metrics: Option<&str>, faults: &[String]) -> String {
-    let mut text = format!(
-        "{}  a mail provider and a support desk are at work on loopback (seed {})\n",
-        paint(STRONG, "replypath demo"),
-        sandbox.seed
-    );
+    let mut text =
+        format!("{}  a mail provider and a support desk work on loopback (seed {})\n", paint(STRONG, "replypath demo"), sandbox.seed);
     if let Some(address) = metrics {
         text.push_str(&format!("metrics  http://{address}/metrics\n"));
     }

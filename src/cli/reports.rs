@@ -3,9 +3,9 @@
 use super::exit::Exit;
 use super::{Failure, assemble, put};
 use crate::engine::ports::{RunEvent, RunFilter, Store};
-use crate::model::{Run, RunReport, Verdict};
+use crate::model::{Outcome, Run, RunReport, Stage, Verdict};
 use crate::report::human::Around;
-use crate::report::look::Look;
+use crate::report::look::{self, Look};
 use crate::report::{Format, Wanted, human, json, junit, ndjson};
 use jiff::Timestamp;
 use std::fs::File;
@@ -84,12 +84,34 @@ pub async fn around(run: &Run, store: &dyn Store, evidence: Option<&str>) -> Aro
         last_good: None,
         evidence: evidence.map(|more| format!("replypath show {}{more}", run.id)).unwrap_or_default(),
     };
-    if run.diagnosis.as_ref().is_some_and(|d| d.verdict == Verdict::Fail) {
+    if let Some(d) = run.diagnosis.as_ref().filter(|d| d.verdict == Verdict::Fail) {
         let filter = RunFilter { probe: Some(run.probe.name.clone()), limit: 200, ..RunFilter::default() };
         // The report is worth more than this line of it.
         let earlier = store.runs(&filter).await.unwrap_or_default();
-        let good = earlier.into_iter().find(|r| r.id != run.id && r.diagnosis.as_ref().is_some_and(|d| d.verdict == Verdict::Pass));
-        around.last_good = good.map(|r| (r.id.0, r.finished.unwrap_or(r.started).to_string()));
+        let good = earlier.into_iter().find(|r| r.id != run.id && went_well(r, d.stage));
+        around.last_good = good.map(|r| (r.id.0, look::time(r.finished.unwrap_or(r.started))));
     }
     around
+}
+
+/// True when the run passed and this stage of it too: one that was asked to stop earlier says nothing about it.
+fn went_well(run: &Run, stage: Option<Stage>) -> bool {
+    let passed = run.diagnosis.as_ref().is_some_and(|d| d.verdict == Verdict::Pass);
+    passed && stage.is_none_or(|s| run.stages.get(&s).is_some_and(|record| record.outcome == Some(Outcome::Pass)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn the_last_good_run_went_through_the_stage_that_failed() {
+        let whole = sample::passed();
+        let mut short = sample::passed();
+        short.stages.remove(&Stage::Return);
+        assert!(went_well(&whole, Some(Stage::Return)) && went_well(&short, Some(Stage::Land)) && went_well(&short, None));
+        assert!(!went_well(&short, Some(Stage::Return)), "it was stopped before");
+        assert!(!went_well(&sample::failed(), Some(Stage::Land)), "it did not pass");
+    }
 }

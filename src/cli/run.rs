@@ -74,7 +74,7 @@ pub async fn run(args: Args, context: &Context) -> Ended {
     for probe in &mut probes {
         set::set_limits(probe, &args.limits);
         for (key, value) in &args.overrides {
-            set::apply(probe, key, value).map_err(|message| Failure::new(Exit::Usage, message))?;
+            set::apply(probe, key, value).map_err(|message| Failure::new(Exit::Usage, format!("--set {key}: {message}")))?;
         }
         if !config.accounts.contains_key(&probe.account) {
             let names: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
@@ -119,6 +119,11 @@ pub async fn conclude(
     }
     session.close().await?;
     if finished.interrupted {
+        let left: usize = finished.runs.iter().map(|run| run.leftovers.len()).sum();
+        say(&match left {
+            0 => "stopped; what had been begun is cleaned up\n".to_owned(),
+            n => format!("stopped; {n} left over, `replypath sweep` tries again\n"),
+        });
         return Ok(Exit::Interrupted);
     }
     // A run without a verdict is one that we could not judge.

@@ -6,7 +6,7 @@ use super::{Context, Ended, assemble, load, put};
 use crate::engine::ports::RunFilter;
 use crate::model::{Run, RunReport};
 use crate::report::human::verdict_word;
-use crate::report::look::{self, FAINT, STRONG, style_of};
+use crate::report::look::{self, FAINT, Look, STRONG, style_of};
 use anstyle::Style;
 
 /// Arguments of `runs`.
@@ -61,18 +61,18 @@ pub async fn run(args: &Args, context: &Context) -> Ended {
     } else if runs.is_empty() {
         put("no runs yet; `replypath run --all` makes some\n");
     } else {
-        put(&table(&runs));
+        put(&table(&runs, context.look));
     }
     Ok(Exit::Passed)
 }
 
-fn table(runs: &[Run]) -> String {
+fn table(runs: &[Run], look: Look) -> String {
     let head = ["RUN", "STARTED", "PROBE", "VERDICT", "TOOK", "BY", "STAGE", "FAULT"].map(|h| (FAINT, h.to_owned())).to_vec();
     let mut rows = vec![head];
     for run in runs {
         let report = RunReport::of(run);
         let verdict = report.verdict.as_deref();
-        let started = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        let started = look::time(run.started);
         let took = if verdict.is_some() { look::duration(report.duration_seconds) } else { String::new() };
         let fault = report.fault.unwrap_or_else(|| report.candidates.join(" or "));
         rows.push(vec![
@@ -86,7 +86,8 @@ fn table(runs: &[Run]) -> String {
             (Style::new(), fault),
         ]);
     }
-    look::table(&rows)
+    // By whom, then the stage, which the fault mostly implies, then the time.
+    look::table_within(rows, &[5, 6, 4], look)
 }
 
 #[cfg(test)]
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_table_of_runs_has_one_line_a_run() {
-        let text = table(&[sample::failed(), sample::passed(), sample::running("r-1", "x")]);
+        let text = table(&[sample::failed(), sample::passed(), sample::running("r-1", "x")], Look::PLAIN);
         let text = anstream::adapter::strip_str(&text).to_string();
         let expected = "\
 RUN       STARTED               PROBE    VERDICT  TOOK  BY         STAGE   FAULT

@@ -26,9 +26,9 @@ pub struct Args {
 ///
 /// # Errors
 /// Exit 4 for a fault that it cannot show, 3 when the configuration cannot be written.
-pub async fn run(args: Args, _context: &Context) -> Ended {
+pub async fn run(args: Args, context: &Context) -> Ended {
     if args.list {
-        put(&playground::faults());
+        put(&playground::faults(context.look));
         return Ok(Exit::Passed);
     }
     let mut stops = Stops::new()?;

@@ -206,7 +206,6 @@ impl Daemon {
                 Some(Box::new(new))
             }
             Err(problems) => {
-                metrics.reloaded(None);
                 for problem in &problems {
                     tracing::error!(file = %problem.file, help = problem.help.as_deref(), "{}", problem.message);
                 }
@@ -214,6 +213,8 @@ impl Daemon {
                     problems = problems.len(),
                     "the new configuration is refused; the old one stays (replypath check shows the places)"
                 );
+                // Last, so that whoever is called by the metric finds the reason in the log.
+                metrics.reloaded(None);
                 None
             }
         }

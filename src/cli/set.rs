@@ -1,6 +1,7 @@
 //! `--limit STAGE=DURATION` and `--set KEY=VALUE` of the command line.
 
 use super::assemble;
+use crate::config::given;
 use crate::model::{Channel, CleanUp, Probe, Stage};
 use std::time::Duration;
 
@@ -73,29 +74,30 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 /// # Errors
 /// For a key that is not in [`KEYS`], with the nearest one, and for a value that does not fit.
 pub fn apply(probe: &mut Probe, key: &str, value: &str) -> Result<(), String> {
-    let text = || value.to_owned();
     let optional = || (!value.is_empty()).then(|| value.to_owned());
+    let addresses = || value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(given::address).collect::<Result<Vec<_>, _>>();
+    let address = || if value.is_empty() { Ok(None) } else { given::address(value).map(Some) };
     let list = || value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let Channel::Email(email) = &mut probe.channel;
     match key {
-        "account" => probe.account = text(),
-        "email.to" if list().is_empty() => return Err("email.to needs an address".to_owned()),
-        "email.to" => email.to = list(),
-        "email.cc" => email.cc = list(),
-        "email.bcc" => email.bcc = list(),
-        "email.subject" => email.subject = text(),
-        "email.text" => email.text = text(),
-        "email.html" => email.html = optional(),
+        "account" => probe.account = value.to_owned(),
+        "email.to" if list().is_empty() => return Err("an address is needed".to_owned()),
+        "email.to" => email.to = addresses()?,
+        "email.cc" => email.cc = addresses()?,
+        "email.bcc" => email.bcc = addresses()?,
+        "email.subject" => email.subject = given::subject(value)?,
+        "email.text" => email.text = given::text(value)?,
+        "email.html" => email.html = if value.is_empty() { None } else { Some(given::html(value)?) },
         "expect.queue" => probe.expect.queue = optional(),
-        "expect.requester" => probe.expect.requester = optional(),
+        "expect.requester" => probe.expect.requester = address()?,
         "expect.priority" => probe.expect.priority = optional(),
         "expect.tags" => probe.expect.tags = list(),
         "expect.channel" => probe.expect.channel = optional(),
         "expect.acknowledge_text" => probe.expect.acknowledge_text = optional(),
-        "expect.from" => probe.expect.from = optional(),
-        "expect.reply_to" => probe.expect.reply_to = optional(),
-        "reply.text" => probe.reply.text = text(),
-        "follow_up.text" => probe.follow_up.text = text(),
+        "expect.from" => probe.expect.from = address()?,
+        "expect.reply_to" => probe.expect.reply_to = address()?,
+        "reply.text" => probe.reply.text = given::text(value)?,
+        "follow_up.text" => probe.follow_up.text = given::text(value)?,
         "mark" => probe.mark = optional(),
         "clean_up" => probe.clean_up = clean_up(value)?,
         "settle" => probe.settle = duration(value)?,
@@ -109,15 +111,15 @@ fn clean_up(value: &str) -> Result<CleanUp, String> {
         "close" => Ok(CleanUp::Close),
         "delete" => Ok(CleanUp::Delete),
         "keep" => Ok(CleanUp::Keep),
-        other => Err(format!("clean_up is close, delete or keep, not `{other}`")),
+        other => Err(format!("close, delete or keep, not `{other}`")),
     }
 }
 
 fn unknown_key(key: &str) -> String {
     let names = KEYS.map(|(name, _)| name);
     match assemble::nearest(key, &names) {
-        Some(near) => format!("--set does not know the key `{key}`; did you mean `{near}`?"),
-        None => format!("--set does not know the key `{key}`; there are {}", names.join(", ")),
+        Some(near) => format!("no such key; did you mean `{near}`?"),
+        None => format!("no such key; there are {}", names.join(", ")),
     }
 }
 
@@ -156,6 +158,21 @@ mod tests {
         assert!(apply(&mut probe, "email.too", "x").unwrap_err().contains("`email.to`"));
         assert!(apply(&mut probe, "settle", "soon").is_err() && apply(&mut probe, "clean_up", "burn").is_err());
         assert!(apply(&mut probe, "email.to", " , ").is_err());
+        assert!(apply(&mut probe, "email.to", "a@b.test, nonsense").unwrap_err().contains("`nonsense`"));
+        assert!(apply(&mut probe, "expect.from", "nonsense").is_err());
+    }
+
+    #[test]
+    fn a_mail_that_is_written_on_the_command_line_can_be_found_again() {
+        let mut probe = crate::report::sample::probe("x");
+        for key in ["email.text", "email.html", "reply.text", "follow_up.text"] {
+            assert_eq!(apply(&mut probe, key, "hello"), Ok(()));
+        }
+        let Channel::Email(email) = &probe.channel;
+        for text in [&email.text, email.html.as_ref().unwrap(), &probe.reply.text, &probe.follow_up.text] {
+            assert!(text.contains("hello") && text.contains("${token}"), "{text}");
+        }
+        assert!(apply(&mut probe, "email.subject", "${tokn}").unwrap_err().contains("`${token}`"));
     }
 
     #[test]

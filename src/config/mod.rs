@@ -4,6 +4,7 @@ mod accounts;
 mod budget;
 mod catalog;
 mod collections;
+pub mod given;
 mod init;
 mod load;
 mod probes;

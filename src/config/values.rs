@@ -259,7 +259,7 @@ impl FromToml for Address {
 }
 
 /// Why a text is no address in the dot-atom form of RFC 5321 section 4.1.2 (letters of any script allowed, RFC 6531).
-fn address_fault(text: &str) -> Option<&'static str> {
+pub fn address_fault(text: &str) -> Option<&'static str> {
     let Some((local, domain)) = text.rsplit_once('@') else { return Some("it has no `@`") };
     if local.is_empty() {
         return Some("nothing stands before the `@`");

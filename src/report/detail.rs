@@ -1,6 +1,6 @@
 //! Everything that is known of one run, for `show`.
 
-use super::human::{self, Around, entry};
+use super::human::{self, Around, entry_at};
 use super::look::{self, FAINT, Look, STRONG, paint, style_of};
 use crate::model::{ActKind, ActState, Looked, Message, Observation, Outcome, Run, RunReport, SeenMail, Stage, Trigger};
 use jiff::Timestamp;
@@ -30,20 +30,14 @@ const HEADERS: [&str; 17] = [
 pub fn render(run: &Run, around: &Around, look: Look) -> String {
     let report = RunReport::of(run);
     let mut out = human::line(&report, look::columns(&report.probe), look);
-    let ended = run.finished.map(|at| format!(", ended {at}")).unwrap_or_default();
-    let until = run.until.map(|s| format!(", until {s}")).unwrap_or_default();
-    out.push_str(&format!(
-        "{} {} by {}, started {} through {}, from {}{ended}{until}\n",
-        paint(FAINT, "run"),
-        run.id,
-        report.channel,
-        started_by(run),
-        report.gateway,
-        run.started
-    ));
+    let ended = run.finished.map(|at| format!(", ended {}", look::time(at))).unwrap_or_default();
+    let until = run.until.map(|s| format!(", only until {s}")).unwrap_or_default();
+    let way = format!("by {} through {}, started {}{until}", report.channel, report.gateway, started_by(run));
+    out.push_str(&format!("{} {}  {way}\n", paint(FAINT, "run"), run.id));
+    out.push_str(&format!("    {}{ended}\n", look::time(run.started)));
     out.push_str(&human::block(&report, around, look));
     section(&mut out, "Stages", &stages(run, look));
-    section(&mut out, "Messages that we wrote", &messages(&run.messages));
+    section(&mut out, "Messages that we wrote", &messages(&run.messages, look));
     section(&mut out, "Acts", &acts(run));
     section(&mut out, "Tickets", &tickets(run));
     section(&mut out, "Mails", &run.mails.iter().map(|m| mail(m, run.started, look)).collect::<String>());
@@ -90,14 +84,14 @@ fn stages(run: &Run, look: Look) -> String {
             if check.outcome == Outcome::Pass {
                 continue;
             }
-            out.push_str(&format!("    {}", entry("expected", &check.expected, look)));
-            out.push_str(&format!("    {}", entry("found", &check.found, look)));
+            out.push_str(&entry_at(6, "expected", &check.expected, look));
+            out.push_str(&entry_at(6, "found", &check.found, look));
         }
     }
     out
 }
 
-fn messages(messages: &[Message]) -> String {
+fn messages(messages: &[Message], look: Look) -> String {
     let mut rows = Vec::new();
     for m in messages {
         let turn = if m.turn > 0 { format!(" {}", m.turn) } else { String::new() };
@@ -108,7 +102,7 @@ fn messages(messages: &[Message]) -> String {
             (anstyle::Style::new(), look::safe(&m.subject)),
         ]);
     }
-    look::table(&rows)
+    look::table_within(rows, &[2], look)
 }
 
 fn acts(run: &Run) -> String {
@@ -181,8 +175,7 @@ fn mail(seen: &SeenMail, started: Timestamp, look: Look) -> String {
         paint(look::BAD, junk)
     );
     for (name, value) in m.headers.iter().filter(|(name, _)| HEADERS.contains(&name.to_ascii_lowercase().as_str())) {
-        let value = look::cut(&look::safe(value).replace(['\n', '\t'], " "), look.width.saturating_sub(16).max(40), look);
-        out.push_str(&format!("           {} {value}\n", paint(FAINT, format!("{}:", look::safe(name)))));
+        out.push_str(&named(name, value, look));
     }
     if let Some(bounce) = &m.bounce {
         let parts = [bounce.status.as_deref(), bounce.recipient.as_deref(), bounce.diagnostic.as_deref()];
@@ -225,13 +218,20 @@ fn observation(o: &Observation, started: Timestamp, look: Look) -> String {
     );
     for (name, value) in &o.facts {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let value = look::cut(&look::safe(&value).replace('\n', " "), look.width.saturating_sub(14).max(40), look);
-        out.push_str(&format!("           {} {value}\n", paint(FAINT, format!("{}:", look::safe(name)))));
+        out.push_str(&named(name, &value, look));
     }
     for line in o.raw.as_deref().unwrap_or_default().lines() {
         out.push_str(&format!("           {} {}\n", paint(FAINT, look.bar()), look::safe(line)));
     }
     out
+}
+
+/// One line of a mail or of an observation, cut at the look's width.
+fn named(name: &str, value: &str, look: Look) -> String {
+    let name = look::safe(name);
+    let room = look.width.saturating_sub(13 + look::columns(&name)).max(30);
+    let value = look::cut(&look::safe(value).replace(['\n', '\t'], " "), room, look);
+    format!("           {} {value}\n", paint(FAINT, format!("{name}:")))
 }
 
 fn leftovers(run: &Run) -> String {

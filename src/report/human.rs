@@ -8,7 +8,7 @@ use crate::model::{CheckReport, RunReport, StageReport};
 pub struct Around {
     /// The fault's title in the catalogue.
     pub title: Option<String>,
-    /// The last passed run: its id and when it ended, RFC 3339.
+    /// The last passed run: its id and when it ended, for people.
     pub last_good: Option<(String, String)>,
     /// What to type to see the evidence.
     pub evidence: String,
@@ -111,7 +111,7 @@ pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
     }
     match &around.last_good {
         Some((id, at)) => row("last good", &format!("{at}  {id}")),
-        None if verdict == Some("fail") => row("last good", "never"),
+        None if verdict == Some("fail") => row("last good", "none on record"),
         None => {}
     }
     for note in &run.notes {
@@ -127,26 +127,30 @@ fn bad_checks(run: &RunReport) -> Vec<&CheckReport> {
 }
 
 fn notes(run: &RunReport, look: Look) -> String {
-    run.notes.iter().map(|n| format!("{} {}: {}\n", paint(FAINT, "note"), run.probe, indented(n, 2, look))).collect()
+    let text = |note: &str| look::wrapped(&look::safe(note), look.width.saturating_sub(7 + look::columns(&run.probe)), look).join("\n  ");
+    run.notes.iter().map(|n| format!("{} {}: {}\n", paint(FAINT, "note"), run.probe, text(n))).collect()
 }
 
 /// One labelled line of a block; further lines of the text are set below it.
 pub fn entry(name: &str, text: &str, look: Look) -> String {
+    entry_at(2, name, text, look)
+}
+
+/// The same with so many spaces before it.
+pub fn entry_at(indent: usize, name: &str, text: &str, look: Look) -> String {
     if text.is_empty() {
         return String::new();
     }
-    let bar = paint(FAINT, look.bar());
+    let bar = format!("{}{}", " ".repeat(indent), paint(FAINT, look.bar()));
     let text = look::safe(text.trim_end());
-    let mut lines = text.lines();
-    let mut out = format!("  {bar} {} {}\n", paint(FAINT, format!("{name:<9}")), lines.next().unwrap_or_default());
-    for line in lines {
-        out.push_str(&format!("  {bar} {:9} {line}\n", ""));
+    // The bar, the name in nine columns, and a space before each.
+    let lines = look::wrapped(&text, look.width.saturating_sub(indent + 12), look);
+    let mut out = String::new();
+    for (n, line) in lines.iter().enumerate() {
+        let name = paint(FAINT, format!("{:<9}", if n == 0 { name } else { "" }));
+        out.push_str(&if line.is_empty() { format!("{bar}\n") } else { format!("{bar} {name} {line}\n") });
     }
     out
-}
-
-fn indented(text: &str, by: usize, _look: Look) -> String {
-    look::safe(text).replace('\n', &format!("\n{}", " ".repeat(by)))
 }
 
 /// The last line: how many runs ended how.

@@ -10,19 +10,28 @@ pub struct Look {
     pub unicode: bool,
     /// Columns of a line.
     pub width: usize,
+    /// Somebody reads on a terminal: texts are broken at words. Into a pipe or a file they stay whole.
+    pub wrap: bool,
+}
+
+/// The size of the terminal behind a stream, in columns and rows; none when it is no terminal.
+pub fn terminal(stream: impl std::os::fd::AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
 impl Look {
-    /// Reads the locale of the environment: symbols only where it says UTF-8.
-    pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Look {
+    /// Reads the locale of the environment: symbols only where it says UTF-8. `columns` is the width of the terminal on
+    /// which results are shown, if they are; COLUMNS wins over it, and nothing is made for less than 60 columns.
+    pub fn from_env(env: impl Fn(&str) -> Option<String>, columns: Option<usize>) -> Look {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|v| !v.is_empty())).unwrap_or_default();
         let locale = locale.to_ascii_lowercase().replace('-', "");
-        let width = env("COLUMNS").and_then(|c| c.parse().ok()).filter(|w| *w >= 60).unwrap_or(100);
-        Look { unicode: locale.contains("utf8"), width }
+        let asked = env("COLUMNS").and_then(|c| c.parse().ok()).filter(|w| *w > 0).or(columns);
+        Look { unicode: locale.contains("utf8"), width: asked.map_or(100, |w: usize| w.max(60)), wrap: asked.is_some() }
     }
 
-    /// Plain ASCII, 100 columns.
-    pub const PLAIN: Look = Look { unicode: false, width: 100 };
+    /// Plain ASCII, 100 columns, texts whole.
+    pub const PLAIN: Look = Look { unicode: false, width: 100, wrap: false };
 
     /// Between two stages.
     pub fn arrow(self) -> &'static str {
@@ -101,6 +110,11 @@ pub fn interval(time: std::time::Duration) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
+/// A moment for people, to the second, in UTC: `2026-11-25 08:00:00Z`.
+pub fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 /// Characters that a string takes on the screen. Every character counts as one column, which holds for
 /// the names that we make ourselves.
 pub fn columns(text: &str) -> usize {
@@ -115,6 +129,29 @@ pub fn cut(text: &str, width: usize, look: Look) -> String {
     let mark = look.ellipsis();
     let keep = width.saturating_sub(columns(mark));
     text.chars().take(keep).chain(mark.chars()).collect()
+}
+
+/// The lines of `text`, broken at words to at most `width` columns where the look asks for it. A word that is longer (an
+/// address, a command's argument) stays whole.
+pub fn wrapped(text: &str, width: usize, look: Look) -> Vec<String> {
+    if !look.wrap {
+        return text.lines().map(str::to_owned).collect();
+    }
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut rest = line;
+        while columns(rest) > width {
+            // The last space that keeps the line short enough, else the first one after it.
+            let end = rest.char_indices().nth(width + 1).map_or(rest.len(), |(at, _)| at);
+            let begun = rest.len() - rest.trim_start().len();
+            let fits = rest[..end].rfind(' ').filter(|at| *at > begun);
+            let Some(at) = fits.or_else(|| rest[end..].find(' ').map(|at| end + at)) else { break };
+            lines.push(rest[..at].trim_end().to_owned());
+            rest = rest[at..].trim_start();
+        }
+        lines.push(rest.to_owned());
+    }
+    lines
 }
 
 /// `text` with control characters made visible, so that what a stranger wrote cannot drive the terminal.
@@ -132,9 +169,7 @@ pub fn safe(text: &str) -> String {
 /// A table: columns as wide as their widest cell, two spaces between, the last one ragged.
 /// Cells are (style, text).
 pub fn table(rows: &[Vec<(Style, String)>]) -> String {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..count).map(|i| rows.iter().filter_map(|r| r.get(i)).map(|(_, text)| columns(text)).max().unwrap_or(0)).collect();
+    let widths = widths(rows);
     let mut out = String::new();
     for row in rows {
         let mut line = String::new();
@@ -146,6 +181,54 @@ pub fn table(rows: &[Vec<(Style, String)>]) -> String {
         }
         out.push_str(line.trim_end());
         out.push('\n');
+    }
+    out
+}
+
+/// A table for a terminal: where it is too narrow, columns of `spare` (the first first) are left out, then the last
+/// column is broken at words. Elsewhere the whole table, so that programs find their columns.
+pub fn table_within(mut rows: Vec<Vec<(Style, String)>>, spare: &[usize], look: Look) -> String {
+    if !look.wrap {
+        return table(&rows);
+    }
+    let mut spare = spare.to_vec();
+    loop {
+        let widths = widths(&rows);
+        let Some((last, others)) = widths.split_last() else { return String::new() };
+        let room = look.width.saturating_sub(others.iter().map(|w| w + 2).sum());
+        if room >= *last || room >= ENOUGH || spare.is_empty() {
+            return table(&broken(rows, room.max(ENOUGH), look));
+        }
+        let gone = spare.remove(0);
+        for row in &mut rows {
+            row.remove(gone);
+        }
+        spare.iter_mut().filter(|i| **i > gone).for_each(|i| *i -= 1);
+    }
+}
+
+/// Columns in which a sentence can be read.
+const ENOUGH: usize = 30;
+
+fn widths(rows: &[Vec<(Style, String)>]) -> Vec<usize> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    (0..count).map(|i| rows.iter().filter_map(|r| r.get(i)).map(|(_, text)| columns(text)).max().unwrap_or(0)).collect()
+}
+
+/// The rows with further ones for what does not fit into the last column.
+fn broken(rows: Vec<Vec<(Style, String)>>, room: usize, look: Look) -> Vec<Vec<(Style, String)>> {
+    let mut out = Vec::new();
+    for mut row in rows {
+        let Some((style, text)) = row.pop() else { continue };
+        let others = row.len();
+        let mut lines = wrapped(&text, room, look).into_iter();
+        row.push((style, lines.next().unwrap_or_default()));
+        out.push(row);
+        out.extend(lines.map(|line| {
+            let mut more = vec![(style, String::new()); others];
+            more.push((style, line));
+            more
+        }));
     }
     out
 }
@@ -168,9 +251,31 @@ mod tests {
 
     #[test]
     fn symbols_need_a_locale_that_says_utf8() {
-        let with = |value: &'static str| Look::from_env(move |name| (name == "LANG").then(|| value.to_owned())).unicode;
+        let with = |value: &'static str| Look::from_env(move |name| (name == "LANG").then(|| value.to_owned()), None).unicode;
         assert!(with("en_GB.UTF-8") && with("C.utf8"));
         assert!(!with("C") && !with(""));
+    }
+
+    #[test]
+    fn the_width_is_that_of_the_terminal_unless_the_environment_says_otherwise() {
+        let none = |_: &str| None;
+        let ninety = |name: &str| (name == "COLUMNS").then(|| "90".to_owned());
+        let of = |look: Look| (look.width, look.wrap);
+        assert_eq!(of(Look::from_env(none, Some(80))), (80, true));
+        assert_eq!(of(Look::from_env(none, Some(20))), (60, true));
+        assert_eq!(of(Look::from_env(none, None)), (100, false));
+        assert_eq!(of(Look::from_env(ninety, Some(80))), (90, true));
+    }
+
+    #[test]
+    fn texts_are_broken_at_words_and_only_for_a_terminal() {
+        let look = Look { wrap: true, ..Look::PLAIN };
+        assert_eq!(wrapped("one two three\n\nfour", 8, look), ["one two", "three", "", "four"]);
+        assert_eq!(wrapped("see http://a.very.long.address for it", 10, look), ["see", "http://a.very.long.address", "for it"]);
+        assert_eq!(wrapped("ten chars.", 10, look), ["ten chars."]);
+        assert_eq!(wrapped("exactly ten", 7, look), ["exactly", "ten"]);
+        assert_eq!(wrapped("für zwölf Körbe", 9, look), ["für zwölf", "Körbe"]);
+        assert_eq!(wrapped("one two three", 8, Look::PLAIN), ["one two three"]);
     }
 
     #[test]
@@ -183,5 +288,23 @@ mod tests {
         let cell = |s: Style, t: &str| (s, t.to_owned());
         let rows = vec![vec![cell(GOOD, "ok"), cell(STRONG, "billing")], vec![cell(BAD, "FAIL"), cell(STRONG, "x")]];
         assert_eq!(anstream::adapter::strip_str(&table(&rows)).to_string(), "ok    billing\nFAIL  x\n");
+    }
+
+    #[test]
+    fn a_table_gives_up_spare_columns_and_then_breaks_its_last_one() {
+        let cell = |t: &str| (Style::new(), t.to_owned());
+        let rows = vec![vec![cell("return-in-spam"), cell("minor"), cell("the answer of the agent is delivered to the spam folder")]];
+        let within = |width, wrap| {
+            let text = table_within(rows.clone(), &[1], Look { width, wrap, ..Look::PLAIN });
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        assert_eq!(within(80, true), "return-in-spam  minor  the answer of the agent is delivered to the spam folder\n");
+        assert_eq!(
+            within(60, true),
+            "return-in-spam  minor  the answer of the agent is delivered to\n                       the spam folder\n"
+                .replace("delivered to\n                       ", "delivered\n                       to ")
+        );
+        assert_eq!(within(50, true), "return-in-spam  the answer of the agent is\n                delivered to the spam folder\n");
+        assert_eq!(within(50, false), within(80, true), "whole for programs");
     }
 }

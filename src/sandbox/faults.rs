@@ -10,6 +10,8 @@ const EVERY: u8 = 0b111;
 const FIRST: u8 = 0b001;
 /// The addresses that are aliases of the main one.
 const ALIASES: u8 = 0b110;
+/// Every queue, and not to be narrowed to one: what breaks serves all of them.
+const WHOLE: u8 = 0b1000_0111;
 
 macro_rules! switches {
     ($($name:ident, $id:literal, $scope:expr, $what:literal;)*) => {
@@ -25,7 +27,7 @@ macro_rules! switches {
 
 switches! {
     PollerHung, "poller-hung", FIRST, "the poller of one intake mailbox (Support) stops fetching";
-    DeskWorkerDown, "desk-worker-down", EVERY, "no background job of the desk runs: no fetching, no acknowledgement, no outgoing mail; the API answers";
+    DeskWorkerDown, "desk-worker-down", WHOLE, "no background job of the desk runs: no fetching, no acknowledgement, no outgoing mail; the API answers";
     FetchedNotTicketed, "fetched-not-ticketed", EVERY, "mail is fetched and marked as read, and no ticket is made";
     DeskSpamView, "desk-spam-view", EVERY, "new tickets are put into the suspended view, cause 'detected as spam'";
     ForwarderLost, "forwarder-lost", FIRST, "the published address (support@) is accepted and forwarded nowhere; the desk's own address works";
@@ -34,32 +36,32 @@ switches! {
     Mojibake, "mojibake", EVERY, "subjects and texts are decoded as Latin-1 whatever their charset";
     HtmlEscapedTwice, "html-escaped-twice", EVERY, "text and HTML of incoming mail are escaped once more before they are stored";
     AttachmentDroppedIn, "attachment-dropped-in", EVERY, "the last attachment of an incoming mail is dropped";
-    CreatedInTheFuture, "created-in-the-future", EVERY, "the API gives times of creation two hours ahead";
+    CreatedInTheFuture, "created-in-the-future", WHOLE, "the API gives times of creation two hours ahead";
     DoubleFetchDuplicates, "double-fetch-duplicates", EVERY, "two pollers fetch the same mailbox: a new mail becomes two tickets";
-    AckConditionBroken, "ack-condition-broken", EVERY, "the rule that acknowledges matches nobody";
-    AckPlaceholderRaw, "ack-placeholder-raw", EVERY, "the acknowledgement's variables are not filled in";
-    ReplyStaysInternal, "reply-stays-internal", EVERY, "an agent's reply is stored as an internal note and not mailed";
-    ReplyFailsUnnoticed, "reply-fails-unnoticed", EVERY, "the mail server refuses agents' replies; the message carries the failure, nobody is told";
-    ReplyWithAttachmentLost, "reply-with-attachment-lost", EVERY, "agents' replies leave without their attachments";
-    ReplySentManyTimes, "reply-sent-many-times", EVERY, "an agent's reply is delivered four times";
-    ReturnInSpam, "return-in-spam", EVERY, "the customer's provider puts agents' replies into Junk";
-    ReturnNotThreaded, "return-not-threaded", EVERY, "agents' replies carry neither In-Reply-To nor References";
-    ReplyFromNoreply, "reply-from-noreply", EVERY, "agents' replies come from a noreply address without Reply-To";
+    AckConditionBroken, "ack-condition-broken", WHOLE, "the rule that acknowledges matches nobody";
+    AckPlaceholderRaw, "ack-placeholder-raw", WHOLE, "the acknowledgement's variables are not filled in";
+    ReplyStaysInternal, "reply-stays-internal", WHOLE, "an agent's reply is stored as an internal note and not mailed";
+    ReplyFailsUnnoticed, "reply-fails-unnoticed", WHOLE, "the mail server refuses agents' replies; the message carries the failure, nobody is told";
+    ReplyWithAttachmentLost, "reply-with-attachment-lost", WHOLE, "agents' replies leave without their attachments";
+    ReplySentManyTimes, "reply-sent-many-times", WHOLE, "an agent's reply is delivered four times";
+    ReturnInSpam, "return-in-spam", WHOLE, "the customer's provider puts agents' replies into Junk";
+    ReturnNotThreaded, "return-not-threaded", WHOLE, "agents' replies carry neither In-Reply-To nor References";
+    ReplyFromNoreply, "reply-from-noreply", WHOLE, "agents' replies come from a noreply address without Reply-To";
     FollowUpOpensNewTicket, "follow-up-opens-new-ticket", EVERY, "the desk ignores threading headers and subject tags of incoming mail";
-    ClosedNotReopened, "closed-not-reopened", EVERY, "a follow-up to a closed ticket is stored and the ticket stays closed";
+    ClosedNotReopened, "closed-not-reopened", WHOLE, "a follow-up to a closed ticket is stored and the ticket stays closed";
     AnswerQuotedOut, "answer-quoted-out", EVERY, "the visible text of an answer that quotes is cut away altogether";
     MxRejectsAlias, "mx-rejects-alias", ALIASES, "the desk's mail server answers 550 5.1.1 for all published addresses but support@";
     MxGreylists, "mx-greylists", EVERY, "the desk's mail server defers the first attempt of each sender and recipient with 451";
     MergedIntoStrangersTicket, "merged-into-strangers-ticket", EVERY, "new mail is appended to the newest ticket of somebody else";
-    NoteLeaks, "note-leaks", EVERY, "internal notes are mailed to the customer";
-    MonSendQuota, "mon-send-quota", EVERY, "the customer's submission server answers 550 5.4.5 after the data";
-    MonUidvalidity, "mon-uidvalidity", EVERY, "the customer's mailboxes get a new UIDVALIDITY and UIDs from 1: at once, and before every third delivery";
-    MonIdleDead, "mon-idle-dead", EVERY, "the customer's IMAP server accepts IDLE and never notifies";
-    DeletedComesBack, "deleted-comes-back", EVERY, "the mail of a deleted ticket is imported again by a later poll";
-    CloseSendsNotice, "close-sends-notice", EVERY, "closing a ticket mails a notice to the customer";
-    SubmissionDown, "submission-refused", EVERY, "the customer's submission server greets with 554 and takes nothing";
-    IndexLag, "mon-index-lag", EVERY, "the search of the API finds a ticket only six seconds after it was made; the list has it at once";
-    SmallPages, "mon-first-page-only", EVERY, "the API gives two tickets a page, and each new ticket is followed by three of strangers";
+    NoteLeaks, "note-leaks", WHOLE, "internal notes are mailed to the customer";
+    MonSendQuota, "mon-send-quota", WHOLE, "the customer's submission server answers 550 5.4.5 after the data";
+    MonUidvalidity, "mon-uidvalidity", WHOLE, "the customer's mailboxes get a new UIDVALIDITY and UIDs from 1: at once, and before every third delivery";
+    MonIdleDead, "mon-idle-dead", WHOLE, "the customer's IMAP server accepts IDLE and never notifies";
+    DeletedComesBack, "deleted-comes-back", WHOLE, "the mail of a deleted ticket is imported again by a later poll";
+    CloseSendsNotice, "close-sends-notice", WHOLE, "closing a ticket mails a notice to the customer";
+    SubmissionDown, "submission-refused", WHOLE, "the customer's submission server greets with 554 and takes nothing";
+    IndexLag, "mon-index-lag", WHOLE, "the search of the API finds a ticket only six seconds after it was made; the list has it at once";
+    SmallPages, "mon-first-page-only", WHOLE, "the API gives two tickets a page, and each new ticket is followed by three of strangers";
     AutomatedIgnored, "mon-probe-looks-automated", EVERY, "mail that carries a mark of a machine never becomes a ticket";
     BlocksProbe, "mon-desk-blocks-probe", EVERY, "a sender's second and later new tickets are suspended, cause 'detected as email loop'";
     CharsetCrashesImport, "charset-crashes-import", EVERY, "mail with a part in another charset than UTF-8 or ASCII is fetched and lost";
@@ -72,20 +74,20 @@ switches! {
     IntakeBacklog, "intake-backlog", EVERY, "every mail waits another eight seconds before it is fetched";
     SubjectBreaksHeaders, "subject-encoding-breaks-headers", EVERY, "a subject is cut at its first special character, the rest stands in the text";
     AckNotForForwarded, "ack-not-for-forwarded", EVERY, "only mail to the desk's own address is acknowledged, not mail to the published one";
-    AckLoop, "ack-loop", EVERY, "every incoming mail is acknowledged, follow-ups and automatic ones too";
+    AckLoop, "ack-loop", WHOLE, "every incoming mail is acknowledged, follow-ups and automatic ones too";
     ReplyToLastWriter, "reply-to-last-writer", EVERY, "another customer writes into each new ticket, and agents' replies go to him";
-    ReturnDkimMissing, "return-dkim-missing", EVERY, "the desk's mail is not signed any more; the customer's provider puts it into Junk";
-    OwnFirstMail, "reply-to-own-first-mail", EVERY, "the desk forgets the Message-IDs of customers' mails";
+    ReturnDkimMissing, "return-dkim-missing", WHOLE, "the desk's mail is not signed any more; the customer's provider puts it into Junk";
+    OwnFirstMail, "reply-to-own-first-mail", WHOLE, "the desk forgets the Message-IDs of customers' mails";
     ReplyToAckOpensTicket, "reply-to-ack-opens-ticket", EVERY, "an answer to an acknowledgement opens a new ticket";
     MovedTicketSplits, "moved-ticket-splits", EVERY, "a follow-up is looked for only in the queue that fetched it";
     ClosedRefuses, "closed-refuses", EVERY, "a follow-up to a closed ticket opens a new one";
-    OooClosesTicket, "ooo-closes-ticket", EVERY, "an automatic mail of the customer closes the ticket";
+    OooClosesTicket, "ooo-closes-ticket", WHOLE, "an automatic mail of the customer closes the ticket";
     PlusTagLost, "plus-tag-lost", EVERY, "the desk's mail server refuses sub-addresses (support+tag@) with 550 5.1.1";
-    OutboundRefused, "outbound-refused", EVERY, "the mail server refuses all mail of the desk, acknowledgements too";
-    DeskApiThrottled, "desk-throttled", EVERY, "every second call of the desk's API answers 429 with Retry-After";
-    DeskApiDown, "desk-api-down", EVERY, "every call of the desk's API answers 503";
-    DeskLoginRefused, "desk-login-refused", EVERY, "every call of the desk's API answers 401";
-    MailboxLoginRefused, "mailbox-login-refused", EVERY, "the customer's IMAP server refuses every login and drops open sessions";
+    OutboundRefused, "outbound-refused", WHOLE, "the mail server refuses all mail of the desk, acknowledgements too";
+    DeskApiThrottled, "desk-throttled", WHOLE, "every second call of the desk's API answers 429 with Retry-After";
+    DeskApiDown, "desk-api-down", WHOLE, "every call of the desk's API answers 503";
+    DeskLoginRefused, "desk-login-refused", WHOLE, "every call of the desk's API answers 401";
+    MailboxLoginRefused, "mailbox-login-refused", WHOLE, "the customer's IMAP server refuses every login and drops open sessions";
 }
 
 impl Fault {
@@ -125,13 +127,14 @@ impl Switches {
     /// switch's own choice.
     ///
     /// # Errors
-    /// When there is no such switch or queue.
+    /// When there is no such switch or queue, and when the switch cannot be turned for one queue alone.
     pub(crate) fn set(&self, id: &str, on: bool, queues: &[&str]) -> Result<Fault, Error> {
         let (name, queue) = id.split_once('@').map_or((id, None), |(n, q)| (n, Some(q)));
         let fault = ALL.iter().copied().find(|f| f.id() == name).ok_or_else(|| Error::NoSuchFault(id.to_owned()))?;
         let mask = match queue {
             None if on => SCOPES[fault as usize],
             None => u8::MAX,
+            Some(_) if SCOPES[fault as usize] == WHOLE => return Err(Error::NotOneQueue(name.to_owned())),
             Some(queue) => {
                 let place = queues.iter().position(|q| q.eq_ignore_ascii_case(queue));
                 1 << place.ok_or_else(|| Error::NoSuchFault(id.to_owned()))?.min(7)
@@ -185,5 +188,7 @@ mod tests {
         assert!(!switches.on(Fault::PollerHung));
         assert!(switches.set("poller-hung@nowhere", true, &queues).is_err());
         assert!(switches.set("no-such-fault", true, &queues).is_err());
+        assert!(matches!(switches.set("desk-api-down@billing", true, &queues), Err(Error::NotOneQueue(_))));
+        assert!(!switches.on(Fault::DeskApiDown));
     }
 }

@@ -140,8 +140,13 @@ pub enum Error {
         source: std::io::Error,
     },
     /// There is no such switch.
-    #[error("the sandbox has no switch {0}; see the list of its faults")]
+    #[error(
+        "the sandbox has no fault or queue `{0}`; `replypath sandbox --list` shows the faults, and the queues are Support, Billing and Sales"
+    )]
     NoSuchFault(String),
+    /// What the switch breaks serves every queue.
+    #[error("the fault {0} is one of the whole desk or provider; leave out the @ and the queue")]
+    NotOneQueue(String),
     /// There is no such account.
     #[error("the sandbox has no account {0}")]
     NoSuchAccount(String),

@@ -176,10 +176,15 @@ impl Site {
 
     /// Starts a command on the folder.
     pub fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// The same with words in the environment.
+    pub fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
         let number = self.said.borrow().len();
         self.said.borrow_mut().push(String::new());
         let mut command = command();
-        command.args(args).arg("--config").arg(self.dir());
+        command.args(args).arg("--config").arg(self.dir()).envs(env.iter().copied());
         Running::start(command, self.beside(&format!("{number}.out")), self.beside(&format!("{number}.err")))
     }
 
