@@ -62,32 +62,26 @@ impl Journey<'_> {
             _ if can(Capability::Close) => ActKind::Close,
             _ if can(Capability::Delete) => ActKind::Delete,
             _ => {
-                return {
-                    self.left_over(format!("ticket {}", reference.number), "the desk's definition can neither close nor delete");
-                    Ok(())
-                };
+                self.left_over(format!("ticket {}", reference.number), "the desk's definition can neither close nor delete");
+                return Ok(());
             }
         };
         let what = format!("ticket {}", reference.number);
         match self.act(kind, &reference.id).cloned() {
             Some(ActState::Done | ActState::FoundDone) => return Ok(()),
             Some(ActState::Failed(why)) => {
-                return {
-                    self.left_over(what, &why);
-                    Ok(())
-                };
+                self.left_over(what, &why);
+                return Ok(());
             }
             Some(ActState::Intent | ActState::Uncertain) => return self.ended_before_crash(desk, kind, reference).await,
             None => {}
         }
         let ticket = match self.guarded_ticket(desk, reference).await {
             Ok(ticket) => ticket,
-            Err(guarded) if guarded.why.ends_with("is gone") => return Ok(()),
-            Err(guarded) => {
-                return {
-                    self.left_over(what, &guarded.why);
-                    Ok(())
-                };
+            Err(unread) if unread.is_gone() => return Ok(()),
+            Err(unread) => {
+                self.left_over(what, &unread.why);
+                return Ok(());
             }
         };
         if kind == ActKind::Close && ticket.status == Some(TicketStatus::Closed) {

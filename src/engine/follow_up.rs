@@ -98,11 +98,11 @@ impl Journey<'_> {
                 }
                 Ok(None)
             }
-            Err(guarded) => {
+            Err(unread) => {
                 self.poll_again("follow_up", Stage::FollowUp, false, None);
                 if self.now() >= self.deadline(Stage::FollowUp) {
-                    self.check(Stage::FollowUp, "closed first", Outcome::Unknown, "the ticket can be closed", guarded.why);
-                    self.unknown(Stage::FollowUp, guarded.fault.unwrap_or("reply-not-written"));
+                    self.check(Stage::FollowUp, "closed first", Outcome::Unknown, "the ticket can be closed", unread.why.clone());
+                    self.unknown(Stage::FollowUp, unread.kept_back());
                 }
                 Ok(Some(self.poll_next("follow_up")))
             }

@@ -3,6 +3,7 @@
 use super::journey::{Journey, Walk};
 use super::land::in_words;
 use super::ports::{Desk, Trouble};
+use super::reply::Unread;
 use crate::check;
 use crate::model::{
     Capability, Channel, HistoryEntry, Looked, Observation, Outcome, ResultClass, Source, Stage, Ticket, TicketMessage, TicketRef,
@@ -317,20 +318,20 @@ impl Journey<'_> {
 
     /// Reads a ticket just before something is done to it, and proves that it is this run's: it carries one of the
     /// run's tokens and belongs to the identity that the run used. `Err`: why not.
-    pub(super) async fn guarded_ticket(&mut self, desk: &dyn Desk, reference: &TicketRef) -> Result<Ticket, Guarded> {
+    pub(super) async fn guarded_ticket(&mut self, desk: &dyn Desk, reference: &TicketRef) -> Result<Ticket, Unread> {
         let ticket = match desk.read(reference).await {
             Ok(Some(ticket)) => ticket,
-            Ok(None) => return Err(Guarded::no(format!("ticket {} is gone", reference.number))),
+            Ok(None) => return Err(Unread::gone(reference)),
             Err(trouble) => {
                 let why = format!("ticket {} could not be read: {}", reference.number, in_words(&trouble));
-                return Err(Guarded { why, fault: Some(trouble.fault) });
+                return Err(Unread { why, ..Unread::of(&trouble) });
             }
         };
         let Some(requester) = &ticket.requester else {
-            return Err(Guarded::no(format!("the desk does not tell who asked for ticket {}", reference.number)));
+            return Err(Unread::not_ours(format!("the desk does not tell who asked for ticket {}", reference.number)));
         };
         if !check::same_address(requester, &self.run.address) {
-            return Err(Guarded::no(format!("ticket {} belongs to another requester", reference.number)));
+            return Err(Unread::not_ours(format!("ticket {} belongs to another requester", reference.number)));
         }
         let tokens = self.tokens();
         if tokens.iter().any(|t| ticket.subject.as_deref().is_some_and(|s| t.is_in(s))) {
@@ -338,26 +339,12 @@ impl Journey<'_> {
         }
         match desk.messages(&ticket).await {
             Ok(messages) if messages.iter().any(|m| tokens.iter().any(|t| t.is_in(&m.text))) => Ok(ticket),
-            Ok(_) => Err(Guarded::no(format!("ticket {} carries no token of this run", reference.number))),
+            Ok(_) => Err(Unread::not_ours(format!("ticket {} carries no token of this run", reference.number))),
             Err(trouble) => {
                 let why = format!("the messages of ticket {} could not be read: {}", reference.number, in_words(&trouble));
-                Err(Guarded { why, fault: Some(trouble.fault) })
+                Err(Unread { why, ..Unread::of(&trouble) })
             }
         }
-    }
-}
-
-/// Why a ticket may not be touched.
-pub(super) struct Guarded {
-    /// In words.
-    pub(super) why: String,
-    /// The desk's trouble, when it could not be asked.
-    pub(super) fault: Option<&'static str>,
-}
-
-impl Guarded {
-    fn no(why: String) -> Guarded {
-        Guarded { why, fault: None }
     }
 }
 

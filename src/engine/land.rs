@@ -242,7 +242,7 @@ impl Journey<'_> {
                 };
                 self.finish_act(ActKind::Mark, "", state).await?;
             }
-            Err(guarded) => self.note(format!("the ticket was not marked as a probe: {}", guarded.why)),
+            Err(unread) => self.note(format!("the ticket was not marked as a probe: {}", unread.why)),
         }
         Ok(None)
     }

@@ -1,16 +1,19 @@
 //! The agent's answer: posted through the desk by us, or awaited from a person, and seen to be stored as public.
 
 use super::journey::{Journey, Walk};
-use super::judge::{Guarded, first_line};
+use super::judge::first_line;
 use super::land::in_words;
 use super::ports::{Acted, Desk, Trouble};
 use crate::model::{
     ActKind, ActState, AfterStage, Author, Capability, Looked, Observation, Outcome, Party, ReplyContent, ReplyMode, ResultClass, Source,
-    Stage, Ticket, TicketMessage,
+    Stage, Ticket, TicketMessage, TicketRef,
 };
 use jiff::Timestamp;
 
-/// Why a ticket's messages could not be read.
+const VANISHED: &str = "ticket-vanished";
+const NOT_WRITTEN: &str = "reply-not-written";
+
+/// Why a ticket could not be read, or may not be touched.
 pub(super) struct Unread {
     /// The fault's id.
     pub(super) fault: &'static str,
@@ -19,8 +22,25 @@ pub(super) struct Unread {
 }
 
 impl Unread {
-    fn of(trouble: &Trouble) -> Unread {
+    pub(super) fn of(trouble: &Trouble) -> Unread {
         Unread { fault: trouble.fault, why: in_words(trouble) }
+    }
+
+    pub(super) fn gone(ticket: &TicketRef) -> Unread {
+        Unread { fault: VANISHED, why: format!("ticket {} is gone", ticket.number) }
+    }
+
+    pub(super) fn not_ours(why: String) -> Unread {
+        Unread { fault: NOT_WRITTEN, why }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.fault == VANISHED
+    }
+
+    /// The fault of what this kept from being done; a desk's trouble is called by its own name.
+    pub(super) fn kept_back(&self) -> &'static str {
+        if self.is_gone() { NOT_WRITTEN } else { self.fault }
     }
 }
 
@@ -49,7 +69,7 @@ impl Journey<'_> {
             (ReplyMode::Await, _) => self.await_answer(&*desk).await,
             (ReplyMode::Post, None) => self.post_answer(&*desk).await,
             (ReplyMode::Post, Some(ActState::Failed(_))) => {
-                self.unknown(Stage::Reply, "reply-not-written");
+                self.unknown(Stage::Reply, NOT_WRITTEN);
                 Ok(None)
             }
             (ReplyMode::Post, Some(_)) => self.verify_answer(&*desk).await,
@@ -66,7 +86,7 @@ impl Journey<'_> {
         let Some(reference) = self.run.ticket.clone() else { return Ok(None) };
         let ticket = match self.guarded_ticket(desk, &reference).await {
             Ok(ticket) => ticket,
-            Err(guarded) => return self.answer_not_written(&guarded),
+            Err(unread) => return self.answer_not_written(&unread),
         };
         let token = self.new_message(Stage::Reply, Party::Agent, None, String::new());
         let content = ReplyContent {
@@ -98,12 +118,12 @@ impl Journey<'_> {
     }
 
     /// The guard refused: try again within the limit, since a desk may be slow to show a ticket whole.
-    fn answer_not_written(&mut self, guarded: &Guarded) -> Walk<Option<Timestamp>> {
+    fn answer_not_written(&mut self, unread: &Unread) -> Walk<Option<Timestamp>> {
         self.poll_again("reply", Stage::Reply, false, None);
         if self.now() >= self.deadline(Stage::Reply) {
-            let found = format!("nothing was written: {}", guarded.why);
+            let found = format!("nothing was written: {}", unread.why);
             self.check(Stage::Reply, "own ticket", Outcome::Unknown, "a ticket with our token and our address as requester", found);
-            self.unknown(Stage::Reply, guarded.fault.unwrap_or("reply-not-written"));
+            self.unknown(Stage::Reply, unread.kept_back());
             return Ok(Some(self.now()));
         }
         Ok(Some(self.poll_next("reply")))
@@ -215,7 +235,7 @@ impl Journey<'_> {
 
     /// Decides a stage whose ticket could not be read to the end: a ticket that is gone is the desk's doing.
     pub(super) fn unread(&mut self, stage: Stage, check: &str, expected: &str, unread: Unread) {
-        if unread.fault == "ticket-vanished" {
+        if unread.is_gone() {
             self.check(stage, check, Outcome::Fail, expected, unread.why);
             self.fail(stage, &[unread.fault]);
         } else {
@@ -227,11 +247,11 @@ impl Journey<'_> {
     /// Reads the ticket and its messages.
     pub(super) async fn read_messages(&mut self, desk: &dyn Desk) -> Result<(Ticket, Vec<TicketMessage>), Unread> {
         let Some(reference) = self.run.ticket.clone() else {
-            return Err(Unread { fault: "ticket-vanished", why: "there is no ticket".to_owned() });
+            return Err(Unread { fault: VANISHED, why: "there is no ticket".to_owned() });
         };
         let ticket = match desk.read(&reference).await {
             Ok(Some(ticket)) => ticket,
-            Ok(None) => return Err(Unread { fault: "ticket-vanished", why: format!("ticket {} is gone", reference.number) }),
+            Ok(None) => return Err(Unread::gone(&reference)),
             Err(trouble) => {
                 self.trouble(Stage::Reply, Source::Desk, &format!("ticket {}", reference.number), "messages", &trouble);
                 return Err(Unread::of(&trouble));
