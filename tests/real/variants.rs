@@ -72,6 +72,10 @@ fn an_answer_that_a_person_writes_is_awaited_and_followed() {
     for stage in ["acknowledge", "reply", "return", "follow_up", "clean_up"] {
         assert_eq!(outcome(&run, stage), "pass", "{stage}\n{said}");
     }
+    // Found only by the last look at the limit of three minutes, it would be as late as that.
+    let waited =
+        run["stages"].as_array().expect("stages").iter().find(|s| s["stage"] == "return").and_then(|s| s["duration_seconds"].as_f64());
+    assert!(waited.is_some_and(|w| w < 180.0), "the answer was found after {waited:?} s\n{said}");
     let history = rt::history(stack, &ticket.id);
     assert_eq!((rt::count(&history, "Correspond", "monitor"), rt::count(&history, "Correspond", customer)), (1, 1), "{history:?}");
 }
