@@ -68,6 +68,8 @@ pub async fn run(bench: Bench) -> Result<(), String> {
         mailboxes: mailboxes.clone(),
         submission: Arc::new(SmtpSubmission::new(&accounts)),
         desks: Arc::new(NoDesks),
+        forms: Arc::new(crate::engine::ways::OnlyMail),
+        chats: Arc::new(crate::engine::ways::OnlyMail),
         clock,
         events_in,
         events,

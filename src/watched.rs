@@ -88,6 +88,9 @@ impl Desk for WatchedDesk {
     async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted> {
         self.wrote(self.inner.mark(ticket, tag).await)
     }
+    async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
+        self.read(self.inner.agents_available().await)
+    }
     async fn health(&self) -> Result<Vec<String>, Trouble> {
         self.read(self.inner.health().await)
     }
@@ -194,6 +197,18 @@ impl Store for WatchedStore {
     }
     async fn watched_accounts(&self) -> Result<Vec<(String, Position)>, StoreError> {
         self.counted(self.inner.watched_accounts().await)
+    }
+    async fn wake(&self, run: &RunId) -> Result<(), StoreError> {
+        self.counted(self.inner.wake(run).await)
+    }
+    async fn last_passed(&self, probe: &str, not: &RunId) -> Result<Option<Run>, StoreError> {
+        self.counted(self.inner.last_passed(probe, not).await)
+    }
+    async fn keep(&self, name: &str, sealed: Option<&str>) -> Result<(), StoreError> {
+        self.counted(self.inner.keep(name, sealed).await)
+    }
+    async fn kept(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.counted(self.inner.kept(name).await)
     }
     async fn budget_take(&self, key: &str, budget: &Budget, now: Timestamp) -> Result<BudgetAnswer, StoreError> {
         self.counted(self.inner.budget_take(key, budget, now).await)

@@ -163,7 +163,7 @@ fn a_small_configuration_gets_the_documented_defaults() {
     assert_eq!(probe.gateway, "helpdesk-email");
     assert_eq!((probe.schedule.clone(), probe.overlap, probe.clean_up), (None, Overlap::Skip, CleanUp::Close));
     assert_eq!(probe.settle, Duration::from_secs(60));
-    let Channel::Email(email) = &probe.channel;
+    let Channel::Email(email) = &probe.channel else { panic!() };
     assert_eq!(email.text, "A question\n\nReference: ${token}");
     assert_eq!(email.subject, "Hello");
     assert!(probe.reply.text.contains("${token}") && probe.follow_up.text.contains("${token}"));
@@ -243,7 +243,7 @@ duplicates_allowed = true
     assert_eq!(probe.limit(Stage::Send), Duration::from_secs(60));
     assert!(matches!(probe.maintenance[0], Window::Repeating { length, .. } if length == Duration::from_secs(7_200)));
     assert!(matches!(probe.maintenance[1], Window::Once { from, until } if until > from));
-    let Channel::Email(email) = &probe.channel;
+    let Channel::Email(email) = &probe.channel else { panic!() };
     assert_eq!((email.to.len(), email.cc.len(), email.attachments.len()), (2, 1, 1));
     assert_eq!((email.attachments[0].name.as_str(), email.attachments[0].content_type.as_str()), ("letter.txt", "text/plain"));
     assert_eq!(email.html.as_deref(), Some("<p>H</p>\n<p>Reference: ${token}</p>"));
@@ -441,7 +441,7 @@ fn the_probes_of_the_demo_load_with_a_text_from_memory() {
     let names: Vec<&str> = config.probes.keys().map(String::as_str).collect();
     assert_eq!(names, ["billing", "sales", "support"]);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    let Channel::Email(email) = &config.probes["billing"].channel;
+    let Channel::Email(email) = &config.probes["billing"].channel else { panic!() };
     assert_eq!(email.attachments.len(), 2);
     assert!(config.probes["sales"].follow_up.after_close);
     for probe in config.probes.values() {

@@ -64,7 +64,14 @@ async fn send(subject: &str, text: &str, html: &str, files: &[OutgoingAttachment
 }
 
 async fn found(desk: &HttpDesk, token: &Token) -> FoundTicket {
-    let needle = Needle { token: token.clone(), subject: String::new(), address: CUSTOMER.to_owned(), since: jiff::Timestamp::UNIX_EPOCH };
+    let needle = Needle {
+        token: token.clone(),
+        subject: String::new(),
+        address: CUSTOMER.to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        conversation: None,
+        number: None,
+    };
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(60) {
         let mut all = desk.find(&needle, View::Normal).await.unwrap();
@@ -162,7 +169,14 @@ async fn every_verb_of_the_definition_works_on_a_real_request_tracker() {
 
     desk.delete(&read).await.unwrap();
     assert_eq!(desk.read(&ticket.reference).await.unwrap().unwrap().status, Some(TicketStatus::Deleted));
-    let needle = Needle { token: in_subject, subject, address: CUSTOMER.to_owned(), since: jiff::Timestamp::UNIX_EPOCH };
+    let needle = Needle {
+        token: in_subject,
+        subject,
+        address: CUSTOMER.to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        conversation: None,
+        number: None,
+    };
     assert_eq!(desk.find(&needle, View::Normal).await.unwrap(), vec![]);
     let never = TicketRef { id: "99999999".into(), number: "99999999".into() };
     assert_eq!(desk.read(&never).await.unwrap(), None);

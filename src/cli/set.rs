@@ -78,16 +78,23 @@ pub fn apply(probe: &mut Probe, key: &str, value: &str) -> Result<(), String> {
     let addresses = || value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(given::address).collect::<Result<Vec<_>, _>>();
     let address = || if value.is_empty() { Ok(None) } else { given::address(value).map(Some) };
     let list = || value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-    let Channel::Email(email) = &mut probe.channel;
     match key {
         "account" => probe.account = value.to_owned(),
         "email.to" if list().is_empty() => return Err("an address is needed".to_owned()),
-        "email.to" => email.to = addresses()?,
-        "email.cc" => email.cc = addresses()?,
-        "email.bcc" => email.bcc = addresses()?,
-        "email.subject" => email.subject = given::subject(value)?,
-        "email.text" => email.text = given::text(value)?,
-        "email.html" => email.html = if value.is_empty() { None } else { Some(given::html(value)?) },
+        key if key.starts_with("email.") && KEYS.iter().any(|(known, _)| *known == key) => {
+            let channel = probe.channel_name();
+            let Channel::Email(email) = &mut probe.channel else {
+                return Err(format!("`{key}` is of mail, and this probe writes in by {channel}"));
+            };
+            match key {
+                "email.to" => email.to = addresses()?,
+                "email.cc" => email.cc = addresses()?,
+                "email.bcc" => email.bcc = addresses()?,
+                "email.subject" => email.subject = given::subject(value)?,
+                "email.html" => email.html = if value.is_empty() { None } else { Some(given::html(value)?) },
+                _ => email.text = given::text(value)?,
+            }
+        }
         "expect.queue" => probe.expect.queue = optional(),
         "expect.requester" => probe.expect.requester = address()?,
         "expect.priority" => probe.expect.priority = optional(),
@@ -168,7 +175,7 @@ mod tests {
         for key in ["email.text", "email.html", "reply.text", "follow_up.text"] {
             assert_eq!(apply(&mut probe, key, "hello"), Ok(()));
         }
-        let Channel::Email(email) = &probe.channel;
+        let Channel::Email(email) = &probe.channel else { panic!() };
         for text in [&email.text, email.html.as_ref().unwrap(), &probe.reply.text, &probe.follow_up.text] {
             assert!(text.contains("hello") && text.contains("${token}"), "{text}");
         }

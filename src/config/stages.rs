@@ -201,5 +201,8 @@ pub fn capability_name(capability: Capability) -> &'static str {
         Capability::History => "history",
         Capability::Health => "health",
         Capability::Files => "files",
+        Capability::Presence => "presence",
+        Capability::Chat => "chat",
+        Capability::Create => "create",
     }
 }

@@ -315,6 +315,10 @@ impl Desk for HttpDesk {
         self.act("mark", &self.definition().mark, &mut scope, &ticket.reference).await
     }
 
+    async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
+        Ok(None)
+    }
+
     async fn health(&self) -> Result<Vec<String>, Trouble> {
         let definition = self.definition();
         if definition.health.is_empty() {

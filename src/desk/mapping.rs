@@ -264,6 +264,7 @@ fn status(word: &str) -> Option<TicketStatus> {
         "waiting" => TicketStatus::Waiting,
         "closed" => TicketStatus::Closed,
         "spam" => TicketStatus::Spam,
+        "bot" => TicketStatus::Bot,
         "deleted" => TicketStatus::Deleted,
         _ => return None,
     })
@@ -277,6 +278,7 @@ pub(crate) fn status_word(status: TicketStatus) -> &'static str {
         TicketStatus::Waiting => "waiting",
         TicketStatus::Closed => "closed",
         TicketStatus::Spam => "spam",
+        TicketStatus::Bot => "bot",
         TicketStatus::Deleted => "deleted",
     }
 }

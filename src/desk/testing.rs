@@ -156,6 +156,8 @@ pub fn needle() -> Needle {
         subject: "Parcel rpabc".to_owned(),
         address: "c@customers.test".to_owned(),
         since: "2026-11-25T03:00:00.5Z".parse().unwrap(),
+        conversation: None,
+        number: None,
     }
 }
 

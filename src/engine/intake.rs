@@ -13,8 +13,16 @@ pub(super) async fn take_in(parts: Arc<Parts>, events: Arc<Mutex<mpsc::Receiver<
         match event {
             MailEvent::Arrived { account, mail } => arrived(&parts, &account, *mail).await,
             MailEvent::Remark { account, kind, text } => tracing::info!(account, kind, "{text}"),
+            MailEvent::Moved { run } => moved(&parts, &run).await,
             MailEvent::Barrier(done) => done.notify_one(),
         }
+    }
+}
+
+async fn moved(parts: &Parts, run: &crate::model::RunId) {
+    match parts.store.wake(run).await {
+        Ok(()) => parts.wake.notify_one(),
+        Err(error) => tracing::error!(%run, %error, "the run could not be woken; it looks by itself later"),
     }
 }
 

@@ -367,9 +367,10 @@ pub(super) fn stage_of(kind: ActKind) -> Stage {
     match kind {
         ActKind::Send => Stage::Send,
         ActKind::Reply => Stage::Reply,
+        ActKind::HandOver => Stage::Acknowledge,
         ActKind::CloseFirst | ActKind::FollowUp => Stage::FollowUp,
         ActKind::Mark => Stage::Format,
-        ActKind::Close | ActKind::Delete => Stage::CleanUp,
+        ActKind::Leave | ActKind::Close | ActKind::Delete => Stage::CleanUp,
     }
 }
 
@@ -380,6 +381,8 @@ pub(super) fn act_name(kind: ActKind) -> &'static str {
         ActKind::Reply => "reply",
         ActKind::CloseFirst => "close_first",
         ActKind::FollowUp => "follow_up",
+        ActKind::HandOver => "hand_over",
+        ActKind::Leave => "leave",
         ActKind::Mark => "mark",
         ActKind::Close => "close",
         ActKind::Delete => "delete",

@@ -5,9 +5,7 @@ use super::land::in_words;
 use super::ports::{Desk, Trouble};
 use super::reply::Unread;
 use crate::check;
-use crate::model::{
-    Capability, Channel, HistoryEntry, Looked, Observation, Outcome, ResultClass, Source, Stage, Ticket, TicketMessage, TicketRef,
-};
+use crate::model::{Capability, HistoryEntry, Looked, Observation, Outcome, ResultClass, Source, Stage, Ticket, TicketMessage, TicketRef};
 use jiff::Timestamp;
 
 /// What a look at the ticket gave.
@@ -281,9 +279,9 @@ impl Journey<'_> {
     }
 
     fn content(&self, sight: &Sight, out: &mut Findings) {
-        let Channel::Email(email) = &self.run.probe.channel;
+        let request = self.run.probe.channel.request();
         let Some(token) = self.token(Stage::Send) else { return };
-        let written = self.fill(&email.text, &token);
+        let written = self.fill(request.text, &token);
         let Some(messages) = &sight.messages else { return };
         // The customer's own message: the first that carries the token and was not written by an agent or the desk.
         let customers = |m: &&TicketMessage| !matches!(m.author, Some(crate::model::Author::Agent | crate::model::Author::System));
@@ -295,7 +293,7 @@ impl Journey<'_> {
         match check::compare_text(&written, &first.text) {
             None => out.pass("text", &first_line(&written), "as written"),
             Some(d) => {
-                let html_only = email.html.as_ref().is_some_and(|h| html_wins(&self.fill(h, &token), &first.text));
+                let html_only = request.html.is_some_and(|h| html_wins(&self.fill(h, &token), &first.text));
                 if html_only {
                     out.pass("text", &first_line(&written), "the HTML part's text");
                 } else {
@@ -303,8 +301,8 @@ impl Journey<'_> {
                 }
             }
         }
-        if self.run.probe.expect.attachments && !email.attachments.is_empty() {
-            let expected: Vec<_> = email.attachments.iter().map(crate::model::OutgoingAttachment::expected).collect();
+        if self.run.probe.expect.attachments && !request.attachments.is_empty() {
+            let expected: Vec<_> = request.attachments.iter().map(crate::model::OutgoingAttachment::expected).collect();
             for (name, verdict) in check::compare_attachments(&expected, &first.files) {
                 let check = format!("attachment {name}");
                 match verdict {

@@ -19,6 +19,8 @@ impl Journey<'_> {
             address: self.run.address.clone(),
             // Desk and monitor need not agree on the time to the minute.
             since: self.run.started - jiff::SignedDuration::from_mins(10),
+            conversation: self.run.chat.as_ref().and_then(|c| c.conversation.clone()),
+            number: None,
         }
     }
 

@@ -24,6 +24,7 @@ mod reply;
 mod send;
 mod settle;
 pub mod sweep;
+pub mod ways;
 mod wind_up;
 
 use crate::clock::Clock;
@@ -56,6 +57,10 @@ pub struct EngineParts {
     pub submission: Arc<dyn Submission>,
     /// The desks.
     pub desks: Arc<dyn Desks>,
+    /// Web forms.
+    pub forms: Arc<dyn ways::Forms>,
+    /// The visitor's side of chats.
+    pub chats: Arc<dyn ways::Chats>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The sender whose receiver is `events`; the engine puts its own marks into the same queue.
@@ -78,6 +83,8 @@ pub(crate) struct Parts {
     pub(crate) mailboxes: Arc<dyn Mailboxes>,
     pub(crate) submission: Arc<dyn Submission>,
     pub(crate) desks: Arc<dyn Desks>,
+    pub(crate) forms: Arc<dyn ways::Forms>,
+    pub(crate) chats: Arc<dyn ways::Chats>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: TokenKey,
     pub(crate) budgets: Budgets,
@@ -131,6 +138,8 @@ impl Engine {
                 mailboxes: parts.mailboxes,
                 submission: parts.submission,
                 desks: parts.desks,
+                forms: parts.forms,
+                chats: parts.chats,
                 clock: parts.clock,
                 tokens,
                 budgets: parts.budgets,

@@ -75,6 +75,11 @@ impl Journey<'_> {
 }
 
 fn same_address(a: &Run, b: &Run) -> bool {
-    let (Channel::Email(a), Channel::Email(b)) = (&a.probe.channel, &b.probe.channel);
-    a.to.iter().any(|to| b.to.iter().any(|other| crate::check::same_address(to, other)))
+    let (a_desk, b_desk) = (&a.probe.desk, &b.probe.desk);
+    match (&a.probe.channel, &b.probe.channel) {
+        (Channel::Email(a), Channel::Email(b)) => a.to.iter().any(|to| b.to.iter().any(|other| crate::check::same_address(to, other))),
+        (Channel::Form(a), Channel::Form(b)) => a.page == b.page && a.by == b.by,
+        (Channel::Chat(a), Channel::Chat(b)) => a.page == b.page && a.by == b.by && a_desk == b_desk,
+        _ => false,
+    }
 }

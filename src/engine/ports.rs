@@ -175,6 +175,15 @@ pub trait Store: Send + Sync {
     /// Accounts on which unfinished or watched runs of this instance wait, with the earliest position of each.
     async fn watched_accounts(&self) -> Result<Vec<(String, Position)>, StoreError>;
 
+    /// Makes a run due at once, unless it is finished and no longer watched.
+    async fn wake(&self, run: &RunId) -> Result<(), StoreError>;
+    /// The newest passed run of the probe with its observations, other than `not`.
+    async fn last_passed(&self, probe: &str, not: &RunId) -> Result<Option<Run>, StoreError>;
+    /// Keeps a small secret by name (a kept visitor), already encrypted; none removes it.
+    async fn keep(&self, name: &str, sealed: Option<&str>) -> Result<(), StoreError>;
+    /// What was kept under that name.
+    async fn kept(&self, name: &str) -> Result<Option<String>, StoreError>;
+
     /// Takes one message from a budget if every rate allows it.
     async fn budget_take(&self, key: &str, budget: &Budget, now: Timestamp) -> Result<BudgetAnswer, StoreError>;
 
@@ -227,6 +236,11 @@ pub enum MailEvent {
         kind: &'static str,
         /// For people.
         text: String,
+    },
+    /// A chat has moved on: its run wants to look.
+    Moved {
+        /// The run.
+        run: RunId,
     },
     /// Put into the queue by the engine itself: everything before it has been dealt with when it is notified.
     Barrier(std::sync::Arc<tokio::sync::Notify>),
@@ -317,6 +331,10 @@ pub struct Needle {
     pub address: String,
     /// Not older than this.
     pub since: Timestamp,
+    /// The conversation's id as it was given when a chat began; desks without a search are asked for it.
+    pub conversation: Option<String>,
+    /// The ticket's number as the form's thank-you gave it.
+    pub number: Option<String>,
 }
 
 /// A ticket found, with the little that the list says.
@@ -359,6 +377,8 @@ pub trait Desk: Send + Sync {
     async fn delete(&self, ticket: &Ticket) -> Result<(), Acted>;
     /// Tags the ticket.
     async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted>;
+    /// True when agents are available for chat; none when the desk does not tell.
+    async fn agents_available(&self) -> Result<Option<bool>, Trouble>;
     /// Proves login and rights; lines for people.
     async fn health(&self) -> Result<Vec<String>, Trouble>;
 }

@@ -39,6 +39,7 @@ pub(super) fn new_run(
         messages: Vec::new(),
         acts: Vec::new(),
         mails: Vec::new(),
+        chat: None,
         ticket: None,
         tickets: Vec::new(),
         polls: BTreeMap::new(),
@@ -49,14 +50,13 @@ pub(super) fn new_run(
         interrupted: false,
         diagnosis: None,
     };
-    let Channel::Email(email) = &probe.channel;
-    let subject = super::journey::fill(&email.subject, &token, &run);
+    let subject = super::journey::fill(probe.channel.request().subject, &token, &run);
     run.messages.push(Message {
         stage: Stage::Send,
         turn: 0,
         party: Party::Customer,
         token,
-        message_id: Some(message_id(super::random(), now, domain)),
+        message_id: matches!(probe.channel, Channel::Email(_)).then(|| message_id(super::random(), now, domain)),
         subject,
     });
     run
@@ -144,19 +144,23 @@ impl Journey<'_> {
     }
 
     fn first_mail(&self) -> OutgoingMail {
-        let Channel::Email(email) = &self.run.probe.channel;
+        let request = self.run.probe.channel.request();
+        let (to, cc, bcc) = match &self.run.probe.channel {
+            Channel::Email(email) => (email.to.clone(), email.cc.clone(), email.bcc.clone()),
+            Channel::Form(_) | Channel::Chat(_) => (Vec::new(), Vec::new(), Vec::new()),
+        };
         let first = self.run.messages.iter().find(|m| m.stage == Stage::Send);
         let token = first.map(|m| m.token.clone()).unwrap_or_else(|| Token(String::new()));
         OutgoingMail {
             from: self.run.address.clone(),
             from_name: self.run.display_name.clone().unwrap_or_default(),
-            to: email.to.clone(),
-            cc: email.cc.clone(),
-            bcc: email.bcc.clone(),
+            to,
+            cc,
+            bcc,
             subject: first.map(|m| m.subject.clone()).unwrap_or_default(),
-            text: self.fill(&email.text, &token),
-            html: email.html.as_ref().map(|h| self.fill(h, &token)),
-            attachments: email.attachments.clone(),
+            text: self.fill(request.text, &token),
+            html: request.html.map(|h| self.fill(h, &token)),
+            attachments: request.attachments.to_vec(),
             message_id: first.and_then(|m| m.message_id.clone()).unwrap_or_default(),
             in_reply_to: None,
             references: Vec::new(),

@@ -38,8 +38,14 @@ impl Engine {
         let Some(desk) = run.probe.desk.as_ref().and_then(|d| self.parts.desk(d)) else { return };
         let mut references = run.tickets.clone();
         if let Some(first) = run.messages.iter().find(|m| m.stage == Stage::Send) {
-            let needle =
-                Needle { token: first.token.clone(), subject: first.subject.clone(), address: run.address.clone(), since: run.started };
+            let needle = Needle {
+                token: first.token.clone(),
+                subject: first.subject.clone(),
+                address: run.address.clone(),
+                since: run.started,
+                conversation: run.chat.as_ref().and_then(|c| c.conversation.clone()),
+                number: None,
+            };
             match desk.find(&needle, View::Normal).await {
                 Ok(found) => references.extend(found.into_iter().map(|f| f.reference).filter(|r| !run.tickets.contains(r))),
                 Err(trouble) => swept.left.push(format!("run {}: {}", run.id, trouble.message)),

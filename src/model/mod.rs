@@ -4,7 +4,9 @@
 //! this crate, so every other part may use it. What is stored is these types in JSON.
 
 mod account;
+mod chat;
 mod diagnosis;
+mod form;
 mod mail;
 mod observation;
 mod probe;
@@ -15,12 +17,14 @@ mod ticket;
 mod token;
 
 pub use account::{Account, AuthMethod, Budget, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
+pub use chat::{AnswerBy, ChatBy, ChatChannel, ChatLine, ChatMemory, Speaker, Visitor, WhenOffline, Widget, WidgetStep};
 pub use diagnosis::{Blame, Diagnosis, Severity, Verdict};
+pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormPrint};
 pub use mail::{Attachment, AutoMark, Bounce, BounceAction, MailKey, OutgoingAttachment, OutgoingMail, Position, ReceivedMail};
 pub use observation::{Looked, Observation, ResultClass, Source};
 pub use probe::{
     AfterStage, Channel, CleanUp, ClosingNotice, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis, Overlap, Policy, Probe, Reply,
-    ReplyMode, Require, Schedule, Window,
+    ReplyMode, Request, Require, Schedule, Window,
 };
 pub use report::{CheckReport, EvidenceReport, Report, RunReport, StageReport};
 pub use run::{

@@ -15,6 +15,10 @@ pub enum Source {
     Mailbox,
     /// The desk's API.
     Desk,
+    /// The web page of a form.
+    Page,
+    /// The visitor's side of a chat.
+    Chat,
     /// Replypath itself: restarts, budgets, self-tests.
     Monitor,
 }

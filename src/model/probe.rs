@@ -1,7 +1,7 @@
 //! A probe as the engine uses it: valid by construction, made by `config` from a TOML file.
 //! A copy is stored with every run, so that a changed file never changes a run under way.
 
-use super::{OutgoingAttachment, Stage, millis};
+use super::{ChatChannel, FormChannel, OutgoingAttachment, Stage, millis};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -87,10 +87,36 @@ impl Probe {
         self.stages.contains(&stage)
     }
 
-    /// The channel's name: `email`, later `form` and `chat`.
+    /// The channel's name: `email`, `form` or `chat`.
     pub fn channel_name(&self) -> &'static str {
         match self.channel {
             Channel::Email(_) => "email",
+            Channel::Form(_) => "form",
+            Channel::Chat(_) => "chat",
+        }
+    }
+}
+
+/// What the customer writes, whatever the way in.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Subject; empty where the way in has none.
+    pub subject: &'a str,
+    /// Plain text.
+    pub text: &'a str,
+    /// HTML alternative.
+    pub html: Option<&'a str>,
+    /// Files.
+    pub attachments: &'a [OutgoingAttachment],
+}
+
+impl Channel {
+    /// What the customer writes, with its templates.
+    pub fn request(&self) -> Request<'_> {
+        match self {
+            Channel::Email(e) => Request { subject: &e.subject, text: &e.text, html: e.html.as_deref(), attachments: &e.attachments },
+            Channel::Form(f) => Request { subject: &f.subject, text: &f.text, html: None, attachments: &f.attachments },
+            Channel::Chat(c) => Request { subject: "", text: &c.text, html: None, attachments: &c.attachments },
         }
     }
 }
@@ -101,6 +127,10 @@ impl Probe {
 pub enum Channel {
     /// By mail.
     Email(EmailChannel),
+    /// Through a web form.
+    Form(FormChannel),
+    /// By live chat.
+    Chat(Box<ChatChannel>),
 }
 
 /// The request as mail. `${token}` in subject and texts stands for the message's token, `${run}`

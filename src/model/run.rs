@@ -1,6 +1,6 @@
 //! One execution of a probe: everything that must survive a crash. This is also the stored form.
 
-use super::{Diagnosis, Observation, Outcome, Position, Probe, ReceivedMail, Stage, TicketRef, Token, millis};
+use super::{ChatMemory, Diagnosis, Observation, Outcome, Position, Probe, ReceivedMail, Stage, TicketRef, Token, millis};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -83,8 +83,12 @@ pub enum ActKind {
     Reply,
     /// Closing before the follow-up.
     CloseFirst,
+    /// Asking a bot for a person; the target is the turn, from 1.
+    HandOver,
     /// The customer's answer.
     FollowUp,
+    /// Ending the visitor's side of a chat.
+    Leave,
     /// Tagging the ticket.
     Mark,
     /// Closing at the end.
@@ -284,6 +288,9 @@ pub struct Run {
     pub acts: Vec<Act>,
     /// Mail of this run in the mailbox.
     pub mails: Vec<SeenMail>,
+    /// The conversation of a run that chats.
+    #[serde(default)]
+    pub chat: Option<ChatMemory>,
     /// The ticket it landed in.
     pub ticket: Option<TicketRef>,
     /// Every ticket that carries a token of this run.

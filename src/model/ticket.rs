@@ -58,6 +58,8 @@ pub enum TicketStatus {
     Spam,
     /// Deleted.
     Deleted,
+    /// Held by a bot: people do not see it among their open ones.
+    Bot,
 }
 
 /// What a desk file can do. A stage that needs a missing one must be left out by the probe.
@@ -88,6 +90,12 @@ pub enum Capability {
     Health,
     /// Files of messages can be compared by hash.
     Files,
+    /// Say whether agents are available for chat.
+    Presence,
+    /// A visitor can chat.
+    Chat,
+    /// A request can be made without mail, by a recipe.
+    Create,
 }
 
 /// A ticket's fields. A field that the desk does not have, or that could not be read, is none:

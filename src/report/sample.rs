@@ -85,6 +85,7 @@ pub fn running(id: &str, name: &str) -> Run {
         messages: vec![],
         acts: vec![],
         mails: vec![],
+        chat: None,
         ticket: Some(TicketRef { id: "12".to_owned(), number: "12".to_owned() }),
         tickets: vec![],
         polls: BTreeMap::new(),

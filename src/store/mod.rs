@@ -273,6 +273,51 @@ impl Store for SqliteStore {
         self.read(move |c| mail::watched(c, &me)).await
     }
 
+    async fn wake(&self, run: &RunId) -> Result<(), StoreError> {
+        let (id, now) = (run.0.clone(), self.now());
+        self.step(false, move |c| {
+            c.prepare_cached("UPDATE runs SET due = min(due, ?2) WHERE id = ?1 AND due IS NOT NULL")?.execute(params![id, now])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn last_passed(&self, probe: &str, not: &RunId) -> Result<Option<Run>, StoreError> {
+        let (probe, not) = (probe.to_owned(), not.0.clone());
+        let stored = self
+            .read(move |c| {
+                let found: Option<(i64, String)> = c
+                    .prepare_cached(
+                        "SELECT num, id FROM runs WHERE probe = ?1 AND verdict = 'pass' AND id <> ?2 ORDER BY started DESC LIMIT 1",
+                    )?
+                    .query_row([&probe, &not], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                found.map(|(num, id)| runs::load(c, num, id)).transpose()
+            })
+            .await?;
+        stored.map(|stored| stored.parse()).transpose()
+    }
+
+    async fn keep(&self, name: &str, sealed: Option<&str>) -> Result<(), StoreError> {
+        let (name, sealed) = (name.to_owned(), sealed.map(str::to_owned));
+        self.write(move |c| {
+            match sealed {
+                Some(value) => c.execute("INSERT OR REPLACE INTO kept (name, value) VALUES (?1, ?2)", params![name, value])?,
+                None => c.execute("DELETE FROM kept WHERE name = ?1", [name])?,
+            };
+            Ok(())
+        })
+        .await
+    }
+
+    async fn kept(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |c| {
+            Ok(c.prepare_cached("SELECT value FROM kept WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
     async fn budget_take(&self, key: &str, budget: &Budget, now: Timestamp) -> Result<BudgetAnswer, StoreError> {
         let (key, budget) = (key.to_owned(), budget.clone());
         self.write(move |c| budget::take(c, &key, &budget, now)).await

@@ -12,7 +12,7 @@ use std::time::Duration;
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Never changed once released; only appended to.
-const MIGRATIONS: &[Migration] = &[first, with_standings, with_snapshots];
+const MIGRATIONS: &[Migration] = &[first, with_standings, with_snapshots, with_kept];
 
 /// The version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -118,6 +118,10 @@ fn with_standings(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Version 3: a run's probe, which never changes, in a table of its own and once for all runs that had the same;
 /// the run's JSON, which is written at every step, without it.
+fn with_kept(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;")
+}
+
 fn with_snapshots(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE snapshots (num INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, json TEXT NOT NULL) STRICT;

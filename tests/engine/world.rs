@@ -210,6 +210,8 @@ impl World {
             mailboxes: self.clone(),
             submission: self.clone(),
             desks: Arc::new(FakeDesks(self.clone())),
+            forms: Arc::new(replypath::engine::ways::OnlyMail),
+            chats: Arc::new(replypath::engine::ways::OnlyMail),
             clock: Arc::new(self.clock.clone()),
             events_in,
             events,
@@ -362,6 +364,9 @@ impl Desk for FakeDesk {
     }
     async fn mark(&self, _: &Ticket, _: &str) -> Result<(), Acted> {
         Err(Acted::NotDone(down()))
+    }
+    async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
+        Ok(None)
     }
     async fn health(&self) -> Result<Vec<String>, Trouble> {
         self.up().map(|_| vec!["up".into()])

@@ -103,7 +103,7 @@ impl Watch {
             seen.push(match event {
                 MailEvent::Arrived { mail, .. } => mail.subject,
                 MailEvent::Remark { kind, .. } => kind.to_owned(),
-                MailEvent::Barrier(_) => "barrier".to_owned(),
+                MailEvent::Barrier(_) | MailEvent::Moved { .. } => "barrier".to_owned(),
             });
         }
         seen

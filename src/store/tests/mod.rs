@@ -98,6 +98,7 @@ pub(crate) fn run(id: &str, name: &str) -> Run {
         messages: vec![message(&format!("rp{id}"), Some(&format!("{id}@customer.test")))],
         acts: vec![],
         mails: vec![],
+        chat: None,
         ticket: None,
         tickets: vec![],
         polls: BTreeMap::new(),
@@ -187,7 +188,7 @@ pub(crate) fn finish(run: &mut Run, verdict: Verdict, at: Timestamp) {
 pub(crate) fn old_form(run: &Run) -> String {
     let mut json = serde_json::to_value(run).unwrap();
     json["probe"] = serde_json::to_value(&run.probe).unwrap();
-    let Channel::Email(email) = &run.probe.channel;
+    let Channel::Email(email) = &run.probe.channel else { panic!() };
     for (n, file) in email.attachments.iter().enumerate() {
         json["probe"]["channel"]["email"]["attachments"][n]["bytes"] = serde_json::to_value(&file.bytes).unwrap();
     }

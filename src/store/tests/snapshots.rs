@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 fn with_file(id: &str, name: &str, bytes: Vec<u8>) -> Run {
     let mut run = run(id, name);
-    let Channel::Email(email) = &mut run.probe.channel;
+    let Channel::Email(email) = &mut run.probe.channel else { panic!() };
     email.attachments = vec![file(bytes)];
     run
 }
@@ -49,7 +49,7 @@ async fn runs_of_one_probe_share_its_snapshot_and_a_changed_probe_gets_its_own()
     assert_eq!(number(&db, "SELECT count(*) FROM snapshots"), 2);
     let listed = store.runs(&crate::engine::ports::RunFilter { limit: 9, ..Default::default() }).await.unwrap();
     let files = |run: &Run| {
-        let Channel::Email(email) = &run.probe.channel;
+        let Channel::Email(email) = &run.probe.channel else { panic!() };
         email.attachments[0].bytes.clone()
     };
     assert_eq!(listed.iter().map(files).collect::<Vec<_>>(), [vec![2], vec![1], vec![1]]);
@@ -68,7 +68,7 @@ async fn a_snapshot_goes_with_the_last_that_needs_it_and_a_standing_keeps_its_ow
     assert_eq!(store.prune(&nothing, clock.now()).await.unwrap(), 3);
     let standing = store.standings().await.unwrap().remove(0);
     let files = |run: Option<Run>| {
-        let Channel::Email(email) = run.unwrap().probe.channel;
+        let Channel::Email(email) = run.unwrap().probe.channel else { panic!() };
         email.attachments[0].bytes.clone()
     };
     assert_eq!((files(standing.last_judged), files(standing.last)), (vec![2], vec![3]));
