@@ -16,6 +16,7 @@ pub mod problem;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;
+pub mod seal;
 pub mod store;
 pub mod suggest;
 pub mod watched;
