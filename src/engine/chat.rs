@@ -94,7 +94,7 @@ impl Journey<'_> {
         if let Some(next) = self.try_again("send", Stage::Send, &stop) {
             return Ok(Some(next));
         }
-        let stop = self.weigh(stop).await?;
+        let stop = self.weigh(stop).await;
         self.stopped(Stage::Send, "opened", "visitors can open the chat", &stop);
         Ok(None)
     }
@@ -175,7 +175,7 @@ impl Journey<'_> {
             self.finish_act(ActKind::Send, "", state).await?;
             return Ok(Some(next));
         }
-        let stop = self.weigh(stop).await?;
+        let stop = self.weigh(stop).await;
         if stop.no_effect && stop.outcome != Outcome::Fail {
             self.stopped(Stage::Send, "first line", "the first line is taken", &stop);
         } else {

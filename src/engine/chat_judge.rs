@@ -256,7 +256,7 @@ impl Journey<'_> {
                 if self.now() < grace {
                     return Ok(LastLook::Again(self.poll_next(&name)));
                 }
-                let stop = self.weigh(stop).await?;
+                let stop = self.weigh(stop).await;
                 if stop.outcome == Outcome::Fail {
                     self.stopped(stage, "conversation", "the visitor can read the conversation", &stop);
                     return Ok(LastLook::Done);

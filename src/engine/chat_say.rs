@@ -39,7 +39,7 @@ impl Journey<'_> {
                 let state = if stop.no_effect { ActState::Failed(stop.found.clone()) } else { ActState::Uncertain };
                 let again = self.try_again("follow_up", Stage::FollowUp, &stop);
                 if again.is_none() && (stop.no_effect || stop.outcome == Outcome::Fail) {
-                    let stop = self.weigh(stop).await?;
+                    let stop = self.weigh(stop).await;
                     self.stopped(Stage::FollowUp, "said", "the next line is taken", &stop);
                 }
                 self.finish_act(ActKind::FollowUp, "", state).await?;
@@ -61,7 +61,7 @@ impl Journey<'_> {
                 if let Some(next) = self.try_again("follow_up", Stage::FollowUp, &stop) {
                     return Ok(Some(next));
                 }
-                let stop = self.weigh(stop).await?;
+                let stop = self.weigh(stop).await;
                 self.stopped(Stage::FollowUp, "reload", "the window can be opened again", &stop);
                 return Ok(Some(self.now()));
             }

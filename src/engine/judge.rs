@@ -69,7 +69,7 @@ impl Journey<'_> {
     fn belongs_to_a_stranger(&mut self, ticket: &Ticket) -> bool {
         let Some(have) = ticket.requester.clone() else { return false };
         let want = self.run.probe.expect.requester.clone().unwrap_or_else(|| self.run.address.clone());
-        if check::same_address(&have, &want) || !self.is_strangers(ticket) {
+        if self.is_requester(ticket, &have) || self.is_forms_own(&have) || !self.is_strangers(ticket) {
             return false;
         }
         let stage = if self.takes(Stage::Format) { Stage::Format } else { Stage::Queue };
@@ -213,13 +213,15 @@ impl Journey<'_> {
         let expect = &self.run.probe.expect;
         let requester = expect.requester.clone().unwrap_or_else(|| self.run.address.clone());
         match &ticket.requester {
-            Some(have) if check::same_address(have, &requester) => out.pass("requester", &requester, have),
-            Some(have) => out.fail("requester", &requester, have, "requester-wrong"),
+            Some(have) if self.is_requester(ticket, have) => out.pass("requester", &requester, have),
+            Some(have) => out.fail("requester", &requester, have, self.requester_fault(have)),
             None if expect.requester.is_some() => out.unknown("requester", &requester),
             None => {}
         }
         let written = self.run.messages.first().map(|m| m.subject.clone()).unwrap_or_default();
         match &ticket.subject {
+            // A chat has no subject.
+            _ if written.is_empty() => {}
             Some(have) => match check::compare_subject(&written, have) {
                 None => out.pass("subject", &written, have),
                 Some(d) => out.fail("subject", &written, &d.found, d.fault),
@@ -261,7 +263,7 @@ impl Journey<'_> {
             out.fail("created", &expected, &created.to_string(), "created-in-the-future");
         } else if created < earliest {
             let fault =
-                if self.is_strangers(ticket) && ticket.requester.as_deref().is_some_and(|r| !check::same_address(r, &self.run.address)) {
+                if self.is_strangers(ticket) && ticket.requester.as_deref().is_some_and(|r| !self.is_requester(ticket, r)) {
                     "merged-into-strangers-ticket"
                 } else {
                     "created-wrong"
@@ -306,11 +308,11 @@ impl Journey<'_> {
         }
         if self.run.probe.expect.attachments && !request.attachments.is_empty() {
             let expected: Vec<_> = request.attachments.iter().map(crate::model::OutgoingAttachment::expected).collect();
-            for (name, verdict) in check::compare_attachments(&expected, &first.files) {
+            for (name, verdict) in check::compare_attachments(&expected, &self.files_of_request(first, messages)) {
                 let check = format!("attachment {name}");
                 match verdict {
                     Ok(found) => out.pass(&check, "same bytes", &found),
-                    Err(Some(found)) => out.fail(&check, "same bytes", &found, "attachment-dropped-in"),
+                    Err(Some(found)) => out.fail(&check, "same bytes", &found, self.file_fault()),
                     Err(None) => out.unknown(&check, "same bytes"),
                 }
             }
