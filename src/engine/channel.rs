@@ -3,7 +3,9 @@
 
 use super::journey::Journey;
 use crate::check;
-use crate::model::{ActKind, ActState, AnswerBy, Attachment, Author, Channel, ChatChannel, FormBy, Stage, Ticket, TicketMessage};
+use crate::model::{
+    ActKind, ActState, AnswerBy, Attachment, Author, Channel, ChatChannel, FormBy, Outcome, Stage, Ticket, TicketMessage, View,
+};
 
 impl Journey<'_> {
     /// The chat of the probe, if it is one.
@@ -90,6 +92,58 @@ impl Journey<'_> {
         if self.chat().is_some() { "chat-attachment-not-transferred" } else { "attachment-dropped-in" }
     }
 
+    // ------------------------------------------------------------------------------- the desk's mail
+
+    /// Remembers an address from which the desk writes, where its mail may name nothing else of ours.
+    pub(super) fn knows_sender(&mut self, from: &str) {
+        let from = from.trim().to_ascii_lowercase();
+        let by_form = !matches!(self.run.probe.channel, Channel::Email(_));
+        if by_form && !from.is_empty() && !check::same_address(&from, &self.run.address) && !self.run.senders.contains(&from) {
+            self.run.senders.push(from);
+        }
+    }
+
+    /// Remembers the ids that the desk gives for what it wrote in a ticket of this run.
+    pub(super) fn knows_ids(&mut self, ticket: &Ticket, messages: &[TicketMessage]) {
+        if matches!(self.run.probe.channel, Channel::Email(_)) || !self.run.asked_for(ticket) {
+            return;
+        }
+        let of_desk = messages.iter().filter(|m| matches!(m.author, Some(Author::Agent | Author::System)));
+        for id in of_desk.filter_map(|m| m.message_id.clone()).take(100) {
+            if !self.run.desk_ids.contains(&id) {
+                self.run.desk_ids.push(id);
+            }
+        }
+    }
+
+    /// An acknowledgement that names neither our token nor an id is recognised by its sender, and that is not known.
+    pub(super) fn sender_is_unknown(&self) -> bool {
+        !matches!(self.run.probe.channel, Channel::Email(_)) && !self.by_chat(Stage::Acknowledge) && self.run.senders.is_empty()
+    }
+
+    /// The answer will tell from where the desk writes, or a search by what it told is under way.
+    pub(super) fn sender_may_yet_be_known(&self) -> bool {
+        let answer_comes = self.takes(Stage::Return)
+            && self.outcome(Stage::Return).is_none()
+            && self.run.probe.reply.after == crate::model::AfterStage::Land
+            && !self.answer_waits();
+        let by_mail = !matches!(self.run.probe.channel, Channel::Email(_)) && !self.by_chat(Stage::Acknowledge);
+        self.sender_is_unknown() && answer_comes || by_mail && self.looks_back()
+    }
+
+    /// No acknowledgement was recognised, and one without any mark of ours would not have been.
+    pub(super) fn acknowledgement_unrecognised(&mut self) {
+        let stage = Stage::Acknowledge;
+        self.check(
+            stage,
+            "acknowledgement",
+            Outcome::Unknown,
+            "an automatic reply",
+            "none that carries our token; from where the desk writes is not known yet, so one without it cannot be told from other mail; set `from` under `[expect]`",
+        );
+        self.unknown(stage, "cannot-tell");
+    }
+
     // ------------------------------------------------------------------------------- causes
 
     /// Causes of a request that is nowhere at the desk although an automatic answer to it came.
@@ -97,6 +151,19 @@ impl Journey<'_> {
         match self.run.probe.channel {
             Channel::Email(_) => vec!["fetched-not-ticketed", "mon-index-lag"],
             Channel::Form(_) | Channel::Chat(_) => vec!["request-lost", "mon-index-lag"],
+        }
+    }
+
+    /// Causes of a request that a form or chat took and that is nowhere at the desk, beside those of the whole desk; at most
+    /// two. None: it came by mail.
+    pub(super) fn silence_of_way_in(&self) -> Option<Vec<&'static str>> {
+        let looks_at_spam = self.desk().is_some_and(|d| d.views().iter().any(|v| matches!(v, View::Spam | View::Suspended)));
+        match self.run.probe.channel {
+            Channel::Email(_) => None,
+            Channel::Form(_) if looks_at_spam => Some(vec!["honeypot-false-success"]),
+            Channel::Form(_) => Some(vec!["honeypot-false-success", "desk-spam-view"]),
+            Channel::Chat(_) if self.in_conversation() => Some(vec!["request-lost"]),
+            Channel::Chat(_) => Some(vec!["chat-offline-note-nowhere"]),
         }
     }
 

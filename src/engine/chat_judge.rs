@@ -8,7 +8,7 @@ use super::ports::Trouble;
 use super::ways::Push;
 use crate::check;
 use crate::clock::after;
-use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, Speaker, Stage};
+use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, ResultClass, Speaker, Stage};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -247,7 +247,10 @@ impl Journey<'_> {
         if !self.poll_due(&name) {
             return Ok(LastLook::Again(self.poll_next(&name)));
         }
-        let Some(order) = self.chat_order() else { return Ok(LastLook::Done) };
+        let Some(order) = self.chat_order().filter(|_| self.has_window()) else {
+            let why = "nobody knows the conversation: its beginning was never answered";
+            return Ok(LastLook::Trouble(Trouble::new(ResultClass::Unavailable, "act-uncertain", why)));
+        };
         match self.look_at_chat(&order).await {
             Ok(()) => Ok(LastLook::Done),
             Err(stop) => {
@@ -276,7 +279,13 @@ impl Journey<'_> {
             self.fail(stage, &causes);
             return Ok(());
         }
-        self.check(stage, "answer", Outcome::Fail, format!("the visitor has the agent's answer within {limit:?}"), "neither pushed nor stored");
+        self.check(
+            stage,
+            "answer",
+            Outcome::Fail,
+            format!("the visitor has the agent's answer within {limit:?}"),
+            "neither pushed nor stored",
+        );
         self.fail(stage, &["chat-agent-line-invisible"]);
         Ok(())
     }

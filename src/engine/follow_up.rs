@@ -296,6 +296,9 @@ impl Journey<'_> {
     /// A second message of the customer that lost its words: what was cut away held the token. A few words may be what a
     /// desk puts in their place, or a message of somebody else; so they count only once nothing better came.
     fn emptied<'m>(&self, messages: &'m [TicketMessage], final_look: bool) -> Option<&'m TicketMessage> {
+        if self.by_chat(Stage::FollowUp) {
+            return None;
+        }
         let longest = if final_look { 40 } else { 0 };
         let first = self.token(Stage::Send)?;
         let sent = super::ports::act(&self.run, ActKind::FollowUp, "")?.intent;

@@ -34,7 +34,7 @@ impl Journey<'_> {
 
     /// Fills the form in, which is only a look, and submits it once.
     pub(super) async fn send_form(&mut self) -> Walk<Option<Timestamp>> {
-        self.remember_last_pass().await?;
+        self.remember_form().await?;
         let Some(order) = self.form_order() else { return Ok(None) };
         let form = match self.parts.forms.fill_in(&order).await {
             Ok(form) => form,
@@ -56,14 +56,24 @@ impl Journey<'_> {
         }
     }
 
-    /// What the probe's last good run knew: the form as it was then, and from where the desk writes.
-    async fn remember_last_pass(&mut self) -> Walk<()> {
-        if self.run.form.is_some() {
-            return Ok(());
+    /// What the probe's last good run knew of the form.
+    async fn remember_form(&mut self) -> Walk<()> {
+        if self.run.form.is_none() {
+            let last = self.remember_last_pass().await?;
+            self.run.form = Some(FormMemory { before: last.as_ref().and_then(print_of), ..FormMemory::default() });
         }
-        let last = self.parts.store.last_passed(&self.run.probe.name, &self.run.id).await?;
-        self.run.form = Some(FormMemory { before: last.as_ref().and_then(print_of), ..FormMemory::default() });
         Ok(())
+    }
+
+    /// Gives the probe's last good run, and remembers from where the desk wrote then.
+    pub(super) async fn remember_last_pass(&mut self) -> Walk<Option<Run>> {
+        let last = self.parts.store.last_passed(&self.run.probe.name, &self.run.id).await?;
+        let wrote = last.iter().flat_map(|r| r.mails.iter().filter(|m| m.role.is_from_desk()).map(|m| m.mail.from.clone()));
+        let told = self.run.probe.expect.from.clone();
+        for from in wrote.chain(told).collect::<Vec<_>>() {
+            self.knows_sender(&from);
+        }
+        Ok(last)
     }
 
     fn compare_print(&mut self, seen: &Seen) {

@@ -31,12 +31,14 @@ impl Journey<'_> {
             Ok(Some(sight)) => {
                 self.poll_again("ticket", first, true, None);
                 self.saw_ticket(first, &sight.ticket);
+                self.knows_ids(&sight.ticket, sight.messages.as_deref().unwrap_or_default());
                 if self.belongs_to_a_stranger(&sight.ticket) {
                     return Ok(Some(self.now()));
                 }
                 for stage in open {
                     let final_look = looked_at >= self.deadline(stage);
                     match stage {
+                        Stage::Queue if self.waits_for_person(&sight.ticket, final_look).await? => {}
                         Stage::Queue => self.judge_queue(&*desk, &sight.ticket, final_look).await,
                         _ => self.judge_format(&sight, final_look),
                     }
@@ -262,12 +264,11 @@ impl Journey<'_> {
         if created > latest {
             out.fail("created", &expected, &created.to_string(), "created-in-the-future");
         } else if created < earliest {
-            let fault =
-                if self.is_strangers(ticket) && ticket.requester.as_deref().is_some_and(|r| !self.is_requester(ticket, r)) {
-                    "merged-into-strangers-ticket"
-                } else {
-                    "created-wrong"
-                };
+            let fault = if self.is_strangers(ticket) && ticket.requester.as_deref().is_some_and(|r| !self.is_requester(ticket, r)) {
+                "merged-into-strangers-ticket"
+            } else {
+                "created-wrong"
+            };
             out.fail("created", &expected, &created.to_string(), fault);
         } else {
             out.pass("created", &expected, &created.to_string());
