@@ -267,7 +267,8 @@ async fn death_at_any_act_submits_nothing_twice() {
             assert!(diagnosis(&run).2.iter().all(|c| *c == "act-uncertain"), "{case}");
             // Closing is not tried again either: what it left is told.
             let open = state.tickets.iter().filter(|t| !t.closed).count();
-            assert_eq!((open, run.leftovers.len()), if before && call == 4 { (1, 1) } else { (0, 0) }, "{case}");
+            assert_eq!(open, usize::from(before && call == 4), "{case}");
+            assert!(open == 0 || run.leftovers.iter().any(|l| l.what == "ticket 1"), "{case}");
         }
     }
 }
