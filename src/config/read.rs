@@ -83,6 +83,19 @@ impl Doc {
         self.found.iter().filter_map(|f| f.span.as_ref()).any(|s| s.start >= place.start && s.start < place.end)
     }
 
+    /// True when something in this table was found wrong: between its braces, or from its header to the next one.
+    pub fn table_has_problem(&self, table: &Range<usize>) -> bool {
+        let headed = self.text.get(table.clone()).is_some_and(|raw| raw.starts_with('['));
+        let from = table.end.min(self.text.len());
+        let end = if headed { self.text[from..].find("\n[").map_or(self.text.len(), |i| from + i) } else { table.end };
+        self.has_problem_within(&(table.start..end))
+    }
+
+    /// True when a misspelt key of the file's own table stands for this one.
+    pub fn is_meant(&self, key: &str) -> bool {
+        self.meant.contains(&(0, key))
+    }
+
     /// The line of a place, counted from 1.
     pub fn line(&self, span: &Range<usize>) -> usize {
         let end = span.start.min(self.text.len());
