@@ -71,8 +71,7 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
         description: text(&shape.description),
         owner: text(&shape.owner),
         tags: tags(shape, doc),
-        gateway: gateway
-            .unwrap_or_else(|| format!("{}-{}", desk_key.clone().unwrap_or_else(|| ways::place_of(&channel)), way.word())),
+        gateway: gateway.unwrap_or_else(|| format!("{}-{}", desk_key.clone().unwrap_or_else(|| ways::place_of(&channel)), way.word())),
         desk: desk_key,
         account: shape.account.as_ref()?.value.clone(),
         schedule,

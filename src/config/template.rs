@@ -1,12 +1,10 @@
-//! The words that may stand in texts: `${token}`, `${run}`, `${customer}`, and more in forms and chats.
+//! The words that may stand in texts: `${token}`, `${run}`, `${customer}`, `${address}`, and more in fields and steps.
 
 use super::read::{At, Doc};
 use crate::problem::suggest;
 
 /// Words of every text.
-pub const WORDS: &[&str] = &["token", "run", "customer"];
-/// Words of forms and chats.
-pub const WAY_WORDS: &[&str] = &["token", "run", "customer", "address"];
+pub const WORDS: &[&str] = &["token", "run", "customer", "address"];
 /// Words of the values of a form's fields.
 pub const FIELD_WORDS: &[&str] = &["token", "run", "customer", "address", "subject", "text"];
 /// Words of the steps that say a line.

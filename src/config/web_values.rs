@@ -104,9 +104,7 @@ pub fn number_fault(text: &str) -> Option<String> {
             let reason = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
             Some(format!("is not a regular expression: {reason}"))
         }
-        Ok(pattern) if pattern.captures_len() != 2 => {
-            Some(format!("needs one group, it has {}", pattern.captures_len() - 1))
-        }
+        Ok(pattern) if pattern.captures_len() != 2 => Some(format!("needs one group, it has {}", pattern.captures_len() - 1)),
         Ok(_) => None,
     }
 }

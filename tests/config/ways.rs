@@ -131,7 +131,11 @@ fn where_the_answer_may_come_by_mail_it_has_the_time_of_mail() {
     for key in ["answer = \"email\"", "when_offline = \"message\""] {
         let text = format!("{CHAT}{key}\n");
         let probe = probe(&text);
-        assert_eq!((probe.limit(Stage::Return), probe.limit(Stage::FollowUp)), (Duration::from_secs(600), Duration::from_secs(600)), "{key}");
+        assert_eq!(
+            (probe.limit(Stage::Return), probe.limit(Stage::FollowUp)),
+            (Duration::from_secs(600), Duration::from_secs(600)),
+            "{key}"
+        );
         assert_eq!((probe.limit(Stage::Land), probe.settle), (Duration::from_secs(60), Duration::from_secs(60)), "{key}");
     }
     assert!(!chat(&format!("{CHAT}answer = \"email\"\n")).pushed, "nothing is pushed where the answer comes by mail");

@@ -7,7 +7,7 @@ use crate::config::web_values::{NumberPattern, PageUrl, Selector};
 use crate::model::{AnswerBy, Visitor, WhenOffline};
 
 table! {
-    /// The request as mail. `${token}`, `${run}` and `${customer}` may stand in subject and texts. A text without `${token}` gets it as a last line.
+    /// The request as mail. `${token}`, `${run}`, `${customer}` and `${address}` may stand in subject and texts. A text without `${token}` gets it as a last line.
     EmailShape "`[email]`" {
         /// The published address, or a list of them.
         required to: OneOrMany<Address>,

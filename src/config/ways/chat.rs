@@ -5,7 +5,7 @@ use super::{DeskOf, attachments, browser, only_with};
 use crate::config::accounts::positive;
 use crate::config::read::{At, Doc};
 use crate::config::shape::{ChatReadShape, ChatShape, StepShape};
-use crate::config::template::{self, LINE_WORDS, WAY_WORDS};
+use crate::config::template::{self, LINE_WORDS, WORDS};
 use crate::model::{AnswerBy, Capability, ChatBy, ChatChannel, Visitor, WhenOffline, Widget, WidgetStep};
 use std::ops::Range;
 use std::path::Path;
@@ -14,11 +14,11 @@ use std::time::Duration;
 /// Checks `[chat]`. None: problems were noted.
 pub fn chat(shape: &ChatShape, span: &Range<usize>, folder: &Path, desk: Option<DeskOf<'_>>, doc: &mut Doc) -> Option<ChatChannel> {
     for text in [&shape.text, &shape.hand_over].into_iter().flatten() {
-        template::check_words(text, WAY_WORDS, doc);
+        template::check(text, doc);
     }
     let prechat = shape.prechat.iter().flat_map(|p| &p.value.entries).map(|(key, answer)| {
         let text = At { value: answer.value.0.clone(), span: answer.span.clone() };
-        template::check_words(&text, WAY_WORDS, doc);
+        template::check(&text, doc);
         (key.value.clone(), text.value)
     });
     let prechat = prechat.collect();
@@ -85,21 +85,21 @@ fn widget(shape: &ChatShape, span: &Range<usize>, doc: &mut Doc) -> Option<Widge
     let lacking = |key: &str, why: &str, doc: &mut Doc| {
         doc.problem(span.clone(), format!("`[chat]` lacks the key `{key}`, which `browser = true` needs"), why.to_owned());
     };
-    if shape.page.is_none() {
+    if doc.lacks(&shape.page, span, "page") {
         lacking("page", "add `page`: the address of the page with the chat bubble", doc);
     }
-    if shape.open.is_none() {
+    if doc.lacks(&shape.open, span, "open") {
         lacking("open", "add [[chat.open]] tables: the steps from the page to the field for the first line", doc);
     }
-    if shape.say.is_none() {
+    if doc.lacks(&shape.say, span, "say") {
         lacking("say", "add [[chat.say]] tables: the steps that write ${line} and send it", doc);
     }
-    if shape.read.is_none() {
+    if doc.lacks(&shape.read, span, "read") {
         lacking("read", "add [chat.read]: where the lines of the conversation are", doc);
     }
-    let open = steps(shape.open.as_ref().map(|s| s.value.0.as_slice()), WAY_WORDS, doc);
+    let open = steps(shape.open.as_ref().map(|s| s.value.0.as_slice()), WORDS, doc);
     let say = steps(shape.say.as_ref().map(|s| s.value.0.as_slice()), LINE_WORDS, doc);
-    let close = steps(shape.leave.as_ref().map(|s| s.value.0.as_slice()), WAY_WORDS, doc);
+    let close = steps(shape.leave.as_ref().map(|s| s.value.0.as_slice()), WORDS, doc);
     if let Some(steps) = &shape.say {
         let writes = |s: &WidgetStep| matches!(s, WidgetStep::Write { text, .. } if text.contains("${line}"));
         if say.len() == steps.value.0.len() && !say.iter().any(writes) {

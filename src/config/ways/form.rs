@@ -4,7 +4,7 @@ use super::{DeskOf, attachments, browser, only_with};
 use crate::config::accounts::positive;
 use crate::config::read::{At, Doc};
 use crate::config::shape::{FieldShape, FormShape};
-use crate::config::template::{self, FIELD_WORDS, WAY_WORDS};
+use crate::config::template::{self, FIELD_WORDS};
 use crate::config::values::{Count, Word};
 use crate::model::{FieldBy, Fill, FormBy, FormChannel, FormField};
 use crate::problem::suggest;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Checks `[form]`. None: problems were noted.
 pub fn form(shape: &FormShape, span: &Range<usize>, folder: &Path, desk: Option<DeskOf<'_>>, doc: &mut Doc) -> Option<FormChannel> {
     for text in [&shape.subject, &shape.text].into_iter().flatten() {
-        template::check_words(text, WAY_WORDS, doc);
+        template::check(text, doc);
     }
     one_line(shape.subject.as_ref(), doc);
     let fields = shape.fields.iter().flat_map(|f| &f.value.0).filter_map(|f| field(f, doc)).collect();
@@ -59,7 +59,7 @@ fn by(shape: &FormShape, span: &Range<usize>, desk: Option<DeskOf<'_>>, doc: &mu
     if let Some(id) = &shape.recipe {
         return recipe(shape, id, in_browser, desk, doc);
     }
-    if shape.page.is_none() && !doc.table_has_problem(span) {
+    if doc.lacks(&shape.page, span, "page") {
         let help = "add `page`: the address of the page with the form".to_owned();
         doc.problem(span.clone(), "`[form]` lacks the key `page`", help);
     }

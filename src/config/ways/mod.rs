@@ -86,7 +86,9 @@ pub fn channel(shape: &ProbeShape, folder: &Path, desk: Option<DeskOf<'_>>, doc:
         doc.problem(span.clone(), format!("`[{first}]` and `[{second}]` stand together"), help);
         return None;
     }
-    if ways.is_empty() && !["email", "form", "chat"].iter().any(|word| doc.is_meant(word)) {
+    let whole = 0..doc.text.len();
+    let none = [doc.lacks(&shape.email, &whole, "email"), doc.lacks(&shape.form, &whole, "form"), doc.lacks(&shape.chat, &whole, "chat")];
+    if none == [true; 3] {
         doc.problem(None, "the probe has no way in", "add a table [email], [form] or [chat]".to_owned());
     }
     ways.into_iter().next().and_then(|(_, (_, channel))| channel)

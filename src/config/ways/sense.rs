@@ -57,9 +57,10 @@ fn follow_up_to(shape: &ProbeShape, way: Way, doc: &mut Doc) {
     let Some(to) = shape.follow_up.as_ref().and_then(|f| f.value.to.as_ref()) else { return };
     let (message, help) = match (way, to.value) {
         (Way::Chat, _) => ("in a chat the follow-up is the next line, which answers no mail", "take `to` out"),
-        (Way::Form | Way::ChatMail { .. }, FollowUpTo::Own) => {
-            ("the customer sent no mail that could be answered: the request went in another way", "write to = \"agent\" or \"acknowledgement\"")
-        }
+        (Way::Form | Way::ChatMail { .. }, FollowUpTo::Own) => (
+            "the customer sent no mail that could be answered: the request went in another way",
+            "write to = \"agent\" or \"acknowledgement\"",
+        ),
         _ => return,
     };
     doc.problem(to.span.clone(), message, help.to_owned());
@@ -87,7 +88,8 @@ fn no_mail(shape: &ProbeShape, doc: &mut Doc) {
 fn dwell(form: &FormShape, send: Duration, doc: &mut Doc) {
     let limit = form.limit.as_ref().map_or(Duration::from_secs(60), |l| l.value.0);
     let Some(dwell) = &form.dwell else { return };
-    let (name, most) = if form.browser.as_ref().is_some_and(|b| b.value) && limit < send { ("limit", limit) } else { ("limits.send", send) };
+    let (name, most) =
+        if form.browser.as_ref().is_some_and(|b| b.value) && limit < send { ("limit", limit) } else { ("limits.send", send) };
     if dwell.value.0 >= most {
         let message = format!("`dwell` ({}) leaves no time to submit: `{name}` is {}", show_period(dwell.value.0), show_period(most));
         doc.problem(dwell.span.clone(), message, "a person takes some seconds".to_owned());
