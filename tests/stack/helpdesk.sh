@@ -36,7 +36,7 @@ start_helpdesk_part() {
 }
 
 start_helpdesk_web() { # NAME PORT WORKERS [DEFAULT-QUEUE]
-  start_helpdesk_part "$1" env HELPDESK_DEFAULT_QUEUE="${4:-}" "$(venv helpdesk)/bin/gunicorn" -w "$3" --threads 4 -b "127.0.0.1:$2" wsgi
+  start_helpdesk_part "$1" env HELPDESK_DEFAULT_QUEUE="${4:-}" "$(venv helpdesk)/bin/gunicorn" -w "$3" --threads 4 --no-control-socket -b "127.0.0.1:$2" wsgi
 }
 
 start_helpdesk() {
