@@ -4,6 +4,7 @@
 //! templates have filters but no conditions, and requests go only to the hosts that it lists.
 
 mod call;
+mod create;
 mod definition;
 mod files;
 mod filter;
@@ -12,6 +13,7 @@ mod http;
 mod live;
 mod mapping;
 mod matching;
+mod multipart;
 mod outcome;
 mod pages;
 mod parse;
@@ -26,6 +28,7 @@ mod settings;
 mod shape;
 mod template;
 
+pub use create::{Limit, LimitScope, Recipe, RecipeForms};
 pub use definition::{Definition, Param, ParamKind};
 pub use live::HttpDesk;
 pub use reference::reference;

@@ -22,6 +22,10 @@ const TICKET: [&str; 9] = [
     "ticket.channel",
 ];
 
+/// Variables of a request that a customer writes.
+const CREATE: [&str; 10] =
+    ["token", "subject", "text", "html", "customer.name", "customer.address", "customer.email", "page", "page.origin", "random"];
+
 /// An operation, for the variables that it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -43,6 +47,8 @@ pub enum Op {
     Mark,
     /// `[health]`.
     Health,
+    /// `[[create]]`.
+    Create,
 }
 
 impl Op {
@@ -52,6 +58,7 @@ impl Op {
             Op::Setup => return Vec::new(),
             Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email"],
             Op::Health => vec![],
+            Op::Create => CREATE.to_vec(),
             Op::Id => vec!["id", "number"],
             _ => vec!["id", "number"].into_iter().chain(TICKET).collect(),
         };
@@ -65,6 +72,11 @@ impl Op {
         }
         names
     }
+
+    /// True when there are files to send.
+    pub fn files(self) -> bool {
+        matches!(self, Op::Reply | Op::Create)
+    }
 }
 
 /// What is an `item` here.
@@ -74,7 +86,7 @@ pub enum ItemKind {
     None,
     /// A row.
     Row,
-    /// A file of the reply.
+    /// A file of the reply or form.
     File,
 }
 
