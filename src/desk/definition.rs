@@ -1,5 +1,6 @@
 //! A desk file, compiled: plain data that the interpreter walks.
 
+use super::chat::recipe::{ChatRecipe, Presence};
 use super::create::{Create, Limit, Means, Recipe};
 use super::path::Path;
 use super::recipe::{EntryMap, Field, MessageMap, Record, TimeKind};
@@ -45,6 +46,8 @@ pub struct Definition {
     pub(crate) mark: Vec<Step>,
     pub(crate) health: Vec<Step>,
     pub(crate) health_say: Vec<Template>,
+    pub(crate) presence: Option<Presence>,
+    pub(crate) chat: Option<std::sync::Arc<ChatRecipe>>,
     pub(crate) creates: Vec<Create>,
     pub(crate) limit: Option<Limit>,
     pub(crate) capabilities: Vec<Capability>,

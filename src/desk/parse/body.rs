@@ -23,8 +23,8 @@ pub fn body(table: &Table<'_>, names: &Names<'_>) -> Option<Body> {
     if files.is_some() && multipart.is_none() {
         table.reader.problem(table.key_span("files"), "`files` needs `multipart`", Some("files in JSON go through `$each`".to_owned()));
     }
-    if files.is_some() && !names.op.files() {
-        table.reader.problem(table.key_span("files"), "only a reply or a form has files", None);
+    if files.is_some() && !names.op.has_files() {
+        table.reader.problem(table.key_span("files"), "only a reply, a form and a visitor's line have files", None);
     }
     let raw = table.get("raw").and_then(|n| names.template(n, "`raw`"));
     let text = table.get("text").and_then(|n| names.template(n, "`text`"));
@@ -53,7 +53,8 @@ fn searched(node: Node<'_>, names: &Names<'_>, template: &Template) {
     }
 }
 
-fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
+/// Reads JSON with templates.
+pub fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
     match node.get_ref() {
         DeValue::String(_) => {
             let template = names.template(node, "this value")?;

@@ -2,14 +2,16 @@
 //!
 //! The checker reads a key only when it stands here, so that a key without a description cannot be.
 
+mod chat;
 mod create;
 mod recipes;
 mod tables;
 
 use serde_json::{Value, json};
 
+pub use chat::*;
 pub use create::*;
-pub use recipes::{ENTRY, MESSAGE, RECORD, VALUE};
+pub use recipes::{ENTRY, FILES, MESSAGE, RECORD, VALUE};
 pub use tables::*;
 
 /// One TOML table of a desk file.

@@ -1,6 +1,6 @@
 //! Tables from `[desk]` to the parts of a step.
 
-use super::{CREATE, ENTRY, Kind, LIMIT, MEANS, MESSAGE, RECORD, Shape, key};
+use super::{AWAIT, CHAT, CHAT_FAULTS, CREATE, ENTRY, Kind, LIMIT, MEANS, MESSAGE, PRESENCE, RECORD, Shape, TRANSPORTS, key};
 
 /// Kinds of params.
 pub const PARAM_KINDS: [&str; 4] = ["text", "int", "bool", "url"];
@@ -55,10 +55,12 @@ pub static ROOT: Shape = Shape {
             Kind::Table(&HEALTH),
             "Proves that the API answers and knows the credentials; changes nothing. For `replypath doctor`.",
         ),
+        key("presence", Kind::Table(&PRESENCE), "Says whether agents are available for chat."),
+        key("chat", Kind::Table(&CHAT), "The visitor's side of live chat."),
         key("create", Kind::Tables(&CREATE), "Ways to write in without mail, by the desk's own API."),
         key("limit", Kind::Table(&LIMIT), "How many calls the desk takes."),
     ],
-    reserved: &["presence", "chat", "visitor_view", "upload", "discover"],
+    reserved: &["visitor_view", "upload", "discover"],
 };
 
 pub static DESK: Shape = Shape {
@@ -301,6 +303,18 @@ pub static STEP: Shape = Shape {
         key("verify", Kind::Table(&VERIFY), "Read the ticket again after the change: for desks whose success proves nothing."),
         key("prepares", Kind::Bool, "A writing call that by itself changes nothing at the ticket: an upload.").default("`false`"),
         key("reads", Kind::Bool, "A POST that only reads: a search.").default("`true` in `[[find]]`, else `false`"),
+        key("transport", Kind::Words(&TRANSPORTS), "In `[chat]`: take the step only with these transports.").default("every transport"),
+        key(
+            "else",
+            Kind::Word(&CHAT_FAULTS),
+            "In `[chat]`: the fault that it points to when this step does not get its answer. Customers meet it, so the probe fails.",
+        ),
+        key(
+            "send",
+            Kind::Json,
+            "In `[chat]`, instead of a call: what to send on the visitor's socket. With ActionCable an action to perform.",
+        ),
+        key("await", Kind::Table(&AWAIT), "In `[chat]`: what must then come on the socket. Can stand without `send`."),
     ],
     reserved: &["form", "submit", "fill", "cookies", "redirect", "always", "limit"],
 };
