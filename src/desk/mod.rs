@@ -5,6 +5,7 @@
 
 mod call;
 pub mod chat;
+mod create;
 mod definition;
 mod files;
 mod filter;
@@ -14,6 +15,7 @@ mod jar;
 mod live;
 mod mapping;
 mod matching;
+mod multipart;
 mod outcome;
 mod pages;
 mod parse;
@@ -28,6 +30,7 @@ mod settings;
 mod shape;
 mod template;
 
+pub use create::{Limit, LimitScope, Recipe, RecipeForms};
 pub use definition::{Definition, Param, ParamKind};
 pub use live::HttpDesk;
 pub use reference::reference;

@@ -7,7 +7,7 @@ use super::talk::{Heard, Talk};
 use crate::desk::call::shaped;
 use crate::desk::definition::PickSource;
 use crate::desk::flow::{Empties, Flow};
-use crate::desk::outcome::Failure;
+use crate::desk::outcome::{Cause, Failure};
 use crate::desk::path::{Json, scalar};
 use crate::desk::scope::{Scope, Value};
 use crate::engine::ways::{Push, Saying};
@@ -60,7 +60,9 @@ impl Talk {
                     Ok(Flow::Empty { .. }) => return Ok(Done { scope, empty: true }),
                     Err(failure) => Err(Broke { failure, fault: step.fault }),
                 },
-                Act::Socket(word) => self.word(word, step.fault, &mut scope, saying, &mut hearing).await.inspect(|sent| wrote |= *sent).map(drop),
+                Act::Socket(word) => {
+                    self.word(word, step.fault, &mut scope, saying, &mut hearing).await.inspect(|sent| wrote |= *sent).map(drop)
+                }
             };
             taken.map_err(|mut broke| {
                 broke.failure.no_effect &= !wrote;
@@ -113,7 +115,14 @@ impl Talk {
         let decided = push.wait_for(|s| matches!(s.push, Push::Open(_)) || s.why.is_some());
         let state = match timeout(OPENING, decided).await {
             Ok(Ok(state)) => state.clone(),
-            _ => return Err(Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, "the chat's socket did not open in time", true)),
+            _ => {
+                return Err(Broke::met(
+                    fault.unwrap_or("chat-socket-silent"),
+                    ResultClass::Unavailable,
+                    "the chat's socket did not open in time",
+                    true,
+                ));
+            }
         };
         match state.why {
             None => Ok(()),
@@ -135,7 +144,12 @@ impl Talk {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(text))) => Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, text, false)),
             _ if Out::claim(&taken) => Err(unsent("the socket took no frame in time")),
-            _ => Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, "the socket broke while the line was sent", false)),
+            _ => Err(Broke::met(
+                fault.unwrap_or("chat-server-error"),
+                ResultClass::Unavailable,
+                "the socket broke while the line was sent",
+                false,
+            )),
         }
     }
 }
@@ -146,7 +160,7 @@ fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
     match why.kind {
         WhyKind::Unreachable => {
             let message = format!("the chat's socket: {}", why.text);
-            Failure { class, message, retry_after: None, no_effect, gone: false, answered: false }.into()
+            Failure { no_effect, ..Failure::new(class, Cause::NotSent, message) }.into()
         }
         WhyKind::Refused => Broke::met(fault.unwrap_or("chat-socket-refused"), class, why.text.clone(), no_effect),
         WhyKind::Silent => Broke::met(fault.unwrap_or("chat-socket-silent"), class, why.text.clone(), no_effect),
@@ -156,7 +170,12 @@ fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
 }
 
 /// The frame that is meant; those before it are passed over.
-async fn awaited(wait: &Await, fault: Option<&'static str>, saying: Option<&Saying>, frames: &mut mpsc::Receiver<Heard>) -> Result<Json, Broke> {
+async fn awaited(
+    wait: &Await,
+    fault: Option<&'static str>,
+    saying: Option<&Saying>,
+    frames: &mut mpsc::Receiver<Heard>,
+) -> Result<Json, Broke> {
     let deadline = Instant::now() + wait.deadline;
     let fault = wait.fault.or(fault);
     let mut passed = 0usize;
@@ -164,10 +183,14 @@ async fn awaited(wait: &Await, fault: Option<&'static str>, saying: Option<&Sayi
         let frame = match timeout_at(deadline, frames.recv()).await {
             Ok(Some(Heard::Frame(frame))) => frame,
             Ok(Some(Heard::Broken(why))) => return Err(dead(&why, fault, true)),
-            Ok(None) => return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, "the socket was closed", true)),
+            Ok(None) => {
+                return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, "the socket was closed", true));
+            }
             Err(_) => {
-                let silent = format!("nothing came on the socket for {} s, where `{}` is awaited", wait.deadline.as_secs(), wait.when.text());
-                let other = format!("no frame of {passed} was the awaited one (`{}`) within {} s", wait.when.text(), wait.deadline.as_secs());
+                let silent =
+                    format!("nothing came on the socket for {} s, where `{}` is awaited", wait.deadline.as_secs(), wait.when.text());
+                let other =
+                    format!("no frame of {passed} was the awaited one (`{}`) within {} s", wait.when.text(), wait.deadline.as_secs());
                 return Err(match passed {
                     0 => Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, silent, true),
                     _ => Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, other, true),

@@ -79,7 +79,9 @@ async fn stream(ear: &dyn Ear, memory: &mut Memory) -> Result<std::convert::Infa
     let mut parser = Parser::new(std::mem::take(&mut memory.last_id));
     let end = loop {
         let chunk = match timeout(push.silence, answer.chunk()).await {
-            Err(_) => break Why::new(WhyKind::Broken, format!("no sign of life for {} s: the connection is half open", push.silence.as_secs())),
+            Err(_) => {
+                break Why::new(WhyKind::Broken, format!("no sign of life for {} s: the connection is half open", push.silence.as_secs()));
+            }
             Ok(Err(error)) => break lost(crate::desk::http::lost(error)).as_break(),
             Ok(Ok(None)) => break Why::new(WhyKind::Broken, "the server ended the event stream"),
             Ok(Ok(Some(chunk))) => chunk,
@@ -159,7 +161,7 @@ fn number(n: u64) -> Json {
 }
 
 fn refused(failure: Failure) -> Why {
-    let kind = match failure.answered {
+    let kind = match failure.answered() {
         true => WhyKind::Refused,
         false => WhyKind::Unreachable,
     };

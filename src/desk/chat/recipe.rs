@@ -24,8 +24,7 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Every transport, in the order of the desk language's words.
-    pub const ALL: [Transport; 5] =
-        [Transport::Http, Transport::LongPoll, Transport::Sse, Transport::JsonEvents, Transport::ActionCable];
+    pub const ALL: [Transport; 5] = [Transport::Http, Transport::LongPoll, Transport::Sse, Transport::JsonEvents, Transport::ActionCable];
 
     /// Its word in desk files.
     pub fn as_str(self) -> &'static str {
@@ -85,7 +84,8 @@ impl ChatRecipe {
     pub fn transport(&self, params: &Scope<'_>) -> Result<Transport, String> {
         let word = self.transport.string(params)?.ok_or("`[chat] transport` needs a param that is not set")?;
         let known = || Transport::ALL.map(Transport::as_str).join(", ");
-        let transport = Transport::of(&word).ok_or_else(|| format!("there is no transport `{word}` for its chat; there are {}", known()))?;
+        let transport =
+            Transport::of(&word).ok_or_else(|| format!("there is no transport `{word}` for its chat; there are {}", known()))?;
         let opened = transport == Transport::Http || self.pushes.iter().any(|p| p.transport == transport);
         opened.then_some(transport).ok_or_else(|| format!("its definition does not say how `{word}` is opened"))
     }
