@@ -20,4 +20,5 @@ pub mod seal;
 pub mod store;
 pub mod suggest;
 pub mod watched;
+pub mod ways;
 pub mod web;

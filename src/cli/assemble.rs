@@ -9,6 +9,7 @@ use crate::daemon::{Driver, Timetable};
 use crate::desk::{self, Definition, DeskSet};
 use crate::diagnosis::catalogue;
 use crate::engine::ports::{Desks, Mailboxes, RunEvent, Store, StoreError, Submission};
+use crate::engine::ways::{Chats, Forms};
 use crate::engine::{Budgets, Engine, EngineParts};
 use crate::mail::mailbox::ImapMailboxes;
 use crate::mail::submit::SmtpSubmission;
@@ -33,6 +34,10 @@ pub struct Outside {
     pub submission: Arc<dyn Submission>,
     /// The desks.
     pub desks: Arc<dyn Desks>,
+    /// Web forms.
+    pub forms: Arc<dyn Forms>,
+    /// The visitors' side of chats.
+    pub chats: Arc<dyn Chats>,
 }
 
 /// What people read of a fault of the catalogue.
@@ -120,6 +125,20 @@ struct Named {
     mailboxes: Arc<ImapMailboxes>,
     submission: Arc<SmtpSubmission>,
     desks: Arc<DeskSet>,
+    forms: Arc<dyn Forms>,
+    chats: Arc<dyn Chats>,
+}
+
+impl Named {
+    fn outside(&self) -> Outside {
+        Outside {
+            mailboxes: self.mailboxes.clone(),
+            submission: self.submission.clone(),
+            desks: self.desks.clone(),
+            forms: self.forms.clone(),
+            chats: self.chats.clone(),
+        }
+    }
 }
 
 fn desk_set(config: &Config) -> Result<Arc<DeskSet>, Failure> {
@@ -137,6 +156,8 @@ async fn named(
         mailboxes: Arc::new(ImapMailboxes::new(config.accounts.clone(), tokens, clock.clone(), events)),
         submission: Arc::new(SmtpSubmission::new(&config.accounts)),
         desks: desk_set(config)?,
+        forms: Arc::new(crate::engine::ways::OnlyMail),
+        chats: Arc::new(crate::engine::ways::OnlyMail),
     })
 }
 
@@ -149,7 +170,7 @@ pub async fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Result<Outside,
     let (events, mut unheard) = mpsc::channel(EVENTS);
     tokio::spawn(async move { while unheard.recv().await.is_some() {} });
     let named = named(config, &store, clock, events).await?;
-    Ok(Outside { mailboxes: named.mailboxes, submission: named.submission, desks: named.desks })
+    Ok(named.outside())
 }
 
 fn budgets(config: &Config) -> Budgets {
@@ -194,14 +215,14 @@ pub async fn driver(
 ) -> Result<Arc<dyn Driver>, Failure> {
     let (events_in, events) = mpsc::channel(EVENTS);
     let parts = named(config, &store, clock, events_in.clone()).await?;
-    let outside = wrap(Outside { mailboxes: parts.mailboxes.clone(), submission: parts.submission, desks: parts.desks });
+    let outside = wrap(parts.outside());
     let engine = Engine::new(EngineParts {
         store,
         mailboxes: outside.mailboxes,
         submission: outside.submission,
         desks: outside.desks,
-        forms: Arc::new(crate::engine::ways::OnlyMail),
-        chats: Arc::new(crate::engine::ways::OnlyMail),
+        forms: outside.forms,
+        chats: outside.chats,
         clock: clock.clone(),
         events_in,
         events,
@@ -394,8 +415,8 @@ pub async fn sweep(
         mailboxes: parts.mailboxes.clone(),
         submission: parts.submission,
         desks: parts.desks,
-        forms: Arc::new(crate::engine::ways::OnlyMail),
-        chats: Arc::new(crate::engine::ways::OnlyMail),
+        forms: parts.forms,
+        chats: parts.chats,
         clock: clock.clone(),
         events_in,
         events,

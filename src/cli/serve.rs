@@ -137,7 +137,7 @@ impl Daemon {
             let mailboxes: Arc<dyn Mailboxes> = Arc::new(WatchedMailboxes { inner: parts.mailboxes, metrics: metrics.clone() });
             let desks: Arc<dyn Desks> = Arc::new(WatchedDesks { inner: parts.desks, metrics: metrics.clone() });
             visited = Some((mailboxes.clone(), desks.clone()));
-            assemble::Outside { mailboxes, desks, submission: parts.submission }
+            assemble::Outside { mailboxes, desks, ..parts }
         })
         .await?;
         let (stop, stopped) = watch::channel(false);

@@ -20,6 +20,10 @@ pub trait DeskDefinition {
     fn untold(&self) -> Vec<&'static str> {
         Vec::new()
     }
+    /// The ids of its `[[create]]` recipes.
+    fn recipes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Something wrong with the values for a definition's params.

@@ -16,6 +16,8 @@ mod stages;
 mod template;
 mod times;
 mod values;
+mod ways;
+mod web_values;
 
 pub use catalog::{DeskCatalog, DeskDefinition, DeskFiles, ParamProblem};
 pub use init::{InitError, init};
@@ -36,6 +38,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// The daemon's settings.
     pub daemon: Daemon,
+    /// Where Chromium is.
+    pub browser: BrowserPrograms,
     /// Accounts by key.
     pub accounts: BTreeMap<String, Account>,
     /// Desks by key.
@@ -63,6 +67,17 @@ pub struct Daemon {
     pub blind_after: Duration,
     /// At most so many probes.
     pub max_probes: usize,
+    /// How many browsers may be open at once.
+    pub browsers: usize,
+}
+
+/// The programs of the browser; none: looked for in the `PATH`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrowserPrograms {
+    /// Chromium (absolute).
+    pub chromium: Option<PathBuf>,
+    /// Its WebDriver (absolute).
+    pub driver: Option<PathBuf>,
 }
 
 /// One desk.
