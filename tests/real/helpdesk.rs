@@ -41,7 +41,7 @@ pub const FORM: &str = "/tickets/submit/";
 
 fn ask(stack: &Stack, method: &str, path: &str, body: Option<&Value>) -> Value {
     let secret = base64::engine::general_purpose::STANDARD.encode("monitor:monitor-pass");
-    http::json(stack.port("HELPDESK"), method, path, &format!("Basic {secret}"), body)
+    http::json(stack.port("HELPDESK"), method, path, Some(&format!("Basic {secret}")), body)
 }
 
 /// The tickets that hold a word in their title, their text or an entry.
@@ -106,12 +106,12 @@ pub fn fill_in(port: u16, lane: Lane, customer: &str, word: &str, file: &[u8]) -
         [(name, value), ("queue", &number), ("title", &title), ("body", "Where is it?"), ("priority", "3"), ("submitter_email", customer)];
     let mut body = Vec::new();
     for (name, value) in fields {
-        body.extend(format!("--part\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+        body.extend(format!("--part7d1a\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
     }
     let head = "Content-Disposition: form-data; name=\"attachment\"; filename=\"note.txt\"\r\nContent-Type: text/plain";
-    body.extend(format!("--part\r\n{head}\r\n\r\n").bytes());
+    body.extend(format!("--part7d1a\r\n{head}\r\n\r\n").bytes());
     body.extend_from_slice(file);
-    body.extend_from_slice(b"\r\n--part--\r\n");
-    let headers = [("Cookie", cookie.as_str()), ("Content-Type", "multipart/form-data; boundary=part")];
+    body.extend_from_slice(b"\r\n--part7d1a--\r\n");
+    let headers = [("Cookie", cookie.as_str()), ("Content-Type", "multipart/form-data; boundary=part7d1a")];
     http::ask(port, "POST", FORM, &headers, &body)
 }

@@ -47,12 +47,17 @@ pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: 
 }
 
 /// Asks for JSON with the value of an `Authorization` header; panics on any error.
-pub fn json(port: u16, method: &str, path: &str, authorization: &str, body: Option<&Value>) -> Value {
-    let headers = [("Authorization", authorization), ("Content-Type", "application/json")];
+pub fn json(port: u16, method: &str, path: &str, authorization: Option<&str>, body: Option<&Value>) -> Value {
+    let mut headers = vec![("Content-Type", "application/json")];
+    headers.extend(authorization.map(|a| ("Authorization", a)));
     let body = body.map(Value::to_string).unwrap_or_default();
     let answer = ask(port, method, path, &headers, body.as_bytes()).unwrap_or_else(|| panic!("{method} {path}: no answer"));
     assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text());
-    if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).expect("JSON") }
+    if answer.body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{method} {path}: no JSON: {}\n{}", answer.head, answer.text()))
+    }
 }
 
 /// Text as part of a query.

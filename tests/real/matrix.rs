@@ -43,14 +43,14 @@ impl Person {
     }
 
     fn signed(port: u16, path: &str, body: &Value) -> Person {
-        let answer = http::json(port, "POST", &format!("/_matrix/client/v3{path}"), "none", Some(body));
+        let answer = http::json(port, "POST", &format!("/_matrix/client/v3{path}"), None, Some(body));
         let word = |name: &str| answer[name].as_str().expect("a word").to_owned();
         Person { port, id: word("user_id"), token: word("access_token"), since: None }
     }
 
     /// Asks the client-server API; panics on any error.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
-        http::json(self.port, method, &format!("/_matrix/client/v3{path}"), &format!("Bearer {}", self.token), body)
+        http::json(self.port, method, &format!("/_matrix/client/v3{path}"), Some(&format!("Bearer {}", self.token)), body)
     }
 
     /// Opens a room with somebody and says the first line.

@@ -57,6 +57,7 @@ struct State {
 struct Request {
     method: String,
     path: String,
+    version: String,
     /// Lines as they came, without the request line.
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -133,6 +134,8 @@ impl State {
             }
             Fault::Swallowed(at, thanks) if at.fits(&request) => return answer(near, "200 OK", thanks),
             Fault::FilesStripped(at) if at.fits(&request) => request.strip_files(),
+            // Then the answer is not in chunks.
+            Fault::Renamed(..) => request.version = "HTTP/1.0".to_owned(),
             _ => {}
         }
         let mut far = TcpStream::connect(("127.0.0.1", self.target))?;
@@ -143,7 +146,7 @@ impl State {
             std::thread::spawn(move || drop(copy(reader, far)));
         }
         match fault {
-            Fault::Renamed(from, to) => self.renamed(far, near, from, to),
+            Fault::Renamed(from, to) => renamed(far, near, from, to),
             Fault::AnswerHeld(at) if at.fits(&request) => {
                 let mut whole = Vec::new();
                 far.read_to_end(&mut whole)?;
@@ -160,20 +163,6 @@ impl State {
             _ => copy(far, near),
         }
     }
-
-    /// Passes a page on with another name in it; the length of its body changes with it.
-    fn renamed(&self, mut far: TcpStream, near: TcpStream, from: &str, to: &str) -> std::io::Result<()> {
-        let mut whole = Vec::new();
-        far.read_to_end(&mut whole)?;
-        let split = whole.windows(4).position(|w| w == b"\r\n\r\n").map_or(whole.len(), |at| at + 4);
-        let (head, body) = whole.split_at(split);
-        let head = String::from_utf8_lossy(head).into_owned();
-        let Ok(body) = std::str::from_utf8(body) else { return finish(near, &whole) };
-        let body = body.replace(&format!("name=\"{from}\""), &format!("name=\"{to}\""));
-        let is_length = |l: &&str| l.to_ascii_lowercase().starts_with("content-length:");
-        let lines: Vec<&str> = head.trim_end().split("\r\n").filter(|l| !is_length(l)).collect();
-        finish(near, format!("{}\r\nContent-Length: {}\r\n\r\n{body}", lines.join("\r\n"), body.len()).as_bytes())
-    }
 }
 
 impl Request {
@@ -185,14 +174,15 @@ impl Request {
         };
         let first = line()?;
         let mut words = first.split(' ').map(str::to_owned);
-        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let mut word = || words.next().unwrap_or_default();
+        let (method, path, version) = (word(), word(), word());
         let mut headers = Vec::new();
         loop {
             let line = line()?;
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        let mut request = Request { method, path, headers, body: Vec::new() };
+        let mut request = Request { method, path, version, headers, body: Vec::new() };
         request.body = match request.header("transfer-encoding") {
             Some(_) => chunks(reader)?,
             None => {
@@ -214,7 +204,7 @@ impl Request {
 
     /// The head as it goes on: an answer in one piece, uncompressed, that ends with the connection.
     fn head(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        let mut head = format!("{} {} {}\r\n", self.method, self.path, self.version);
         let own = ["connection", "transfer-encoding", "content-length", "accept-encoding", "keep-alive"];
         for (name, value) in &self.headers {
             if self.upgrades() || !own.iter().any(|o| name.eq_ignore_ascii_case(o)) {
@@ -292,6 +282,20 @@ fn answer(near: TcpStream, status: &str, page: &str) -> std::io::Result<()> {
 fn finish(mut near: TcpStream, bytes: &[u8]) -> std::io::Result<()> {
     near.write_all(bytes)?;
     near.shutdown(Shutdown::Both)
+}
+
+/// Passes a page on with another name in it; the length of its body changes with it.
+fn renamed(mut far: TcpStream, near: TcpStream, from: &str, to: &str) -> std::io::Result<()> {
+    let mut whole = Vec::new();
+    far.read_to_end(&mut whole)?;
+    let split = whole.windows(4).position(|w| w == b"\r\n\r\n").map_or(whole.len(), |at| at + 4);
+    let (head, body) = whole.split_at(split);
+    let head = String::from_utf8_lossy(head).into_owned();
+    let Ok(body) = std::str::from_utf8(body) else { return finish(near, &whole) };
+    let body = body.replace(&format!("name=\"{from}\""), &format!("name=\"{to}\""));
+    let is_length = |l: &&str| l.to_ascii_lowercase().starts_with("content-length:");
+    let lines: Vec<&str> = head.trim_end().split("\r\n").filter(|l| !is_length(l)).collect();
+    finish(near, format!("{}\r\nContent-Length: {}\r\n\r\n{body}", lines.join("\r\n"), body.len()).as_bytes())
 }
 
 /// Passes the head of the answer on and swallows what follows, until the desk or the client hangs up.

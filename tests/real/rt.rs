@@ -31,7 +31,7 @@ pub struct Entry {
 /// Asks RT's REST 2 interface; panics on any error.
 pub fn ask(stack: &Stack, method: &str, path: &str, body: Option<&Value>) -> Value {
     let token = format!("token {}", stack.word("RT_TOKEN"));
-    http::json(stack.port("RT_PORT"), method, &format!("/REST/2.0{path}"), &token, body)
+    http::json(stack.port("RT_PORT"), method, &format!("/REST/2.0{path}"), Some(&token), body)
 }
 
 /// The tickets whose subject holds a word, in order of their numbers.
