@@ -46,7 +46,7 @@ impl Case {
         let site = Site::at(stack, customer, Desk::helpdesk(stack));
         let word = nonce();
         site.write("probes/files/notiz.txt", NOTE);
-        let mut probe = Probe::by(&way(&word), &queue(lane));
+        let mut probe = Probe::by(&way(&word), &lane.queue());
         probe.tables = WANTED.to_owned();
         site.probe("case", &more(probe));
         Case { stack, customer, site, word }
@@ -67,11 +67,6 @@ impl Case {
         let left: Vec<_> = everything(self.stack, self.customer).into_iter().map(|(f, l)| (f, l.header("Subject"))).collect();
         assert_eq!(left, [], "left in the mailbox");
     }
-}
-
-/// What the desk's API says of the queue of a lane: its number.
-fn queue(lane: Lane) -> String {
-    lane.0.to_string()
 }
 
 #[test]
@@ -215,7 +210,7 @@ fn text_files_that_the_import_of_mail_drops_are_named() {
     let (customer, lane) = ("customer72@customers.test", Lane(12));
     let site = Site::at(stack, customer, Desk::helpdesk(stack));
     site.write("probes/files/notiz.txt", NOTE);
-    let mut probe = Probe::to(&lane.helpdesk(), &queue(lane)).limit("format", "15s");
+    let mut probe = Probe::to(&lane.helpdesk(), &lane.queue()).limit("format", "15s");
     probe.tables = WANTED.to_owned();
     site.probe("plain", &probe);
     probe.email = "attachments = [\"files/notiz.txt\"]\n".to_owned();
