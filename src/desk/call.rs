@@ -26,6 +26,7 @@ pub(crate) fn build(definition: &Definition, settings: &Settings, step: &Step, s
     for (name, value) in filled(&step.headers, scope).map_err(broken)? {
         put(&mut headers, &name, &value, false).map_err(broken)?;
     }
+    visiting(scope, &mut headers).map_err(broken)?;
     let body = step.body.as_ref().map(|b| encode(b, scope, &mut headers)).transpose().map_err(broken)?;
     sign_in(definition, settings, step.auth.as_deref(), &mut url, &mut headers).map_err(broken)?;
     let method = match step.method {
@@ -35,7 +36,7 @@ pub(crate) fn build(definition: &Definition, settings: &Settings, step: &Step, s
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
     };
-    Ok(Call { method, url, headers, body, writes: step.writes() })
+    Ok(Call { method, url, headers, body, writes: step.writes(), jar: scope.sent.jar.clone(), timeout: scope.sent.timeout })
 }
 
 /// The URL of a template: a path below the base, or a whole URL, which must be among the hosts.
@@ -73,6 +74,16 @@ fn filled(pairs: &[(String, Template)], scope: &Scope<'_>) -> Result<Vec<(String
         }
     }
     Ok(out)
+}
+
+/// Adds the headers that go with every call of the scope.
+pub(crate) fn visiting(scope: &Scope<'_>, headers: &mut HeaderMap) -> Result<(), String> {
+    for (name, value) in filled(&scope.sent.headers, scope)? {
+        if !headers.contains_key(&name) {
+            put(headers, &name, &value, true)?;
+        }
+    }
+    Ok(())
 }
 
 fn put(headers: &mut HeaderMap, name: &str, value: &str, secret: bool) -> Result<(), String> {

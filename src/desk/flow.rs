@@ -55,6 +55,8 @@ pub(crate) struct Runner {
     cache: Mutex<HashMap<String, (Instant, Json)>>,
     /// Until when the desk wants to be left alone.
     quiet: Mutex<Option<Instant>>,
+    /// What one call is told holds for all. Not so for visitors: the desk means one of them.
+    pub shares_quiet: bool,
 }
 
 /// One step's answer.
@@ -68,7 +70,7 @@ pub(super) struct Got {
 impl Runner {
     pub fn new(definition: std::sync::Arc<Definition>, settings: Settings, http: Http) -> Runner {
         let masks = Masks::new(&definition, &settings);
-        Runner { definition, settings, http, masks, cache: Mutex::default(), quiet: Mutex::default() }
+        Runner { definition, settings, http, masks, cache: Mutex::default(), quiet: Mutex::default(), shares_quiet: true }
     }
 
     /// Takes the steps in order; answers and picks land in the scope.
@@ -180,18 +182,18 @@ impl Runner {
     }
 
     /// Sends a call, unless it only reads and the desk asked for quiet.
-    async fn send(&self, call: &Call) -> Result<Reply, Failure> {
+    pub async fn send(&self, call: &Call) -> Result<Reply, Failure> {
         let quiet = *self.quiet.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(left) = quiet.and_then(|until| until.checked_duration_since(Instant::now())).filter(|_| !call.writes) {
             let message = format!("not asked: the desk wants no calls for another {} s", left.as_secs() + 1);
-            return Err(Failure { class: ResultClass::Throttled, message, retry_after: Some(left), no_effect: true, gone: false });
+            return Err(Failure { class: ResultClass::Throttled, message, retry_after: Some(left), no_effect: true, gone: false, answered: false });
         }
         self.http.send(call, &|url| self.settings.allows(url)).await.map_err(|lost| failed(lost, call))
     }
 
     /// Whoever is told to wait waits for all: other runs would only make it worse.
     pub(super) fn obey(&self, failure: &Failure) {
-        if let (ResultClass::Throttled, Some(wait)) = (failure.class, failure.retry_after) {
+        if let (true, ResultClass::Throttled, Some(wait)) = (self.shares_quiet, failure.class, failure.retry_after) {
             let until = Instant::now() + wait.min(MAX_QUIET);
             let mut quiet = self.quiet.lock().unwrap_or_else(|e| e.into_inner());
             *quiet = Some(quiet.map_or(until, |known| known.max(until)));
@@ -200,7 +202,7 @@ impl Runner {
 
     /// Fetches bytes from a URL of the desk, with its credentials.
     pub async fn fetch(&self, url: Url) -> Result<Reply, Failure> {
-        let mut call = Call { method: reqwest::Method::GET, url, headers: reqwest::header::HeaderMap::new(), body: None, writes: false };
+        let mut call = Call::get(url);
         sign_in(&self.definition, &self.settings, None, &mut call.url, &mut call.headers).map_err(Failure::contract)?;
         self.send(&call).await
     }
@@ -232,7 +234,7 @@ impl From<Failure> for Ended {
 }
 
 fn failed(lost: Lost, call: &Call) -> Failure {
-    let failure = |class, message, no_effect| Failure { class, message, retry_after: None, no_effect, gone: false };
+    let failure = |class, message, no_effect| Failure { class, message, retry_after: None, no_effect, gone: false, answered: false };
     match lost {
         Lost::NotSent(text) => failure(ResultClass::Unavailable, format!("no connection to {}: {text}", place(&call.url)), true),
         Lost::Unknown { text, .. } => failure(ResultClass::Unavailable, format!("no answer from {}: {text}", place(&call.url)), false),

@@ -10,6 +10,7 @@ mod files;
 mod filter;
 mod flow;
 mod http;
+mod jar;
 mod live;
 mod mapping;
 mod matching;

@@ -23,12 +23,14 @@ pub(crate) struct Failure {
     pub no_effect: bool,
     /// The desk says that what was asked for does not exist (any more).
     pub gone: bool,
+    /// An answer came, and says so. False: there was none, or it could not be asked.
+    pub answered: bool,
 }
 
 impl Failure {
     /// A failure of the contract, before anything was sent.
     pub fn contract(message: impl Into<String>) -> Failure {
-        Failure { class: ResultClass::BrokenContract, message: message.into(), retry_after: None, no_effect: true, gone: false }
+        Failure { class: ResultClass::BrokenContract, message: message.into(), retry_after: None, no_effect: true, gone: false, answered: false }
     }
 
     /// The same, after something may have been changed.
@@ -76,7 +78,7 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
     let told = || words(rules.message.as_ref(), &body, reply, masks);
     let failure = |class, text: String, no_effect| {
         let retry_after = wait(&reply.headers, rules, class, now);
-        Failure { class, message: text, retry_after, no_effect, gone: false }
+        Failure { class, message: text, retry_after, no_effect, gone: false, answered: true }
     };
 
     match named_by_body(rules, &body) {
@@ -123,7 +125,7 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
 pub(crate) fn judge_file(rules: &OutcomeRules, reply: &Reply, now: Timestamp) -> Result<bool, Failure> {
     let failure = |class, message: String| {
         let retry_after = wait(&reply.headers, rules, class, now);
-        Failure { class, message, retry_after, no_effect: true, gone: false }
+        Failure { class, message, retry_after, no_effect: true, gone: false, answered: true }
     };
     if reply.status.is_success() {
         // Its hash would say that the file was changed on its way.
