@@ -2,7 +2,7 @@
 
 use super::accounts::{Definition, Workshop, definitions, in_words};
 use super::budget::{Load, overdraft};
-use super::catalog::DeskCatalog;
+use super::catalog::{DeskCatalog, DeskDefinition};
 use super::collections::{Keyed, OneOrMany};
 use super::probes::{Built, Known, build};
 use super::read::{At, Doc};
@@ -84,6 +84,8 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     };
     check_budgets(&shape, &probes, &mut shop.doc);
     shop.warn_inline(on_disk);
+    let unproven = |id: &str| facts(id).is_some_and(DeskDefinition::unproven);
+    let unproven = built_desks.values().filter(|d| unproven(&d.definition)).map(|d| d.name.clone()).collect();
     let mut warnings = std::mem::take(&mut shop.warnings);
     warnings.extend(probes.iter().flat_map(|b| b.warnings.iter().cloned()));
     problems.extend(shop.doc.finish());
@@ -94,6 +96,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
         accounts: built_accounts,
         desks: built_desks,
         probes: probes.into_iter().map(|b| (b.probe.name.clone(), b.probe)).collect(),
+        unproven,
         warnings,
     })
 }
