@@ -1,5 +1,6 @@
 //! A desk file, compiled: plain data that the interpreter walks.
 
+use super::chat::recipe::{ChatRecipe, Presence};
 use super::path::Path;
 use super::recipe::{EntryMap, Field, MessageMap, Record, TimeKind};
 use super::template::Template;
@@ -44,6 +45,8 @@ pub struct Definition {
     pub(crate) mark: Vec<Step>,
     pub(crate) health: Vec<Step>,
     pub(crate) health_say: Vec<Template>,
+    pub(crate) presence: Option<Presence>,
+    pub(crate) chat: Option<std::sync::Arc<ChatRecipe>>,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) views: Vec<View>,
     pub(crate) includes: Vec<View>,

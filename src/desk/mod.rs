@@ -4,6 +4,7 @@
 //! templates have filters but no conditions, and requests go only to the hosts that it lists.
 
 mod call;
+pub mod chat;
 mod definition;
 mod files;
 mod filter;

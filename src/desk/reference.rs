@@ -75,7 +75,9 @@ fn variables(out: &mut String) {
         ("`[note]`", Operation::Note),
         ("`[move]`", Operation::Move),
         ("`[mark]`", Operation::Mark),
-        ("`[health]`", Operation::Health),
+        ("`[health]`, `[presence]`", Operation::Health),
+        ("`[chat]`", Operation::Visit),
+        ("`[chat.begin]`, `[chat.say]`, `[chat.offline]`", Operation::Say),
     ] {
         let mut names = operation.variables();
         let ticket = Operation::Ticket.variables();

@@ -44,7 +44,8 @@ fn searched(node: Node<'_>, names: &Names<'_>, template: &Template) {
     }
 }
 
-fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
+/// Reads JSON with templates.
+pub fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
     match node.get_ref() {
         DeValue::String(_) => {
             let template = names.template(node, "this value")?;

@@ -41,9 +41,17 @@ pub enum Op {
     Move,
     /// `[mark]`.
     Mark,
-    /// `[health]`.
+    /// `[health]`, `[presence]`.
     Health,
+    /// `[chat]`: what a visitor does without saying anything.
+    Visit,
+    /// `[chat]`: what a visitor says.
+    Say,
 }
+
+/// Variables of a chat visitor.
+const VISITOR: [&str; 9] =
+    ["customer.address", "customer.email", "customer.name", "page", "origin", "since", "conversation", "visitor", "prechat"];
 
 impl Op {
     /// The variables that its templates can use, beside params.
@@ -52,6 +60,7 @@ impl Op {
             Op::Setup => return Vec::new(),
             Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email"],
             Op::Health => vec![],
+            Op::Visit | Op::Say => VISITOR.to_vec(),
             Op::Id => vec!["id", "number"],
             _ => vec!["id", "number"].into_iter().chain(TICKET).collect(),
         };
@@ -61,9 +70,20 @@ impl Op {
             Op::Note => names.push("note.text"),
             Op::Move => names.push("queue"),
             Op::Mark => names.push("tag"),
+            Op::Say => names.extend(["text", "token"]),
             _ => {}
         }
         names
+    }
+
+    /// True where files go with the text.
+    pub fn has_files(self) -> bool {
+        matches!(self, Op::Reply | Op::Say)
+    }
+
+    /// True for the visitor's side of a chat.
+    pub fn is_chat(self) -> bool {
+        matches!(self, Op::Visit | Op::Say)
     }
 }
 
@@ -167,6 +187,7 @@ impl<'a> Names<'a> {
         let variables = self.op.variables();
         let known = variables.contains(&name)
             || self.extra.contains(&name)
+            || (self.op.is_chat() && name.starts_with("prechat."))
             || self.picks.iter().any(|p| p == name)
             || self.params.iter().any(|p| p.name == name);
         if known {

@@ -35,14 +35,20 @@ pub fn steps(tables: Vec<Table<'_>>, names: &mut Names<'_>, auths: &[String]) ->
         if names.steps.contains(&step.id) {
             names.reader.problem(Some(table.span()), format!("there are two steps `{}`", step.id), Some("give each its own id".to_owned()));
         }
-        names.steps.push(step.id.clone());
-        names.picks.extend(step.pick.iter().map(|p| format!("{}.{}", step.id, p.name)));
+        taken(&step.id, &step.pick, names);
         out.push(step);
     }
     out
 }
 
-fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) -> Option<Step> {
+/// From here on the step's answer and picks can be used.
+pub fn taken(id: &str, picks: &[Pick], names: &mut Names<'_>) {
+    names.steps.push(id.to_owned());
+    names.picks.extend(picks.iter().map(|p| format!("{id}.{}", p.name)));
+}
+
+/// Reads one step; `index` is its place in its list.
+pub fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) -> Option<Step> {
     let reader = table.reader;
     let each = table.get("each").and_then(|n| over(n, outer));
     let names = &each.as_ref().map_or_else(|| outer.clone(), |o| outer.with_item(o));
@@ -257,7 +263,8 @@ fn answer(table: &Table<'_>) -> Answer {
     }
 }
 
-fn picks(table: &Table<'_>) -> Vec<Pick> {
+/// Reads `pick` and `pick_optional`.
+pub fn picks(table: &Table<'_>) -> Vec<Pick> {
     let mut out = Vec::new();
     for (key, optional) in [("pick", false), ("pick_optional", true)] {
         let Some(picks) = table.table(key) else { continue };
@@ -279,8 +286,8 @@ fn picks(table: &Table<'_>) -> Vec<Pick> {
     out
 }
 
-/// `when` and `unless`: a template, or just the name in it.
-fn condition(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Option<Template> {
+/// `when`, `unless` and the like: a template, or just the name in it.
+pub fn condition(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Option<Template> {
     let node = table.get(key)?;
     let text = table.reader.string(node, &format!("`{key}`"))?;
     let text = if text.contains("${") { text } else { format!("${{{text}}}") };
@@ -291,14 +298,14 @@ fn condition(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Option<
 pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
     let text = names.reader.string(node, "`each`")?;
     if text == "files" {
-        if names.op != Op::Reply {
-            names.reader.problem(Some(node.span()), "only a reply has files", None);
+        if !names.op.has_files() {
+            names.reader.problem(Some(node.span()), "only a reply and a visitor's line have files", None);
         }
         return Some(Over::Files);
     }
     if !text.contains(':') {
         if !names.steps.contains(&text) {
-            let known: Vec<&str> = names.steps.iter().map(String::as_str).chain((names.op == Op::Reply).then_some("files")).collect();
+            let known: Vec<&str> = names.steps.iter().map(String::as_str).chain(names.op.has_files().then_some("files")).collect();
             let help = problem::suggest(&text, &known, "known here");
             names.reader.problem(Some(node.span()), format!("no step `{text}` has an answer here"), Some(help));
         }

@@ -2,12 +2,14 @@
 //!
 //! The checker reads a key only when it stands here, so that a key without a description cannot be.
 
+mod chat;
 mod recipes;
 mod tables;
 
 use serde_json::{Value, json};
 
-pub use recipes::{ENTRY, MESSAGE, RECORD, VALUE};
+pub use chat::*;
+pub use recipes::{ENTRY, FILES, MESSAGE, RECORD, VALUE};
 pub use tables::*;
 
 /// One TOML table of a desk file.

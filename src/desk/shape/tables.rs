@@ -1,6 +1,6 @@
 //! Tables from `[desk]` to the parts of a step.
 
-use super::{ENTRY, Kind, MESSAGE, RECORD, Shape, key};
+use super::{AWAIT, CHAT, CHAT_FAULTS, ENTRY, Kind, MESSAGE, PRESENCE, RECORD, Shape, TRANSPORTS, key};
 
 /// Kinds of params.
 pub const PARAM_KINDS: [&str; 4] = ["text", "int", "bool", "url"];
@@ -55,8 +55,10 @@ pub static ROOT: Shape = Shape {
             Kind::Table(&HEALTH),
             "Proves that the API answers and knows the credentials; changes nothing. For `replypath doctor`.",
         ),
+        key("presence", Kind::Table(&PRESENCE), "Says whether agents are available for chat."),
+        key("chat", Kind::Table(&CHAT), "The visitor's side of live chat."),
     ],
-    reserved: &["presence", "chat", "create", "visitor_view", "upload", "limit", "discover"],
+    reserved: &["create", "visitor_view", "upload", "limit", "discover"],
 };
 
 pub static DESK: Shape = Shape {
@@ -292,6 +294,10 @@ pub static STEP: Shape = Shape {
         key("verify", Kind::Table(&VERIFY), "Read the ticket again after the change: for desks whose success proves nothing."),
         key("prepares", Kind::Bool, "A writing call that by itself changes nothing at the ticket: an upload.").default("`false`"),
         key("reads", Kind::Bool, "A POST that only reads: a search.").default("`true` in `[[find]]`, else `false`"),
+        key("transport", Kind::Words(&TRANSPORTS), "In `[chat]`: take the step only with these transports.").default("every transport"),
+        key("else", Kind::Word(&CHAT_FAULTS), "In `[chat]`: the fault that it points to when this step does not get its answer. Customers meet it, so the probe fails."),
+        key("send", Kind::Json, "In `[chat]`, instead of a call: what to send on the visitor's socket. With ActionCable an action to perform."),
+        key("await", Kind::Table(&AWAIT), "In `[chat]`: what must then come on the socket. Can stand without `send`."),
     ],
     reserved: &["form", "submit", "fill", "cookies", "redirect", "always", "limit", "secret"],
 };
