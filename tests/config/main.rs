@@ -185,7 +185,10 @@ fn a_desk_file_beside_the_configuration_wins_over_a_built_in_one() {
     let probe = PROBE.replace("account", "skip = [\"queue\", \"format\", \"clean_up\"]\naccount");
     let config = loaded(&[("replypath.toml", MAIN), ("desks/rt.toml", mine), ("probes/a.toml", &probe)]);
     assert_eq!(config.desks["helpdesk"].source.origin, "desks/rt.toml");
-    assert_eq!(config.warnings, ["desk `helpdesk`: the definition `rt` is unproven: nobody has recorded the real product with it, so it may be wrong"]);
+    assert_eq!(
+        config.warnings,
+        ["desk `helpdesk`: the definition `rt` is unproven: nobody has recorded the real product with it, so it may be wrong"]
+    );
     assert!(!config.probes["a"].expect.attachments, "the desk cannot give the bytes of files");
 }
 
