@@ -1,9 +1,11 @@
 //! One HTTP exchange: bounded in time and size, never to a host that is not listed.
 
+use super::create::Page;
 use crate::config::DeskSettings;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Method, StatusCode, Url};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The largest answer that is read, after decompression.
 /// The largest attachment of a probe (10 MiB) fits in, also as base64 in JSON.
@@ -29,6 +31,8 @@ pub(crate) struct Call {
     pub headers: HeaderMap,
     pub body: Option<Vec<u8>>,
     pub writes: bool,
+    /// The page on which a browser would make this call.
+    pub page: Option<Arc<Page>>,
 }
 
 /// An answer.
@@ -38,6 +42,8 @@ pub(crate) struct Reply {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub url: Url,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Why there is no answer.
@@ -108,6 +114,7 @@ impl Http {
     }
 
     async fn once(&self, call: &Call) -> Result<Reply, Lost> {
+        let began = Instant::now();
         let client = if call.writes { &self.writing } else { &self.reading };
         let mut request = client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone()).timeout(self.timeout);
         if let Some(body) = &call.body {
@@ -121,7 +128,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status: answer.status(), headers: answer.headers().clone(), url: answer.url().clone(), body })
+        Ok(Reply { status: answer.status(), headers: answer.headers().clone(), url: answer.url().clone(), body, took: began.elapsed() })
     }
 }
 

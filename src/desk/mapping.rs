@@ -19,7 +19,8 @@ pub(crate) struct Mapper<'s, 'a> {
 }
 
 impl Mapper<'_, '_> {
-    fn source(&self, source: &Source) -> Result<Json, String> {
+    /// What stands at a place.
+    pub fn source(&self, source: &Source) -> Result<Json, String> {
         match source {
             Source::Row(path) => path.eval(&self.row),
             Source::Step(step, path) => self.scope.answer(step).map_or_else(|| Ok(null()), |answer| path.eval(answer)),

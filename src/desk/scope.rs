@@ -1,5 +1,6 @@
 //! What templates can see while an operation runs: params, variables, answers of steps, the element in hand.
 
+use super::create::Page;
 use super::path::{Json, Path, scalar, string};
 use super::template::from_json;
 use crate::model::OutgoingAttachment;
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A template's value.
 #[derive(Clone)]
@@ -64,8 +66,19 @@ impl Value {
 pub enum Item<'a> {
     /// A row of an answer.
     Json(Json),
-    /// A file of a reply.
+    /// A file.
     File(&'a OutgoingAttachment),
+}
+
+/// One exchange, for evidence.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Where, without query.
+    pub place: String,
+    /// The answer's status.
+    pub status: u16,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Everything in scope.
@@ -73,10 +86,14 @@ pub enum Item<'a> {
 pub struct Scope<'a> {
     /// The desk's params.
     pub params: Arc<BTreeMap<String, Value>>,
-    /// Files of a reply.
+    /// Files of a reply or a form.
     pub files: &'a [OutgoingAttachment],
     /// The element in hand.
     pub item: Option<Item<'a>>,
+    /// The page on which a browser would make the calls.
+    pub page: Option<Arc<Page>>,
+    /// The last exchange.
+    pub last: Option<Exchange>,
     vars: BTreeMap<String, Value>,
     steps: BTreeMap<String, Json>,
 }

@@ -15,9 +15,10 @@ mod smtp;
 mod style;
 #[cfg(test)]
 mod tests;
+mod web;
 mod world;
 
-pub use desk::{Author, Event, Message, Place, Received, Status, StoredFile, Ticket};
+pub use desk::{Author, Channel, Event, Message, Place, Received, Status, StoredFile, Ticket};
 pub use faults::faults;
 
 use crate::clock::{Clock, SystemClock};
@@ -167,6 +168,8 @@ pub struct Sandbox {
     pub desk_mx: SocketAddr,
     /// The base address of the desk's API: `http://127.0.0.1:PORT/api/v1`.
     pub api: String,
+    /// Where customers' pages, form and chat are: `http://127.0.0.1:PORT`.
+    pub web: String,
     /// The API's key.
     pub api_key: String,
     /// The switchboard: `POST /admin/faults`.
@@ -201,8 +204,9 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
     let (admin_listener, admin) = listen(options.ports.admin).await?;
     let (provider_listener, provider_mx) = listen(0).await?;
     let (desk_listener, desk_mx) = listen(0).await?;
-    let api = format!("http://{api}/api/v1");
-    let _ = world.places.set(Places { provider_mx, desk_mx, api: api.clone() });
+    let web = format!("http://{api}");
+    let api = format!("{web}/api/v1");
+    let _ = world.places.set(Places { provider_mx, desk_mx, api: api.clone(), web: web.clone() });
     world.spawn(smtp::server::serve(world.clone(), Door::Submission, submission));
     world.spawn(smtp::server::serve(world.clone(), Door::ProviderMx, provider_listener));
     world.spawn(smtp::server::serve(world.clone(), Door::DeskMx, desk_listener));
@@ -211,7 +215,7 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         world.spawn(desk::intake::poll(world.clone(), queue));
     }
     let servers = vec![
-        serve_http(&world, api_listener, desk::api::router(world.clone())),
+        serve_http(&world, api_listener, desk::api::router(world.clone()).merge(web::router(world.clone()))),
         serve_http(&world, admin_listener, admin::router(world.clone())),
     ];
     Ok(Sandbox {
@@ -220,6 +224,7 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         imap,
         desk_mx,
         api,
+        web,
         api_key: world.api_key.clone(),
         admin,
         accounts: world.accounts.clone(),

@@ -172,7 +172,7 @@ fn full(ticket: &Ticket, shift: SignedDuration) -> Value {
     let mut value = brief(ticket, shift);
     value["priority"] = json!(ticket.priority);
     value["tags"] = json!(ticket.tags);
-    value["channel"] = json!("email");
+    value["channel"] = json!(ticket.channel);
     value["fields"] = json!(ticket.fields);
     json!({ "ticket": value })
 }

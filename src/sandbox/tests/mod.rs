@@ -1,5 +1,7 @@
 //! The sandbox seen from outside: by raw lines on its sockets, and by its own books.
 
+mod browser;
+mod form;
 mod imap;
 mod journey;
 mod smtp;

@@ -1,0 +1,25 @@
+//! The company's own pages, on which form and chat of the desk are embedded.
+
+use super::super::mime::escape_html;
+use super::super::world::World;
+use super::page::{other_origin, page};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use std::sync::Arc;
+
+fn shop_page(world: &World, title: &str, inside: &str) -> Response {
+    let shop = escape_html(world.web.words.shop);
+    let body = format!(
+        "<header class=\"top\"><div><strong>{shop}</strong> <a href=\"/shop/chat\">Shop</a> <a href=\"/shop/contact\">Contact</a></div></header>\n\
+         <main>\n<h1>{title}</h1>\n{inside}\n<footer>{shop} - open every day</footer>\n</main>"
+    );
+    page(StatusCode::OK, &format!("{title} - {}", world.web.words.shop), &body)
+}
+
+/// `GET /shop/contact`: the desk's form in a frame.
+pub(crate) async fn contact(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
+    let desk = other_origin(&world, &headers);
+    let frame = format!("<iframe class=\"form\" title=\"Contact form\" src=\"{desk}/embed/form\"></iframe>");
+    shop_page(&world, world.web.words.title, &frame)
+}
