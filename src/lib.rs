@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod desk;
 pub mod diagnosis;
 pub mod engine;
+pub mod form;
 pub mod mail;
 pub mod metrics;
 pub mod model;
