@@ -122,6 +122,8 @@ pub fn running(id: &str, name: &str) -> Run {
         acts: vec![],
         mails: vec![],
         chat: None,
+        form: None,
+        senders: Vec::new(),
         ticket: Some(TicketRef { id: "12".to_owned(), number: "12".to_owned() }),
         tickets: vec![],
         polls: BTreeMap::new(),
