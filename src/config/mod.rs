@@ -8,6 +8,7 @@ pub mod given;
 mod init;
 mod load;
 mod probes;
+mod rates;
 mod read;
 mod schema;
 mod secrets;
