@@ -23,8 +23,7 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Every transport, in the order of the desk language's words.
-    pub const ALL: [Transport; 5] =
-        [Transport::Http, Transport::LongPoll, Transport::Sse, Transport::JsonEvents, Transport::ActionCable];
+    pub const ALL: [Transport; 5] = [Transport::Http, Transport::LongPoll, Transport::Sse, Transport::JsonEvents, Transport::ActionCable];
 
     /// Its word in desk files.
     pub fn as_str(self) -> &'static str {
