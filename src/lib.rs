@@ -1,6 +1,8 @@
 //! Replypath: a mystery shopper for customer-support desks.
 
 pub mod bench;
+#[cfg(feature = "browser")]
+pub mod browser;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -9,6 +11,7 @@ pub mod daemon;
 pub mod desk;
 pub mod diagnosis;
 pub mod engine;
+pub mod form;
 pub mod mail;
 pub mod metrics;
 pub mod model;

@@ -11,6 +11,7 @@ mod files;
 mod filter;
 mod flow;
 mod http;
+mod jar;
 mod live;
 mod mapping;
 mod matching;

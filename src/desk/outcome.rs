@@ -60,6 +60,11 @@ impl Failure {
         Failure { class, message: message.into(), retry_after: None, no_effect: true, gone: false, cause }
     }
 
+    /// True when an answer came, and says so.
+    pub fn answered(&self) -> bool {
+        !matches!(self.cause, Cause::Ours | Cause::NotSent | Cause::NoAnswer)
+    }
+
     /// The same, found in an answer: something may have been changed.
     #[must_use]
     pub fn after_effect(mut self) -> Failure {

@@ -3,6 +3,7 @@
 //! Its protocol code is its own: nothing here is shared with the side that probes, so neither can hide the other's mistakes.
 
 mod admin;
+mod chat;
 mod desk;
 mod faults;
 mod imap;
@@ -33,7 +34,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use world::{AgentRule, Names, Places, Setup, World};
 
-/// The sentence that every acknowledgement of the sandbox promises, whatever the seed.
+/// The sentence that every acknowledgement and every greeting of the sandbox promises, whatever the seed.
 pub const PROMISE: &str = desk::outbound::PROMISE;
 
 /// What a sandbox is to be like.
@@ -55,6 +56,8 @@ pub struct Options {
     pub agent: bool,
     /// The queues that the agent looks after; empty: all.
     pub agent_queues: Vec<String>,
+    /// True: a bot answers visitors of the chat first, and hands over when they ask for a person.
+    pub bot: bool,
     /// Ports on 127.0.0.1; 0: a free one.
     pub ports: Ports,
     /// The clock whose time stands in mails and tickets.
@@ -73,6 +76,7 @@ impl Default for Options {
             speed: 1.0,
             agent: false,
             agent_queues: Vec::new(),
+            bot: false,
             ports: Ports::default(),
             clock: Arc::new(SystemClock),
         }
@@ -215,7 +219,11 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         world.spawn(desk::intake::poll(world.clone(), queue));
     }
     let servers = vec![
-        serve_http(&world, api_listener, desk::api::router(world.clone()).merge(web::router(world.clone()))),
+        serve_http(
+            &world,
+            api_listener,
+            desk::api::router(world.clone()).merge(web::router(world.clone())).merge(chat::router(world.clone())),
+        ),
         serve_http(&world, admin_listener, admin::router(world.clone())),
     ];
     Ok(Sandbox {
@@ -269,6 +277,7 @@ fn build(options: &Options) -> World {
         intake,
         agent: options.agent.then_some(AgentRule { queues: agent_queues }),
         api_key: word(32),
+        bot: options.bot,
     })
 }
 

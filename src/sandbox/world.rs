@@ -1,5 +1,6 @@
 //! What all parts of the sandbox share, and the tasks they run in.
 
+use super::chat::Chat;
 use super::desk::Desk;
 use super::faults::{Fault, Switches};
 use super::mailbox::{Mail, Mailboxes};
@@ -62,6 +63,7 @@ pub(crate) struct World {
     pub(crate) api_key: String,
     pub(crate) places: OnceLock<Places>,
     pub(crate) web: Web,
+    pub(crate) chat: Chat,
     /// Calls of the API so far.
     pub(crate) calls: AtomicU64,
     greylist: Mutex<HashSet<String>>,
@@ -83,6 +85,8 @@ pub(crate) struct Setup {
     pub(crate) intake: Mailboxes,
     pub(crate) agent: Option<AgentRule>,
     pub(crate) api_key: String,
+    /// A bot has new conversations first.
+    pub(crate) bot: bool,
 }
 
 impl World {
@@ -103,6 +107,7 @@ impl World {
             api_key: setup.api_key,
             places: OnceLock::new(),
             web: Web::new(setup.seed),
+            chat: Chat::new(setup.seed, setup.bot),
             calls: AtomicU64::new(0),
             greylist: Mutex::new(HashSet::new()),
             deliveries: AtomicU64::new(0),

@@ -80,7 +80,7 @@ impl Page {
         if !unsafe_headers.is_empty() {
             put(&mut headers, "access-control-request-headers", &unsafe_headers.join(","), false).ok()?;
         }
-        Some(Call { method: reqwest::Method::OPTIONS, url: call.url.clone(), headers, body: None, writes: call.writes, page: None })
+        Some(Call { method: reqwest::Method::OPTIONS, headers, writes: call.writes, ..Call::get(call.url.clone()) })
     }
 
     /// Whether the answer to the question lets a browser make the call.

@@ -64,7 +64,7 @@ impl Op {
     pub fn variables(self) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = match self {
             Op::Setup => return Vec::new(),
-            Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email"],
+            Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email", "conversation", "number"],
             Op::Health => vec![],
             Op::Visit | Op::Say => VISITOR.to_vec(),
             Op::Create => CREATE.to_vec(),

@@ -209,7 +209,12 @@ pub(crate) fn admit(world: &Arc<World>, arrival: Arrival, raw: &[u8], manner: Ma
             append(world, &mut desk, id, mail, &plain, "merged");
             Outcome::Joined(id)
         }
-        (None, None) => Outcome::Opened(open(world, &mut desk, arrival, came_published(world, raw), mail, &plain)),
+        (None, None) => {
+            let (published, automatic) = (came_published(world, raw), mail.automatic);
+            let id = open(world, &mut desk, arrival, published, mail, &plain);
+            welcome(world, &mut desk, id, arrival, published, automatic);
+            Outcome::Opened(id)
+        }
     };
     drop(desk);
     world.touch();
@@ -331,7 +336,7 @@ fn hold_cause(world: &World, desk: &Desk, queue: usize, published: bool, request
     Some(cause.to_owned())
 }
 
-/// Opens a ticket: places it, acknowledges it, calls the agent. Its number.
+/// Opens a ticket and places it. Its number.
 pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, published: bool, mail: Incoming, plain: &str) -> u64 {
     let queue = arrival.queue;
     let now = world.clock.now();
@@ -341,7 +346,7 @@ pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, publis
     let landing = if switches.hits(Fault::DefaultQueueInstead, queue) { 0 } else { queue };
     let hold_cause = hold_cause(world, desk, queue, published, &mail.from);
     let held = hold_cause.is_some();
-    let (requester, requester_name, subject, automatic) = (mail.from.clone(), mail.from_name.clone(), mail.subject.clone(), mail.automatic);
+    let (requester, requester_name, subject) = (mail.from.clone(), mail.from_name.clone(), mail.subject.clone());
     let message = message(world, desk, mail);
     let name = world.queues[landing].name.clone();
     let created = Event { at: now, who: "system".into(), kind: "created", field: Some("queue"), old: None, new: Some(name.clone()) };
@@ -370,7 +375,7 @@ pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, publis
         let other = &world.queues[(landing + 1) % world.queues.len()].name;
         ticket.set_queue(now, "rule Key accounts", other);
     }
-    if switches.hits(Fault::ReplyToLastWriter, queue) {
+    if switches.hits(Fault::ReplyToLastWriter, queue) && arrival.channel != Channel::Chat {
         let other = world.accounts.iter().map(|a| a.address.clone()).find(|a| !a.eq_ignore_ascii_case(&ticket.requester));
         let words = Incoming { from: other.unwrap_or_default(), text: "I wait for this as well.\n".to_owned(), ..Incoming::default() };
         ticket.messages.push(self::message(world, desk, words));
@@ -379,6 +384,13 @@ pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, publis
     if switches.on(Fault::SmallPages) {
         super::super::plant::tickets(world, desk, 3);
     }
+    id
+}
+
+/// What follows a new ticket: the acknowledgement, and the agent where there is one.
+pub(crate) fn welcome(world: &Arc<World>, desk: &mut Desk, id: u64, arrival: Arrival, published: bool, automatic: bool) {
+    let (queue, switches) = (arrival.queue, &world.switches);
+    let held = desk.live(id).is_none_or(|t| t.place != Place::Normal);
     let normal = !held && !automatic;
     let forwarded = published && switches.hits(Fault::AckNotForForwarded, queue);
     let silent = forwarded || (arrival.channel == Channel::Form && switches.on(Fault::FormConfirmationMissing));
@@ -388,5 +400,4 @@ pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, publis
     if normal {
         super::outbound::call_agent(world, id);
     }
-    id
 }

@@ -307,6 +307,12 @@ impl Desk {
         self.files.get(&id)
     }
 
+    /// True when the file belongs to a message of a chat.
+    pub(crate) fn is_of_chat(&self, file: u64) -> bool {
+        let of_chat = self.tickets.values().filter(|t| t.channel == Channel::Chat);
+        of_chat.flat_map(|t| &t.messages).any(|m| m.files.iter().any(|f| f.id == file))
+    }
+
     /// Remembers that mails with this Message-ID belong to the ticket; an older ticket keeps it while it lives.
     pub(crate) fn bind(&mut self, message_id: &str, ticket: u64) {
         if self.ticket_of(message_id).is_none_or(|old| self.live(old).is_none()) {

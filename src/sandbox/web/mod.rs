@@ -1,7 +1,7 @@
 //! The desk's web side for customers: the contact page, the form that companies embed, and the company's own pages.
 
 mod contact;
-mod embedded;
+pub(crate) mod embedded;
 pub(crate) mod intake;
 pub(crate) mod page;
 mod shop;
@@ -49,6 +49,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/embed/form", get(embedded::frame))
         .route("/embed/form.js", get(embedded::script))
         .route("/shop/contact", get(shop::contact))
+        .route("/shop/chat", get(shop::front))
         .merge(form)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(world)

@@ -98,7 +98,7 @@ impl Words {
                 rng.pick(&["Name", "Your name", "Full name"]),
                 rng.pick(&["E-mail", "E-mail address", "Your e-mail address"]),
                 "What is it about?",
-                rng.pick(&["Subject", "Subject of your message"]),
+                rng.pick(&["Subject", "Subject line"]),
                 rng.pick(&["Message", "Your message"]),
                 rng.pick(&["File", "Attach a file"]),
                 "I agree that my details are stored to answer my request (consent)",
