@@ -29,9 +29,19 @@ pub(crate) fn build(definition: &Definition, settings: &Settings, step: &Step, s
     for (name, value) in filled(&step.headers, scope).map_err(broken)? {
         put(&mut headers, &name, &value, false).map_err(broken)?;
     }
+    visiting(scope, &mut headers).map_err(broken)?;
     let body = step.body.as_ref().map(|b| encode(b, scope, &mut headers)).transpose().map_err(broken)?;
     sign_in(definition, settings, step.auth.as_deref(), &mut url, &mut headers).map_err(broken)?;
-    Ok(Call { method: method(step.method), url, headers, body, writes: step.writes(), page: scope.page.clone() })
+    Ok(Call {
+        method: method(step.method),
+        url,
+        headers,
+        body,
+        writes: step.writes(),
+        jar: scope.sent.jar.clone(),
+        timeout: scope.sent.timeout,
+        page: scope.page.clone(),
+    })
 }
 
 /// Where a step's call goes and how it is written, for comparing: `POST https://desk.example/form (application/json)`.
@@ -92,6 +102,16 @@ fn filled(pairs: &[(String, Template)], scope: &Scope<'_>) -> Result<Vec<(String
         }
     }
     Ok(out)
+}
+
+/// Adds the headers that go with every call of the scope.
+pub(crate) fn visiting(scope: &Scope<'_>, headers: &mut HeaderMap) -> Result<(), String> {
+    for (name, value) in filled(&scope.sent.headers, scope)? {
+        if !headers.contains_key(&name) {
+            put(headers, &name, &value, true)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn put(headers: &mut HeaderMap, name: &str, value: &str, secret: bool) -> Result<(), String> {

@@ -56,6 +56,8 @@ pub(crate) struct Runner {
     cache: Mutex<HashMap<String, (Instant, Json)>>,
     /// Until when the desk wants to be left alone.
     quiet: Mutex<Option<Instant>>,
+    /// What one call is told holds for all. Not so for visitors: the desk means one of them.
+    pub shares_quiet: bool,
 }
 
 /// One step's answer.
@@ -70,7 +72,7 @@ pub(super) struct Got {
 impl Runner {
     pub fn new(definition: std::sync::Arc<Definition>, settings: Settings, http: Http) -> Runner {
         let masks = Masks::new(&definition, &settings);
-        Runner { definition, settings, http, masks, cache: Mutex::default(), quiet: Mutex::default() }
+        Runner { definition, settings, http, masks, cache: Mutex::default(), quiet: Mutex::default(), shares_quiet: true }
     }
 
     /// Takes the steps in order; answers and picks land in the scope.
@@ -169,7 +171,8 @@ impl Runner {
     }
 
     async fn single(&self, step: &Step, call: Call) -> Result<Got, Ended> {
-        let key = step.cache.map(|_| format!("{} {}", step.auth.as_deref().unwrap_or_default(), call.url));
+        // Two steps may read the same address in different ways.
+        let key = step.cache.map(|_| format!("{} {} {}", step.auth.as_deref().unwrap_or_default(), step.id, call.url));
         if let Some(answer) = step.cache.and_then(|life| self.cached(key.as_deref()?, life)) {
             return got(step, answer, None);
         }
@@ -191,7 +194,7 @@ impl Runner {
     }
 
     /// Sends a call, unless it only reads and the desk asked for quiet.
-    async fn send(&self, call: &Call) -> Result<Reply, Failure> {
+    pub async fn send(&self, call: &Call) -> Result<Reply, Failure> {
         let quiet = *self.quiet.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(left) = quiet.and_then(|until| until.checked_duration_since(Instant::now())).filter(|_| !call.writes) {
             let message = format!("not asked: the desk wants no calls for another {} s", left.as_secs() + 1);
@@ -205,8 +208,8 @@ impl Runner {
         }
         let reply = self.exchanged(call).await?;
         match &call.page {
-            // A refusal or an error is named by what it says; a browser hides that from the page, not from us.
-            Some(page) if reply.status.is_success() => page.shows(&reply).map(|()| reply),
+            // A refusal is named by what it says: a browser hides that from the page, not from us.
+            Some(page) if !reply.status.is_client_error() => page.shows(&reply).map(|()| reply),
             _ => Ok(reply),
         }
     }
@@ -217,7 +220,7 @@ impl Runner {
 
     /// Whoever is told to wait waits for all: other runs would only make it worse.
     pub(super) fn obey(&self, failure: &Failure) {
-        if let (ResultClass::Throttled, Some(wait)) = (failure.class, failure.retry_after) {
+        if let (true, ResultClass::Throttled, Some(wait)) = (self.shares_quiet, failure.class, failure.retry_after) {
             let until = Instant::now() + wait.min(MAX_QUIET);
             let mut quiet = self.quiet.lock().unwrap_or_else(|e| e.into_inner());
             *quiet = Some(quiet.map_or(until, |known| known.max(until)));
@@ -226,8 +229,7 @@ impl Runner {
 
     /// Fetches bytes from a URL of the desk, with its credentials.
     pub async fn fetch(&self, url: Url) -> Result<Reply, Failure> {
-        let mut call =
-            Call { method: reqwest::Method::GET, url, headers: reqwest::header::HeaderMap::new(), body: None, writes: false, page: None };
+        let mut call = Call::get(url);
         sign_in(&self.definition, &self.settings, None, &mut call.url, &mut call.headers).map_err(Failure::contract)?;
         self.send(&call).await
     }

@@ -45,8 +45,8 @@ pub(crate) enum Cause {
     LoginPage,
     /// A failure that the desk file names: its name, what it says of the form, and the desk's words.
     Named(String, Means, String),
-    /// A browser would not let the page see the answer, or not send the request at all.
-    Origin,
+    /// A browser would not let the page see the answer with this status, or not send the request at all.
+    Origin(u16),
 }
 
 impl Failure {
@@ -58,6 +58,11 @@ impl Failure {
     /// A failure that had no effect, as far as is known here.
     pub fn new(class: ResultClass, cause: Cause, message: impl Into<String>) -> Failure {
         Failure { class, message: message.into(), retry_after: None, no_effect: true, gone: false, cause }
+    }
+
+    /// True when an answer came, and says so.
+    pub fn answered(&self) -> bool {
+        !matches!(self.cause, Cause::Ours | Cause::NotSent | Cause::NoAnswer)
     }
 
     /// The same, found in an answer: something may have been changed.
@@ -183,6 +188,7 @@ fn content(step: &Step, reply: &Reply) -> Result<Json, String> {
     let text = text.trim_start_matches('\u{feff}').trim();
     match step.answer {
         Answer::Text => Ok(string(text)),
+        Answer::Html => Ok(super::page::elements(text, &step.select)),
         _ if text.is_empty() => Ok(null()),
         _ if is_page(reply) => Err(format!("the answer is an HTML page, not JSON{}", title(reply))),
         // Letters put in place of broken ones would be taken for what the desk has stored.

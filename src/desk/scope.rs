@@ -1,8 +1,9 @@
 //! What templates can see while an operation runs: params, variables, answers of steps, the element in hand.
 
 use super::create::Page;
+use super::jar::Jar;
 use super::path::{Json, Path, scalar, string};
-use super::template::from_json;
+use super::template::{Template, from_json};
 use crate::model::OutgoingAttachment;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -90,12 +91,25 @@ pub struct Scope<'a> {
     pub files: &'a [OutgoingAttachment],
     /// The element in hand.
     pub item: Option<Item<'a>>,
+    /// What goes with every call.
+    pub sent: Sent,
     /// The page on which a browser would make the calls.
     pub page: Option<Arc<Page>>,
     /// The last exchange.
     pub last: Option<Exchange>,
     vars: BTreeMap<String, Value>,
     steps: BTreeMap<String, Json>,
+}
+
+/// What goes with every call of a scope, whatever its step says.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    /// Headers, unless the step has its own of that name.
+    pub headers: Arc<[(String, Template)]>,
+    /// Cookies.
+    pub(crate) jar: Option<Arc<Jar>>,
+    /// How long a call may take.
+    pub timeout: Option<Duration>,
 }
 
 impl<'a> Scope<'a> {

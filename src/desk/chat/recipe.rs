@@ -3,6 +3,7 @@
 use crate::desk::definition::{Pick, Shape, Step};
 use crate::desk::path::Path;
 use crate::desk::recipe::{Field, FilesMap, Source, Timed};
+use crate::desk::scope::Scope;
 use crate::desk::template::Template;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub(crate) struct ChatRecipe {
     pub offer: Vec<ChatStep>,
     pub offered: Option<Template>,
     pub questions: Option<Source>,
+    /// Questions that the desk file answers.
+    pub answered: Vec<String>,
     pub begin: Vec<ChatStep>,
     pub say: Vec<ChatStep>,
     pub history: Vec<ChatStep>,
@@ -74,6 +77,18 @@ pub(crate) struct ChatRecipe {
     pub resume: Vec<ChatStep>,
     pub offline: Vec<ChatStep>,
     pub leave: Vec<ChatStep>,
+}
+
+impl ChatRecipe {
+    /// The transport that the params choose. The error continues a sentence that names the desk.
+    pub fn transport(&self, params: &Scope<'_>) -> Result<Transport, String> {
+        let word = self.transport.string(params)?.ok_or("`[chat] transport` needs a param that is not set")?;
+        let known = || Transport::ALL.map(Transport::as_str).join(", ");
+        let transport =
+            Transport::of(&word).ok_or_else(|| format!("there is no transport `{word}` for its chat; there are {}", known()))?;
+        let opened = transport == Transport::Http || self.pushes.iter().any(|p| p.transport == transport);
+        opened.then_some(transport).ok_or_else(|| format!("its definition does not say how `{word}` is opened"))
+    }
 }
 
 /// How many conversations may be begun.

@@ -40,7 +40,7 @@ pub fn chat(root: &Table<'_>, params: &[Param], auths: &[String]) -> Option<Chat
     names.picks.extend(identity.iter().cloned());
     let reader = Reading { names, auths };
 
-    let (offer, offered, questions) = offer(&table, &reader);
+    let Offered { steps: offer, offered, questions, answered } = offer(&table, &reader);
     let begin = reader.act(&table, "begin", Op::Say);
     for name in identity.iter().chain(&conversation).chain(&visitor) {
         if !picked(&begin, name) && !picked(&offer, name) {
@@ -64,6 +64,7 @@ pub fn chat(root: &Table<'_>, params: &[Param], auths: &[String]) -> Option<Chat
         offer,
         offered,
         questions,
+        answered,
         begin,
         say: reader.act(&table, "say", Op::Say),
         history,
@@ -166,15 +167,25 @@ fn word(table: &Table<'_>, key: &'static str, words: &[&'static str]) -> Option<
     found
 }
 
-fn offer(table: &Table<'_>, reader: &Reading<'_>) -> (Vec<ChatStep>, Option<Template>, Option<Source>) {
-    let Some(inner) = table.table("offer") else { return (Vec::new(), None, None) };
+/// What `[chat.offer]` says.
+#[derive(Default)]
+struct Offered {
+    steps: Vec<ChatStep>,
+    offered: Option<Template>,
+    questions: Option<Source>,
+    answered: Vec<String>,
+}
+
+fn offer(table: &Table<'_>, reader: &Reading<'_>) -> Offered {
+    let Some(inner) = table.table("offer") else { return Offered::default() };
     let mut names = reader.names.clone();
     let steps = reader.steps(&inner, &mut names);
     let offered = condition(&inner, "offered", &names);
     let questions = inner.get("questions").and_then(|n| names.source(n, "`questions`"));
+    let answered = inner.strings("answered").into_iter().map(|(key, _)| key).collect();
     need(&inner, "[chat.offer]", &["step"]);
     inner.finish("[chat.offer]");
-    (steps, offered, questions)
+    Offered { steps, offered, questions, answered }
 }
 
 fn history<'n>(table: &Table<'_>, reader: &Reading<'n>) -> (Vec<ChatStep>, Option<Template>, Names<'n>) {
@@ -278,7 +289,7 @@ impl Reading<'_> {
         let transport = word(table, "transport", &PUSHING).and_then(Transport::of);
         let mut names = self.names.clone();
         names.extra.extend(["wait", "wait_ms", "cursor"]);
-        let open = table.table("open").and_then(|t| step(&t, &names, self.auths, 0)).map(|s| Step { id: "open".to_owned(), ..s });
+        let open = table.table("open").and_then(|t| step(&t, &names, self.auths, 0)).map(opening);
         if open.as_ref().is_some_and(Step::writes) {
             let help = "a call that is made again and again must not change anything: say reads = true".to_owned();
             table.reader.problem(table.key_span("open"), "`open` would write", Some(help));
@@ -323,6 +334,14 @@ impl Reading<'_> {
         table.finish(what);
         Some(out)
     }
+}
+
+/// The call that opens a path. `ws:` and `wss:` are the schemes of its handshake, `http:` and `https:` (RFC 6455 section 3).
+fn opening(step: Step) -> Step {
+    let text = step.target.text();
+    let plain = text.strip_prefix("ws").filter(|rest| rest.starts_with("://") || rest.starts_with("s://"));
+    let target = plain.and_then(|rest| Template::parse(&format!("http{rest}")).ok());
+    Step { id: "open".to_owned(), target: target.unwrap_or(step.target), ..step }
 }
 
 fn socket_step(table: &Table<'_>, names: &Names<'_>, index: usize) -> Option<SocketStep> {

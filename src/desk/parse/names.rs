@@ -64,7 +64,7 @@ impl Op {
     pub fn variables(self) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = match self {
             Op::Setup => return Vec::new(),
-            Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email"],
+            Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email", "conversation", "number"],
             Op::Health => vec![],
             Op::Visit | Op::Say => VISITOR.to_vec(),
             Op::Create => CREATE.to_vec(),
@@ -176,7 +176,7 @@ impl<'a> Names<'a> {
             Name::Item(name, _) => self.check_item(name, span),
         }
         for filter in &expr.filters {
-            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) = filter {
+            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) | Filter::Hmac(Arg::Name(name)) = filter {
                 if name.starts_with("item.") { self.check_item(name, span) } else { self.check_variable(name, span) }
             }
         }
