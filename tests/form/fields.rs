@@ -227,7 +227,8 @@ async fn the_button_decides_where_and_how_a_form_goes() {
 
 #[tokio::test]
 async fn a_form_without_method_goes_into_the_address() {
-    let page = "<form action='/ask?old=1#there'><label>E-mail <input name=e></label><textarea name=m></textarea><input type=image name=i></form>";
+    let page =
+        "<form action='/ask?old=1#there'><label>E-mail <input name=e></label><textarea name=m></textarea><input type=image name=i></form>";
     let server = Server::new(move |got| if got.path.starts_with("/ask") { html(TAKEN) } else { html(page) }).await;
     send(&order(server.url("/contact"))).await.unwrap();
     let got = server.got().pop().unwrap();
@@ -293,7 +294,8 @@ async fn a_person_takes_time_between_page_and_submission() {
 
 #[tokio::test]
 async fn a_page_of_many_fields_is_read_in_time() {
-    let fields: String = (0..20_000).map(|n| format!("<p><label for=i{n}>Field {n}</label><input id=i{n} name=n{n}><input type=radio name=r{n}>")).collect();
+    let fields: String =
+        (0..20_000).map(|n| format!("<p><label for=i{n}>Field {n}</label><input id=i{n} name=n{n}><input type=radio name=r{n}>")).collect();
     let server = site(contact(&fields), html(TAKEN)).await;
     let mut order = order(server.url("/"));
     order.form.fields = vec![label("Field 19999", write("last"))];
@@ -305,7 +307,10 @@ async fn a_page_of_many_fields_is_read_in_time() {
 #[tokio::test]
 async fn a_changed_form_is_seen_in_its_print() {
     let mut prints = Vec::new();
-    for more in ["<input type=hidden name=token_9f8e7d6c>", "<input type=hidden name=token_1a2b3c4d><label><input type=checkbox name=c required>Consent</label>"] {
+    for more in [
+        "<input type=hidden name=token_9f8e7d6c>",
+        "<input type=hidden name=token_1a2b3c4d><label><input type=checkbox name=c required>Consent</label>",
+    ] {
         let server = site(contact(more), html(TAKEN)).await;
         let mut order = order(server.url("/"));
         order.form.form = Some("form".into());
