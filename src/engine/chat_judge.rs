@@ -8,7 +8,7 @@ use super::ports::Trouble;
 use super::ways::Push;
 use crate::check;
 use crate::clock::after;
-use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, Speaker, Stage};
+use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, ResultClass, Speaker, Stage};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -247,7 +247,10 @@ impl Journey<'_> {
         if !self.poll_due(&name) {
             return Ok(LastLook::Again(self.poll_next(&name)));
         }
-        let Some(order) = self.chat_order() else { return Ok(LastLook::Done) };
+        let Some(order) = self.chat_order().filter(|_| self.has_window()) else {
+            let why = "nobody knows the conversation: its beginning was never answered";
+            return Ok(LastLook::Trouble(Trouble::new(ResultClass::Unavailable, "act-uncertain", why)));
+        };
         match self.look_at_chat(&order).await {
             Ok(()) => Ok(LastLook::Done),
             Err(stop) => {
@@ -256,7 +259,7 @@ impl Journey<'_> {
                 if self.now() < grace {
                     return Ok(LastLook::Again(self.poll_next(&name)));
                 }
-                let stop = self.weigh(stop).await?;
+                let stop = self.weigh(stop).await;
                 if stop.outcome == Outcome::Fail {
                     self.stopped(stage, "conversation", "the visitor can read the conversation", &stop);
                     return Ok(LastLook::Done);
