@@ -210,6 +210,8 @@ pub(crate) struct Fail {
     pub name: String,
     pub when: Path,
     pub class: ResultClass,
+    /// In `[chat]`: what it points to.
+    pub fault: Option<&'static str>,
 }
 
 /// One way to find tickets.

@@ -186,7 +186,7 @@ impl Runner {
         let quiet = *self.quiet.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(left) = quiet.and_then(|until| until.checked_duration_since(Instant::now())).filter(|_| !call.writes) {
             let message = format!("not asked: the desk wants no calls for another {} s", left.as_secs() + 1);
-            return Err(Failure { class: ResultClass::Throttled, message, retry_after: Some(left), no_effect: true, gone: false, answered: false });
+            return Err(Failure { class: ResultClass::Throttled, message, retry_after: Some(left), no_effect: true, gone: false, answered: false, fault: None });
         }
         self.http.send(call, &|url| self.settings.allows(url)).await.map_err(|lost| failed(lost, call))
     }
@@ -234,7 +234,7 @@ impl From<Failure> for Ended {
 }
 
 fn failed(lost: Lost, call: &Call) -> Failure {
-    let failure = |class, message, no_effect| Failure { class, message, retry_after: None, no_effect, gone: false, answered: false };
+    let failure = |class, message, no_effect| Failure { class, message, retry_after: None, no_effect, gone: false, answered: false, fault: None };
     match lost {
         Lost::NotSent(text) => failure(ResultClass::Unavailable, format!("no connection to {}: {text}", place(&call.url)), true),
         Lost::Unknown { text, .. } => failure(ResultClass::Unavailable, format!("no answer from {}: {text}", place(&call.url)), false),

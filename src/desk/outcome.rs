@@ -25,12 +25,14 @@ pub(crate) struct Failure {
     pub gone: bool,
     /// An answer came, and says so. False: there was none, or it could not be asked.
     pub answered: bool,
+    /// The fault that the desk file names for it (`[chat]`).
+    pub fault: Option<&'static str>,
 }
 
 impl Failure {
     /// A failure of the contract, before anything was sent.
     pub fn contract(message: impl Into<String>) -> Failure {
-        Failure { class: ResultClass::BrokenContract, message: message.into(), retry_after: None, no_effect: true, gone: false, answered: false }
+        Failure { class: ResultClass::BrokenContract, message: message.into(), retry_after: None, no_effect: true, gone: false, answered: false, fault: None }
     }
 
     /// The same, after something may have been changed.
@@ -78,7 +80,7 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
     let told = || words(rules.message.as_ref(), &body, reply, masks);
     let failure = |class, text: String, no_effect| {
         let retry_after = wait(&reply.headers, rules, class, now);
-        Failure { class, message: text, retry_after, no_effect, gone: false, answered: true }
+        Failure { class, message: text, retry_after, no_effect, gone: false, answered: true, fault: None }
     };
 
     match named_by_body(rules, &body) {
@@ -102,10 +104,11 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
     }
     let body = content.map_err(|m| failure(ResultClass::BrokenContract, format!("{status}, but {m}"), false))?;
     let broken = |m: String| failure(ResultClass::BrokenContract, m, false);
-    for Fail { name, when, class } in step.fail.iter().chain(&rules.fail) {
+    for Fail { name, when, class, fault } in step.fail.iter().chain(&rules.fail) {
         if when.holds(&body).map_err(broken)? {
             let no_effect = !matches!(class, ResultClass::Unavailable | ResultClass::BrokenContract);
-            return Err(failure(*class, format!("the desk answered {status} with `{name}`{}", told()), no_effect));
+            let found = failure(*class, format!("the desk answered {status} with `{name}`{}", told()), no_effect);
+            return Err(Failure { fault: *fault, ..found });
         }
     }
     if let Some(path) = &step.empty_if
@@ -125,7 +128,7 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
 pub(crate) fn judge_file(rules: &OutcomeRules, reply: &Reply, now: Timestamp) -> Result<bool, Failure> {
     let failure = |class, message: String| {
         let retry_after = wait(&reply.headers, rules, class, now);
-        Failure { class, message, retry_after, no_effect: true, gone: false, answered: true }
+        Failure { class, message, retry_after, no_effect: true, gone: false, answered: true, fault: None }
     };
     if reply.status.is_success() {
         // Its hash would say that the file was changed on its way.

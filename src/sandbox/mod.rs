@@ -219,7 +219,11 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         world.spawn(desk::intake::poll(world.clone(), queue));
     }
     let servers = vec![
-        serve_http(&world, api_listener, desk::api::router(world.clone()).merge(web::router(world.clone())).merge(chat::router(world.clone()))),
+        serve_http(
+            &world,
+            api_listener,
+            desk::api::router(world.clone()).merge(web::router(world.clone())).merge(chat::router(world.clone())),
+        ),
         serve_http(&world, admin_listener, admin::router(world.clone())),
     ];
     Ok(Sandbox {

@@ -23,13 +23,14 @@ impl From<Failure> for Broke {
 impl Broke {
     /// Something that customers meet too.
     pub fn met(fault: &'static str, class: ResultClass, message: impl Into<String>, no_effect: bool) -> Broke {
-        let failure = Failure { class, message: message.into(), retry_after: None, no_effect, gone: false, answered: true };
+        let failure = Failure { class, message: message.into(), retry_after: None, no_effect, gone: false, answered: true, fault: None };
         Broke { failure, fault: Some(fault) }
     }
 
     /// As the engine's word, with the desk's name and without secrets.
     pub fn stop(self, desk: &ChatDesk, visitor: &Visitor, what: &str) -> Stop {
         let Broke { failure, fault } = self;
+        let fault = failure.fault.or(fault);
         let text = desk.runner.masks.mask(&visitor.hide(&failure.message));
         let found = format!("desk `{}`, {what}: {text}", desk.name);
         let class = failure.class;

@@ -176,10 +176,7 @@ pub static KEEPALIVE: Shape = Shape {
     name: "keepalive",
     heading: "`keepalive`",
     doc: "A frame that is sent again and again. Without it a WebSocket is pinged every 20 s (RFC 6455 section 5.5.2).",
-    keys: &[
-        key("send", Kind::Json, "The frame.").required(),
-        key("every", Kind::Duration, "How often.").default("`\"20s\"`"),
-    ],
+    keys: &[key("send", Kind::Json, "The frame.").required(), key("every", Kind::Duration, "How often.").default("`\"20s\"`")],
     reserved: &[],
 };
 
@@ -190,12 +187,17 @@ pub static AWAIT: Shape = Shape {
     doc: "What must come on the visitor's socket before the next step. Frames that are not meant are passed over.",
     keys: &[
         key("when", Kind::Path, "Which frame is meant.").required(),
-        key("token", Kind::Path, "Where the frame must hold the token of the line that was sent, so that no other line's echo is taken for it."),
+        key(
+            "token",
+            Kind::Path,
+            "Where the frame must hold the token of the line that was sent, so that no other line's echo is taken for it.",
+        ),
         key("check", Kind::Path, "Must hold in that frame, else the desk has refused."),
         key("pick", Kind::Picks, "Values of the frame for later templates: `${STEP.NAME}`."),
         key("pick_optional", Kind::Picks, "As `pick`, but may be missing."),
         key("deadline", Kind::Duration, "How long to wait, at most 5 minutes.").default("`\"15s\"`"),
-        key("else", Kind::Word(&CHAT_FAULTS), "The fault that it points to when it does not come or does not hold.").default("`\"chat-socket-silent\"` when nothing came at all, else `\"chat-server-error\"`"),
+        key("fail", Kind::Fails, "Frames that say that the desk refuses: `throttled = { when = \"event == 'error' && data.code == `429`\", class = \"throttled\" }`."),
+        key("else", Kind::Word(&CHAT_FAULTS), "The fault that it points to when other frames come and this one does not, or when it does not hold. Where nothing comes at all that is `chat-socket-silent`.").default("`\"chat-server-error\"`"),
     ],
     reserved: &[],
 };

@@ -154,6 +154,7 @@ pub static FAIL: Shape = Shape {
     keys: &[
         key("when", Kind::Path, "True when it happened.").required(),
         key("class", Kind::Word(&CLASSES), "Its result class.").default("`\"denied\"`"),
+        key("fault", Kind::Word(&CHAT_FAULTS), "In `[chat]`: the fault that it points to. Customers meet it, so the probe fails."),
     ],
     reserved: &[],
 };
@@ -295,8 +296,16 @@ pub static STEP: Shape = Shape {
         key("prepares", Kind::Bool, "A writing call that by itself changes nothing at the ticket: an upload.").default("`false`"),
         key("reads", Kind::Bool, "A POST that only reads: a search.").default("`true` in `[[find]]`, else `false`"),
         key("transport", Kind::Words(&TRANSPORTS), "In `[chat]`: take the step only with these transports.").default("every transport"),
-        key("else", Kind::Word(&CHAT_FAULTS), "In `[chat]`: the fault that it points to when this step does not get its answer. Customers meet it, so the probe fails."),
-        key("send", Kind::Json, "In `[chat]`, instead of a call: what to send on the visitor's socket. With ActionCable an action to perform."),
+        key(
+            "else",
+            Kind::Word(&CHAT_FAULTS),
+            "In `[chat]`: the fault that it points to when this step does not get its answer. Customers meet it, so the probe fails.",
+        ),
+        key(
+            "send",
+            Kind::Json,
+            "In `[chat]`, instead of a call: what to send on the visitor's socket. With ActionCable an action to perform.",
+        ),
         key("await", Kind::Table(&AWAIT), "In `[chat]`: what must then come on the socket. Can stand without `send`."),
     ],
     reserved: &["form", "submit", "fill", "cookies", "redirect", "always", "limit", "secret"],

@@ -50,7 +50,11 @@ impl Words {
             title: rng.pick(&["Chat with us", "Live chat", "Talk to us"]),
             start: rng.pick(&["Start chat", "Begin", "Start the conversation"]),
             subject: rng.pick(&["Chat with", "Live chat:", "Website visitor"]),
-            greeting: rng.pick(&["Welcome! Somebody is with you shortly.", "Thanks for waiting, we are connecting you.", "You are next in line."]),
+            greeting: rng.pick(&[
+                "Welcome! Somebody is with you shortly.",
+                "Thanks for waiting, we are connecting you.",
+                "You are next in line.",
+            ]),
             ended: rng.pick(&["The conversation has ended.", "This chat was closed."]),
             bot_answers: [
                 rng.pick(&["I am the assistant. Could you say that in other words?", "I am a bot. I know opening hours and parcels."]),

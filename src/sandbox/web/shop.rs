@@ -32,7 +32,8 @@ pub(crate) async fn front(State(world): State<Arc<World>>, headers: HeaderMap) -
         ("Delivered by bike", "Within the city on the same day, elsewhere in two."),
         ("Thirty days", "Send back what you do not like, no questions asked."),
     ];
-    let goods: String = goods.iter().map(|(title, text)| format!("<section class=\"card\"><h2>{title}</h2><p>{text}</p></section>\n")).collect();
+    let goods: String =
+        goods.iter().map(|(title, text)| format!("<section class=\"card\"><h2>{title}</h2><p>{text}</p></section>\n")).collect();
     // The frame asks for room when the chat is opened.
     let inside = format!(
         "<p>Questions? Chat with us, or <a href=\"/shop/contact\">write to us</a>.</p>\n<div class=\"goods\">\n{goods}</div>\n\
