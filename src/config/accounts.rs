@@ -238,7 +238,10 @@ impl Workshop<'_> {
         if let Some(facts) = &definition.facts {
             if facts.unproven() {
                 let name = &key.value;
-                self.warnings.push(format!("desk `{name}`: the definition `{}` was never tried on the real product (unproven)", id.value));
+                let id = &id.value;
+                self.warnings.push(format!(
+                    "desk `{name}`: the definition `{id}` is unproven: nobody has recorded the real product with it, so it may be wrong"
+                ));
             }
             let place = shape.params.as_ref().map_or(header, |p| p.span.clone());
             // A value that could not be resolved would be called missing too; once is enough.

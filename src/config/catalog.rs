@@ -1,7 +1,7 @@
 //! What the configuration asks of the desk definitions, so that it knows nothing of their insides.
 
 use super::ParamValue;
-use crate::desk::{self, Definition};
+use crate::desk::{self, Definition, Recipe};
 use crate::model::Capability;
 use crate::problem::Problem;
 use std::collections::BTreeMap;
@@ -20,8 +20,8 @@ pub trait DeskDefinition {
     fn untold(&self) -> Vec<&'static str> {
         Vec::new()
     }
-    /// The ids of its `[[create]]` recipes.
-    fn recipes(&self) -> Vec<String> {
+    /// Its `[[create]]` recipes: ways to write in without mail.
+    fn recipes(&self) -> Vec<Recipe> {
         Vec::new()
     }
 }
@@ -70,6 +70,10 @@ impl DeskDefinition for Definition {
 
     fn untold(&self) -> Vec<&'static str> {
         Definition::untold(self)
+    }
+
+    fn recipes(&self) -> Vec<Recipe> {
+        Definition::recipes(self)
     }
 
     fn secret_params(&self) -> Vec<String> {

@@ -8,6 +8,7 @@ pub mod given;
 mod init;
 mod load;
 mod probes;
+mod rates;
 mod read;
 mod schema;
 mod secrets;
@@ -26,7 +27,7 @@ pub use schema::{markdown, reference, schema};
 
 use crate::model::{Account, Budget, Probe};
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Config {
     pub desks: BTreeMap<String, DeskSettings>,
     /// Probes by name.
     pub probes: BTreeMap<String, Probe>,
+    /// The keys of desks whose definitions were never tried on the real product.
+    pub unproven: BTreeSet<String>,
     /// Remarks that refuse nothing (an unproven desk, an inline secret in a readable file).
     pub warnings: Vec<String>,
 }

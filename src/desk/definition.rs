@@ -1,12 +1,14 @@
 //! A desk file, compiled: plain data that the interpreter walks.
 
 use super::chat::recipe::{ChatRecipe, Presence};
+use super::create::{Create, Limit, Means, Recipe};
 use super::path::Path;
 use super::recipe::{EntryMap, Field, MessageMap, Record, TimeKind};
 use super::template::Template;
 use crate::model::{Capability, ResultClass, View};
 use crate::problem::Problem;
 use regex::Regex;
+use scraper::Selector;
 use std::time::Duration;
 
 /// A desk definition, ready to run.
@@ -47,6 +49,8 @@ pub struct Definition {
     pub(crate) health_say: Vec<Template>,
     pub(crate) presence: Option<Presence>,
     pub(crate) chat: Option<std::sync::Arc<ChatRecipe>>,
+    pub(crate) creates: Vec<Create>,
+    pub(crate) limit: Option<Limit>,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) views: Vec<View>,
     pub(crate) includes: Vec<View>,
@@ -93,6 +97,31 @@ impl Definition {
         .into_iter()
         .filter_map(|(name, told)| (!told).then_some(name))
         .collect()
+    }
+
+    /// The ways to write in without mail, by the desk's own API: what `[form] recipe` can name.
+    pub fn recipes(&self) -> Vec<Recipe> {
+        self.creates.iter().map(Create::told).collect()
+    }
+
+    /// How many calls the desk takes.
+    pub fn limit(&self) -> Option<Limit> {
+        self.limit
+    }
+
+    /// Calls of each operation at worst, for one look or one act; files of messages and redirects are not counted.
+    pub fn calls(&self) -> Vec<(String, u64)> {
+        let sum = |steps: &[Step]| steps.iter().map(Step::most).sum::<u64>();
+        let find = self.finds.iter().filter(|f| f.view == View::Normal).map(|f| sum(&f.steps)).sum();
+        let before = if self.message.as_ref().is_some_and(|m| m.needs_read) { sum(&self.read) } else { 0 };
+        let mut out = vec![("find".to_owned(), find), ("read".to_owned(), sum(&self.read))];
+        if self.message.is_some() {
+            out.push(("messages".to_owned(), before + sum(&self.messages)));
+        }
+        let acts = [("history", &self.history), ("reply", &self.reply), ("close", &self.close), ("delete", &self.delete)];
+        out.extend(acts.into_iter().filter(|(_, s)| !s.is_empty()).map(|(name, steps)| (name.to_owned(), sum(steps))));
+        out.extend(self.creates.iter().map(|c| (format!("create {}", c.id), c.told().calls)));
+        out
     }
 
     /// The params that a desk of the configuration may set.
@@ -212,6 +241,8 @@ pub(crate) struct Fail {
     pub class: ResultClass,
     /// In `[chat]`: what it points to.
     pub fault: Option<&'static str>,
+    /// What it says of a form.
+    pub means: Means,
 }
 
 /// One way to find tickets.
@@ -235,6 +266,8 @@ pub(crate) enum Method {
 pub(crate) enum Answer {
     Json,
     Text,
+    /// A page, of which `select` takes lists of elements.
+    Html,
     /// Whatever it is: not looked at.
     Ignored,
 }
@@ -254,6 +287,8 @@ pub(crate) struct Step {
     /// Statuses that are a success; empty: 200 to 299.
     pub status: Vec<u16>,
     pub answer: Answer,
+    /// Names and CSS selectors of what is taken from a page.
+    pub select: Vec<(String, Selector)>,
     pub pick: Vec<Pick>,
     pub rows: Option<Path>,
     /// Of the rows, those that count; the others between them are their trail.
@@ -284,6 +319,22 @@ impl Step {
     pub fn writes(&self) -> bool {
         self.method != Method::Get && !self.reads && !self.prepares
     }
+
+    /// Calls of the step at worst: pages, times repetitions. Redirects and a second try of a broken connection are left out.
+    pub fn most(&self) -> u64 {
+        let pages = match &self.page {
+            None => 1,
+            // The first page tells the count; the last ones are read after it.
+            Some(Page { kind: PageKind::LastFromCount { .. }, max, .. }) => *max as u64 + 1,
+            Some(page) => page.max as u64,
+        };
+        let times = match &self.each {
+            Some(Over::Step(..)) => self.max as u64,
+            // A reply or a form has few files; each is one call.
+            Some(Over::Files) | None => 1,
+        };
+        pages * times
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -291,12 +342,16 @@ pub(crate) struct Pick {
     pub name: String,
     pub source: PickSource,
     pub optional: bool,
+    /// Never shown.
+    pub secret: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum PickSource {
     Path(Path),
     Header(String),
+    /// The first group of a pattern in the answer's text.
+    Text(Regex),
 }
 
 /// What a find's row must look like.
@@ -334,7 +389,7 @@ pub(crate) enum PageKind {
 pub(crate) enum Over {
     /// The rows of a step, or a list inside its answer.
     Step(String, Option<Path>),
-    /// The files of a reply.
+    /// The files of a reply or a form.
     Files,
 }
 
@@ -348,8 +403,19 @@ pub(crate) struct Verify {
 pub(crate) enum Body {
     Json(Shape),
     Form(Vec<(String, Template)>),
-    Raw { content: Template, kind: Option<Template> },
-    Text { content: Template, kind: Option<Template> },
+    /// Fields, and the name under which each file goes.
+    Multipart {
+        fields: Vec<(String, Template)>,
+        files: Option<String>,
+    },
+    Raw {
+        content: Template,
+        kind: Option<Template>,
+    },
+    Text {
+        content: Template,
+        kind: Option<Template>,
+    },
 }
 
 /// A JSON body to be built.

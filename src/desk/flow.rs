@@ -1,17 +1,18 @@
 //! Runs step lists: conditions, repetition, pages, picks. Whatever is not `Done` or `Empty` is a named failure.
 
-use super::call::{build, elements, sign_in};
+use super::call::{build, elements, sign_in, target};
 use super::definition::{Definition, PickSource, Step};
 use super::http::{Call, Http, Lost, Reply, place};
-use super::outcome::{Failure, Judged, judge};
-use super::path::{Json, Path, list, null, string};
-use super::scope::{Scope, Value};
+use super::outcome::{Cause, Failure, Judged, judge};
+use super::path::{Json, Path, list, null, scalar, string};
+use super::scope::{Exchange, Scope, Value};
 use super::secrets::Masks;
 use super::settings::Settings;
 use super::template::Template;
 use crate::model::ResultClass;
 use jiff::Timestamp;
 use reqwest::Url;
+use secrecy::SecretString;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -65,6 +66,7 @@ pub(super) struct Got {
     pub trail: Option<Json>,
     pub truncated: bool,
     pub picks: Vec<(String, Value)>,
+    pub exchange: Option<Exchange>,
 }
 
 impl Runner {
@@ -101,8 +103,17 @@ impl Runner {
         Ok(Flow::Done { truncated })
     }
 
+    /// Where a step's call would go, for people.
+    pub fn target(&self, step: &Step, scope: &Scope<'_>) -> String {
+        self.masks.mask(&target(&self.settings, step, scope))
+    }
+
     fn keep(&self, step: &Step, got: Got, scope: &mut Scope<'_>) {
+        scope.last = got.exchange.or_else(|| scope.last.take());
         for (name, value) in got.picks {
+            if let Value::Secret(secret) = &value {
+                self.masks.learn(secret);
+            }
             scope.set(format!("{}.{name}", step.id), value);
         }
         if let Some(trail) = got.trail {
@@ -143,7 +154,7 @@ impl Runner {
                 }
             }
         }
-        Ok(Some(Got { answer: list(answers), trail: None, truncated, picks: Vec::new() }))
+        Ok(Some(Got { answer: list(answers), trail: None, truncated, picks: Vec::new(), exchange: None }))
     }
 
     async fn step(&self, step: &Step, scope: &Scope<'_>) -> Result<Got, Ended> {
@@ -160,7 +171,8 @@ impl Runner {
     }
 
     async fn single(&self, step: &Step, call: Call) -> Result<Got, Ended> {
-        let key = step.cache.map(|_| format!("{} {}", step.auth.as_deref().unwrap_or_default(), call.url));
+        // Two steps may read the same address in different ways.
+        let key = step.cache.map(|_| format!("{} {} {}", step.auth.as_deref().unwrap_or_default(), step.id, call.url));
         if let Some(answer) = step.cache.and_then(|life| self.cached(key.as_deref()?, life)) {
             return got(step, answer, None);
         }
@@ -186,8 +198,23 @@ impl Runner {
         let quiet = *self.quiet.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(left) = quiet.and_then(|until| until.checked_duration_since(Instant::now())).filter(|_| !call.writes) {
             let message = format!("not asked: the desk wants no calls for another {} s", left.as_secs() + 1);
-            return Err(Failure { class: ResultClass::Throttled, message, retry_after: Some(left), no_effect: true, gone: false, answered: false, fault: None });
+            return Err(Failure { retry_after: Some(left), ..Failure::new(ResultClass::Throttled, Cause::Ours, message) });
         }
+        let preflight = call.page.as_ref().and_then(|page| page.preflight(call).map(|before| (page, before)));
+        if let Some((page, before)) = preflight {
+            // Whatever becomes of the question, the call itself was not made.
+            let reply = self.exchanged(&before).await.map_err(|failure| Failure { no_effect: true, ..failure })?;
+            page.permits(call, &reply)?;
+        }
+        let reply = self.exchanged(call).await?;
+        match &call.page {
+            // A refusal is named by what it says: a browser hides that from the page, not from us.
+            Some(page) if !reply.status.is_client_error() => page.shows(&reply).map(|()| reply),
+            _ => Ok(reply),
+        }
+    }
+
+    async fn exchanged(&self, call: &Call) -> Result<Reply, Failure> {
         self.http.send(call, &|url| self.settings.allows(url)).await.map_err(|lost| failed(lost, call))
     }
 
@@ -234,11 +261,13 @@ impl From<Failure> for Ended {
 }
 
 fn failed(lost: Lost, call: &Call) -> Failure {
-    let failure = |class, message, no_effect| Failure { class, message, retry_after: None, no_effect, gone: false, answered: false, fault: None };
+    let place = place(&call.url);
     match lost {
-        Lost::NotSent(text) => failure(ResultClass::Unavailable, format!("no connection to {}: {text}", place(&call.url)), true),
-        Lost::Unknown { text, .. } => failure(ResultClass::Unavailable, format!("no answer from {}: {text}", place(&call.url)), false),
-        Lost::Refused(text) => failure(ResultClass::BrokenContract, text, false),
+        Lost::NotSent(text) => Failure::new(ResultClass::Unavailable, Cause::NotSent, format!("no connection to {place}: {text}")),
+        Lost::Unknown { text, .. } => {
+            Failure::new(ResultClass::Unavailable, Cause::NoAnswer, format!("no answer from {place}: {text}")).after_effect()
+        }
+        Lost::Refused(text) => Failure::contract(text).after_effect(),
     }
 }
 
@@ -273,13 +302,14 @@ pub(super) fn rows(step: &Step, body: &Json) -> Result<Vec<Json>, Failure> {
 /// A single answer as the step's: the whole, or its list.
 fn got(step: &Step, body: Json, reply: Option<&Reply>) -> Result<Got, Ended> {
     let picks = picked(step, &body, reply)?;
+    let exchange = reply.map(|r| Exchange { place: place(&r.url), status: r.status.as_u16(), took: r.took });
     if step.rows.is_none() {
-        return Ok(Got { answer: body, trail: None, truncated: false, picks });
+        return Ok(Got { answer: body, trail: None, truncated: false, picks, exchange });
     }
     let (answer, trail) = kept(step, rows(step, &body)?)?;
     // 206: a part of the list (RFC 9110 section 15.3.7), however it was asked for.
     let truncated = reply.is_some_and(|r| r.status == reqwest::StatusCode::PARTIAL_CONTENT);
-    Ok(Got { answer, trail, truncated, picks })
+    Ok(Got { answer, trail, truncated, picks, exchange })
 }
 
 /// Rows that count, and for each what stood between it and the next.
@@ -312,8 +342,16 @@ pub(super) fn picked(step: &Step, body: &Json, reply: Option<&Reply>) -> Result<
             PickSource::Header(name) => {
                 reply.and_then(|r| r.headers.get(name.as_str())).and_then(|v| v.to_str().ok()).map_or_else(null, string)
             }
+            PickSource::Text(pattern) => {
+                let text = body.as_string().map(String::as_str).unwrap_or_default();
+                pattern.captures(text).and_then(|c| c.get(1)).map_or_else(null, |m| string(m.as_str()))
+            }
         };
         match (value.is_null(), pick.optional) {
+            (false, _) if pick.secret => {
+                let text = scalar(&value).ok_or_else(|| Failure::contract(format!("`{}` is no text", pick.name)).after_effect())?;
+                out.push((pick.name.clone(), Value::Secret(SecretString::from(text))));
+            }
             (false, _) => out.push((pick.name.clone(), Value::Json(value))),
             (true, true) => {}
             (true, false) => {

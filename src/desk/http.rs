@@ -1,11 +1,12 @@
 //! One HTTP exchange: bounded in time and size, never to a host that is not listed.
 
+use super::create::Page;
 use super::jar::Jar;
 use crate::config::DeskSettings;
 use reqwest::header::{COOKIE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Method, StatusCode, Url};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The largest answer that is read, after decompression.
 /// The largest attachment of a probe (10 MiB) fits in, also as base64 in JSON.
@@ -35,12 +36,14 @@ pub(crate) struct Call {
     pub jar: Option<Arc<Jar>>,
     /// How long it may take, where that is not what the desk's settings say.
     pub timeout: Option<Duration>,
+    /// The page on which a browser would make this call.
+    pub page: Option<Arc<Page>>,
 }
 
 impl Call {
     /// A GET without anything.
     pub fn get(url: Url) -> Call {
-        Call { method: Method::GET, url, headers: HeaderMap::new(), body: None, writes: false, jar: None, timeout: None }
+        Call { method: Method::GET, url, headers: HeaderMap::new(), body: None, writes: false, jar: None, timeout: None, page: None }
     }
 
     /// The headers with the cookies for its URL.
@@ -60,6 +63,8 @@ pub(crate) struct Reply {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub url: Url,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Why there is no answer.
@@ -142,8 +147,10 @@ impl Http {
     }
 
     async fn once(&self, call: &Call) -> Result<Reply, Lost> {
+        let began = Instant::now();
         let client = if call.writes { &self.writing } else { &self.reading };
-        let mut request = client.request(call.method.clone(), call.url.clone()).headers(call.headers()).timeout(call.timeout.unwrap_or(self.timeout));
+        let mut request =
+            client.request(call.method.clone(), call.url.clone()).headers(call.headers()).timeout(call.timeout.unwrap_or(self.timeout));
         if let Some(body) = &call.body {
             request = request.body(body.clone());
         }
@@ -158,7 +165,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status: answer.status(), headers: answer.headers().clone(), url: answer.url().clone(), body })
+        Ok(Reply { status: answer.status(), headers: answer.headers().clone(), url: answer.url().clone(), body, took: began.elapsed() })
     }
 }
 

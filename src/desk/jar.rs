@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_later_one_replaces_it_and_an_old_date_takes_it_back() {
-        let set = ["s=1; Path=/", "s=2; Path=/", "u=1; Path=/", "u=; Path=/; Max-Age=0", "v=1; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"];
+        let set =
+            ["s=1; Path=/", "s=2; Path=/", "u=1; Path=/", "u=; Path=/; Max-Age=0", "v=1; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"];
         assert_eq!(sent(&jar("http://a.test/", &set), "http://a.test/"), "s=2");
         let many: Vec<String> = (0..200).map(|n| format!("c{n}=1; Path=/")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();

@@ -40,6 +40,11 @@ impl HttpDesk {
         &self.runner.definition
     }
 
+    /// A text for people: with the desk's name, without secrets.
+    pub(super) fn shown(&self, text: &str) -> String {
+        self.runner.masks.mask(&format!("desk `{}`, {text}", self.name))
+    }
+
     fn scope(&self) -> Scope<'_> {
         let mut scope = Scope::new(self.runner.settings.params.clone());
         scope.set("now", Value::Time(Timestamp::now()));
@@ -172,7 +177,7 @@ impl HttpDesk {
 }
 
 /// Plain text as HTML, for desks that take nothing else.
-fn html_of(text: &str) -> String {
+pub(super) fn html_of(text: &str) -> String {
     format!("<p>{}</p>", super::filter::escape_html(text).replace("\r\n", "\n").replace("\n\n", "</p><p>").replace('\n', "<br>"))
 }
 

@@ -276,7 +276,13 @@ impl Journey<'_> {
             self.fail(stage, &causes);
             return Ok(());
         }
-        self.check(stage, "answer", Outcome::Fail, format!("the visitor has the agent's answer within {limit:?}"), "neither pushed nor stored");
+        self.check(
+            stage,
+            "answer",
+            Outcome::Fail,
+            format!("the visitor has the agent's answer within {limit:?}"),
+            "neither pushed nor stored",
+        );
         self.fail(stage, &["chat-agent-line-invisible"]);
         Ok(())
     }

@@ -202,8 +202,11 @@ impl Journey<'_> {
         match last_look {
             LastLook::Again(at) => Ok(Some(at)),
             LastLook::Trouble(trouble) => {
-                let (check, expected) =
-                    if self.by_chat(stage) { ("conversation", "the conversation can be read") } else { ("mail", "the mailbox can be read") };
+                let (check, expected) = if self.by_chat(stage) {
+                    ("conversation", "the conversation can be read")
+                } else {
+                    ("mail", "the mailbox can be read")
+                };
                 self.check(stage, check, Outcome::Unknown, expected, trouble.message.clone());
                 self.unknown(stage, trouble.fault);
                 Ok(Some(self.now()))

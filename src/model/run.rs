@@ -1,6 +1,8 @@
 //! One execution of a probe: everything that must survive a crash. This is also the stored form.
 
-use super::{ChatMemory, Diagnosis, FormMemory, Observation, Outcome, Position, Probe, ReceivedMail, Stage, Ticket, TicketRef, Token, millis};
+use super::{
+    ChatMemory, Diagnosis, FormMemory, Observation, Outcome, Position, Probe, ReceivedMail, Stage, Ticket, TicketRef, Token, millis,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

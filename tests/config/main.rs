@@ -185,7 +185,10 @@ fn a_desk_file_beside_the_configuration_wins_over_a_built_in_one() {
     let probe = PROBE.replace("account", "skip = [\"queue\", \"format\", \"clean_up\"]\naccount");
     let config = loaded(&[("replypath.toml", MAIN), ("desks/rt.toml", mine), ("probes/a.toml", &probe)]);
     assert_eq!(config.desks["helpdesk"].source.origin, "desks/rt.toml");
-    assert_eq!(config.warnings, ["desk `helpdesk`: the definition `rt` was never tried on the real product (unproven)"]);
+    assert_eq!(
+        config.warnings,
+        ["desk `helpdesk`: the definition `rt` is unproven: nobody has recorded the real product with it, so it may be wrong"]
+    );
     assert!(!config.probes["a"].expect.attachments, "the desk cannot give the bytes of files");
 }
 
@@ -393,7 +396,7 @@ params = { url = "http://127.0.0.1:8080/api/v1", token = "k" }
 fn the_probes_of_the_demo_load_with_a_text_from_memory() {
     let config = load_from(&root(), Some(DEMO), &env, &Catalog).unwrap_or_else(|p| panic!("{}", render(&p, false)));
     let names: Vec<&str> = config.probes.keys().map(String::as_str).collect();
-    assert_eq!(names, ["billing", "sales", "support"]);
+    assert_eq!(names, ["billing", "chat", "contact-form", "sales", "support"]);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     let Channel::Email(email) = &config.probes["billing"].channel else { panic!() };
     assert_eq!(email.attachments.len(), 2);
@@ -457,7 +460,7 @@ fn all_keys(schema: &serde_json::Value, out: &mut Vec<String>) {
 fn every_example_uses_only_keys_of_the_schema_and_a_wrong_key_would_be_seen() {
     let mut files: Vec<(&str, PathBuf)> =
         vec![("config", root().join("src/config/init/replypath.toml")), ("probe", root().join("src/config/init/example.toml"))];
-    files.extend(["support", "billing", "sales"].map(|n| ("probe", root().join(format!("probes/{n}.toml")))));
+    files.extend(["support", "billing", "sales", "contact-form", "chat"].map(|n| ("probe", root().join(format!("probes/{n}.toml")))));
     for (kind, path) in files {
         let table: toml::Table = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let mut unknown = Vec::new();

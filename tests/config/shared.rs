@@ -1,6 +1,7 @@
 //! What the tests of the configuration share: a catalogue of one-line definitions, small files, loading.
 
 use replypath::config::{Config, DeskCatalog, DeskDefinition, ParamProblem, ParamValue, load};
+use replypath::desk::{Limit, LimitScope, Recipe};
 use replypath::model::Capability;
 use replypath::problem::{Problem, render};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ secrets = ["token"]
 const TALKS: &str = r#"can = ["find", "read", "messages", "reply", "close", "delete", "mark", "files", "chat", "presence", "create"]
 params = ["url"]
 secrets = ["token"]
-recipes = ["web", "widget"]
+recipes = ["web", "widget-6-in-12h-address", "shop-cors"]
 "#;
 
 impl DeskCatalog for Catalog {
@@ -58,8 +59,21 @@ impl DeskDefinition for Facts {
     fn secret_params(&self) -> Vec<String> {
         self.secrets.clone()
     }
-    fn recipes(&self) -> Vec<String> {
-        self.recipes.clone()
+    fn recipes(&self) -> Vec<Recipe> {
+        // `web-6-in-12h-address`: six in twelve hours for each address; `shop-cors`: as from the company's page.
+        let recipe = |word: &String| {
+            let parts: Vec<&str> = word.split('-').collect();
+            let limit = match parts[..] {
+                [_, count, "in", per, scope] => Some(Limit {
+                    count: count.parse().unwrap(),
+                    per: per.parse::<jiff::SignedDuration>().unwrap().unsigned_abs(),
+                    scope: LimitScope::ALL.into_iter().find(|s| s.as_str() == scope).unwrap(),
+                }),
+                _ => None,
+            };
+            Recipe { id: parts[0].to_owned(), limit, cors: parts.get(1) == Some(&"cors"), needs_mx: false, calls: 1 }
+        };
+        self.recipes.iter().map(recipe).collect()
     }
     fn check_params(&self, params: &BTreeMap<String, ParamValue>) -> Vec<ParamProblem> {
         let known: BTreeSet<&String> = self.params.iter().chain(&self.secrets).collect();

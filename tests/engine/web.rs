@@ -187,7 +187,12 @@ impl World {
             self.line(&id, Speaker::System, "Welcome! Somebody will be with you in a minute.", Vec::new());
         }
         self.visitor_says(&id, first);
-        Begun { conversation: Some(id.clone()), visitor: Some(format!("v-{id}")), sealed: Some(format!("sealed {id}")), seen: Seen::default() }
+        Begun {
+            conversation: Some(id.clone()),
+            visitor: Some(format!("v-{id}")),
+            sealed: Some(format!("sealed {id}")),
+            seen: Seen::default(),
+        }
     }
 
     fn view(&self, conversation: &str) -> Option<ChatView> {

@@ -81,6 +81,8 @@ fn recipe(shape: &FormShape, id: &At<String>, in_browser: bool, desk: Option<Des
         ("form", shape.form.as_ref().map(|v| &v.span)),
         ("submit", shape.submit.as_ref().map(|v| &v.span)),
         ("attachments_in", shape.attachments_in.as_ref().map(|v| &v.span)),
+        ("thanks", shape.thanks.as_ref().map(|v| &v.span)),
+        ("number", shape.number.as_ref().map(|v| &v.span)),
     ];
     for (key, span) in foreign.into_iter().filter_map(|(key, span)| Some((key, span?))) {
         let message = format!("with `recipe` there is no page to look at, so `{key}` says nothing");
@@ -93,8 +95,13 @@ fn recipe(shape: &FormShape, id: &At<String>, in_browser: bool, desk: Option<Des
     };
     if let Some(facts) = desk.facts {
         let known = facts.recipes();
-        if !known.contains(&id.value) {
-            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        let found = known.iter().find(|r| r.id == id.value);
+        if found.is_some_and(|r| r.cors) && shape.page.is_none() {
+            let message = format!("the recipe `{}` is sent as from the company's page, so it needs `page`", id.value);
+            doc.problem(id.span.clone(), message, "add `page`: the address of the page on which the form stands".to_owned());
+        }
+        if found.is_none() {
+            let names: Vec<&str> = known.iter().map(|r| r.id.as_str()).collect();
             let message = format!("the definition of desk `{}` has no recipe `{}`", desk.key.value, id.value);
             let help = if names.is_empty() {
                 "it has none at all ([[create]]): give the `page` of the form instead".to_owned()

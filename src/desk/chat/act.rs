@@ -7,7 +7,7 @@ use super::talk::{Heard, Talk};
 use crate::desk::call::shaped;
 use crate::desk::definition::PickSource;
 use crate::desk::flow::{Empties, Flow};
-use crate::desk::outcome::Failure;
+use crate::desk::outcome::{Cause, Failure};
 use crate::desk::path::{Json, scalar};
 use crate::desk::scope::{Scope, Value};
 use crate::engine::ways::{Push, Saying};
@@ -65,7 +65,9 @@ impl Talk {
                     Ok(Flow::Empty { .. }) => return Ok(Done { scope, empty: true }),
                     Err(failure) => Err(Broke { failure, fault: step.fault }),
                 },
-                Act::Socket(word) => self.word(word, step.fault, &mut scope, saying, &mut hearing).await.inspect(|sent| wrote |= *sent).map(drop),
+                Act::Socket(word) => {
+                    self.word(word, step.fault, &mut scope, saying, &mut hearing).await.inspect(|sent| wrote |= *sent).map(drop)
+                }
             };
             taken.map_err(|mut broke| {
                 broke.failure.no_effect &= !wrote;
@@ -117,7 +119,14 @@ impl Talk {
         let decided = push.wait_for(|s| matches!(s.push, Push::Open(_)) || s.why.is_some());
         let state = match timeout(OPENING, decided).await {
             Ok(Ok(state)) => state.clone(),
-            _ => return Err(Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, "the chat's socket did not open in time", true)),
+            _ => {
+                return Err(Broke::met(
+                    fault.unwrap_or("chat-socket-silent"),
+                    ResultClass::Unavailable,
+                    "the chat's socket did not open in time",
+                    true,
+                ));
+            }
         };
         match state.why {
             None => Ok(()),
@@ -139,7 +148,12 @@ impl Talk {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(text))) => Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, text, false)),
             _ if Out::claim(&taken) => Err(unsent("the socket took no frame in time")),
-            _ => Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, "the socket broke while the line was sent", false)),
+            _ => Err(Broke::met(
+                fault.unwrap_or("chat-server-error"),
+                ResultClass::Unavailable,
+                "the socket broke while the line was sent",
+                false,
+            )),
         }
     }
 }
@@ -150,7 +164,7 @@ fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
     match why.kind {
         WhyKind::Unreachable => {
             let message = format!("the chat's socket: {}", why.text);
-            Failure { class, message, retry_after: None, no_effect, gone: false, answered: false, fault: None }.into()
+            Failure { no_effect, ..Failure::new(class, Cause::NotSent, message) }.into()
         }
         WhyKind::Refused => Broke::met(fault.unwrap_or("chat-socket-refused"), class, why.text.clone(), no_effect),
         WhyKind::Silent => Broke::met(fault.unwrap_or("chat-socket-silent"), class, why.text.clone(), no_effect),
@@ -193,7 +207,7 @@ fn judged(wait: &Await, fault: &'static str, saying: Option<&Saying>, frame: Jso
         if fail.when.holds(&frame).map_err(Failure::contract)? {
             let no_effect = !matches!(fail.class, ResultClass::Unavailable | ResultClass::BrokenContract);
             let message = format!("the desk answered `{}` on the socket", fail.name);
-            let failure = Failure { class: fail.class, no_effect, answered: true, fault: fail.fault, ..Failure::contract(message) };
+            let failure = Failure { no_effect, fault: fail.fault, ..Failure::new(fail.class, Cause::Shape, message) };
             return Err(failure.into());
         }
     }

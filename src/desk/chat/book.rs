@@ -113,7 +113,8 @@ impl Book {
             tokens: tokens.recognise(&seen.text),
         };
         // Push and history may bring them in another order than they were said; without times they stand as they came.
-        let after = |known: &ChatLine| matches!((known.at, seen.at), (Some(a), Some(b)) if a <= b) || known.at.is_none() || seen.at.is_none();
+        let after =
+            |known: &ChatLine| matches!((known.at, seen.at), (Some(a), Some(b)) if a <= b) || known.at.is_none() || seen.at.is_none();
         let index = self.lines.iter().rposition(after).map_or(0, |last| last + 1);
         self.lines.insert(index, line);
         self.files.insert(index, Vec::new());

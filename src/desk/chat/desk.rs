@@ -1,6 +1,7 @@
 //! One desk as its visitors see it: its recipe, its transport, and calls without the agent's credentials.
 
 use super::recipe::{Act, ChatRecipe, ChatStep, Push, Transport};
+use crate::clock::Clock;
 use crate::config::DeskSettings;
 use crate::desk::definition::{Definition, Step};
 use crate::desk::flow::Runner;
@@ -8,10 +9,9 @@ use crate::desk::http::Http;
 use crate::desk::scope::{Scope, Value};
 use crate::desk::settings::Settings;
 use crate::desk::template::Template;
-use crate::seal::Seal;
-use crate::clock::Clock;
 use crate::engine::ports::MailEvent;
 use crate::model::TokenKey;
+use crate::seal::Seal;
 use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};

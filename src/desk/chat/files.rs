@@ -58,7 +58,7 @@ impl Talk {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             // A visitor who is refused the file, or gets an error for it, has no file.
-            Err(failure) if failure.answered && failure.class != ResultClass::Throttled => return Ok(None),
+            Err(failure) if failure.answered() && failure.class != ResultClass::Throttled => return Ok(None),
             Err(failure) => return Err(failure.into()),
         }
         let Some(path) = content else { return Ok(Some(reply.body)) };

@@ -161,7 +161,7 @@ fn number(n: u64) -> Json {
 }
 
 fn refused(failure: Failure) -> Why {
-    let kind = match (failure.answered, failure.no_effect) {
+    let kind = match (failure.answered(), failure.no_effect) {
         (true, _) => WhyKind::Refused,
         (false, true) => WhyKind::Unreachable,
         // It was taken, and not answered.

@@ -84,7 +84,8 @@ impl ChatRecipe {
     pub fn transport(&self, params: &Scope<'_>) -> Result<Transport, String> {
         let word = self.transport.string(params)?.ok_or("`[chat] transport` needs a param that is not set")?;
         let known = || Transport::ALL.map(Transport::as_str).join(", ");
-        let transport = Transport::of(&word).ok_or_else(|| format!("there is no transport `{word}` for its chat; there are {}", known()))?;
+        let transport =
+            Transport::of(&word).ok_or_else(|| format!("there is no transport `{word}` for its chat; there are {}", known()))?;
         let opened = transport == Transport::Http || self.pushes.iter().any(|p| p.transport == transport);
         opened.then_some(transport).ok_or_else(|| format!("its definition does not say how `{word}` is opened"))
     }

@@ -3,7 +3,7 @@
 
 use super::desk::ChatDesk;
 use super::visitor::Visitor;
-use crate::desk::outcome::Failure;
+use crate::desk::outcome::{Cause, Failure};
 use crate::engine::ways::Stop;
 use crate::model::ResultClass;
 
@@ -23,7 +23,7 @@ impl From<Failure> for Broke {
 impl Broke {
     /// Something that customers meet too.
     pub fn met(fault: &'static str, class: ResultClass, message: impl Into<String>, no_effect: bool) -> Broke {
-        let failure = Failure { class, message: message.into(), retry_after: None, no_effect, gone: false, answered: true, fault: None };
+        let failure = Failure { no_effect, ..Failure::new(class, Cause::Shape, message) };
         Broke { failure, fault: Some(fault) }
     }
 
@@ -34,12 +34,12 @@ impl Broke {
         let text = desk.runner.masks.mask(&visitor.hide(&failure.message));
         let found = format!("desk `{}`, {what}: {text}", desk.name);
         let class = failure.class;
-        let stop = match (class, fault.filter(|_| failure.answered)) {
+        let stop = match (class, fault.filter(|_| failure.answered())) {
             (ResultClass::Throttled, _) => Stop::unknown("chat-throttled", class, found).advice("ask less often, or keep the visitor"),
             (_, Some(fault)) => Stop::failed(fault, class, found),
             (ResultClass::Unauthorised | ResultClass::Denied, None) => Stop::unknown("chat-visitor-refused", class, found)
                 .advice("check the chat's key in the desk's params, and whether the desk blocks this address"),
-            (ResultClass::Unavailable, None) if failure.answered => Stop::failed("chat-server-error", class, found),
+            (ResultClass::Unavailable, None) if failure.answered() => Stop::failed("chat-server-error", class, found),
             (ResultClass::Unavailable | ResultClass::Ok | ResultClass::Empty, None) => {
                 Stop::unknown("chat-unreachable", class, found).advice("try the chat's address from another network").passing()
             }

@@ -2,6 +2,7 @@
 
 mod body;
 mod chat;
+mod create;
 mod lint;
 mod mapping;
 mod names;
@@ -93,6 +94,8 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
     let (move_to, mark) = (act("move", Op::Move), act("mark", Op::Mark));
     let presence = chat::presence(root, &params, &auth_names);
     let chat = chat::chat(root, &params, &auth_names).map(std::sync::Arc::new);
+    let creates = create::creates(root, &params, &auth_names);
+    let limit = root.table("limit").and_then(|t| create::limit(&t));
     root.finish("a desk file");
     let head = head?;
     let mut definition = Definition {
@@ -125,6 +128,8 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
         health_say,
         presence,
         chat,
+        creates,
+        limit,
         capabilities: Vec::new(),
         views: Vec::new(),
         includes,
@@ -132,6 +137,7 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
     definition.capabilities = capabilities(&definition);
     definition.views = views(&definition);
     least(root, &definition);
+    create::affordable(root, &definition);
     Some(definition)
 }
 
@@ -252,6 +258,7 @@ fn capabilities(d: &Definition) -> Vec<Capability> {
         (Capability::Files, files),
         (Capability::Presence, d.presence.is_some()),
         (Capability::Chat, d.chat.is_some()),
+        (Capability::Create, !d.creates.is_empty()),
     ]
     .into_iter()
     .filter_map(|(c, has)| has.then_some(c))

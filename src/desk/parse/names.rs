@@ -22,6 +22,10 @@ const TICKET: [&str; 9] = [
     "ticket.channel",
 ];
 
+/// Variables of a request that a customer writes.
+const CREATE: [&str; 10] =
+    ["token", "subject", "text", "html", "customer.name", "customer.address", "customer.email", "page", "page.origin", "random"];
+
 /// An operation, for the variables that it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -47,6 +51,8 @@ pub enum Op {
     Visit,
     /// `[chat]`: what a visitor says.
     Say,
+    /// `[[create]]`.
+    Create,
 }
 
 /// Variables of a chat visitor.
@@ -61,6 +67,7 @@ impl Op {
             Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email", "conversation", "number"],
             Op::Health => vec![],
             Op::Visit | Op::Say => VISITOR.to_vec(),
+            Op::Create => CREATE.to_vec(),
             Op::Id => vec!["id", "number"],
             _ => vec!["id", "number"].into_iter().chain(TICKET).collect(),
         };
@@ -78,7 +85,7 @@ impl Op {
 
     /// True where files go with the text.
     pub fn has_files(self) -> bool {
-        matches!(self, Op::Reply | Op::Say)
+        matches!(self, Op::Reply | Op::Say | Op::Create)
     }
 
     /// True for the visitor's side of a chat.
@@ -94,7 +101,7 @@ pub enum ItemKind {
     None,
     /// A row.
     Row,
-    /// A file of the reply.
+    /// A file of the reply or form.
     File,
 }
 
@@ -169,7 +176,7 @@ impl<'a> Names<'a> {
             Name::Item(name, _) => self.check_item(name, span),
         }
         for filter in &expr.filters {
-            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) = filter {
+            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) | Filter::Hmac(Arg::Name(name)) = filter {
                 if name.starts_with("item.") { self.check_item(name, span) } else { self.check_variable(name, span) }
             }
         }

@@ -4,6 +4,7 @@ use super::body::body;
 use super::lint;
 use super::names::{Names, Op};
 use super::rows::{matching, page};
+use crate::desk::create::Means;
 use crate::desk::definition::{Answer, Fail, Method, Over, Pick, PickSource, Step, Verify};
 use crate::desk::filter::{Filter, LANGUAGES};
 use crate::desk::path::Path;
@@ -14,6 +15,8 @@ use crate::desk::template::{Part, Template};
 use crate::model::ResultClass;
 use crate::problem;
 use crate::suggest::suggest;
+use regex::Regex;
+use scraper::Selector;
 use toml::de::DeValue;
 
 /// Rows of a repeated step, and pages, when the file does not say.
@@ -67,6 +70,7 @@ pub fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize
         auth: auth(table, auths),
         status: table.statuses("status"),
         answer: answer(table),
+        select: selectors(table),
         pick: picks(table),
         rows: table.path("rows"),
         keep: table.path("keep"),
@@ -233,7 +237,11 @@ pub fn pairs(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Vec<(St
 }
 
 fn auth(table: &Table<'_>, auths: &[String]) -> Option<String> {
-    let node = table.get("auth")?;
+    auth_name(table, table.get("auth")?, auths)
+}
+
+/// The name of a way to sign in, or `none`.
+pub fn auth_name(table: &Table<'_>, node: Node<'_>, auths: &[String]) -> Option<String> {
     let name = table.reader.string(node, "`auth`")?;
     if name != "none" && !auths.contains(&name) {
         let near = suggest(&name, auths.iter().map(String::as_str).chain(["none"])).map(|n| format!("did you mean `{n}`?"));
@@ -247,16 +255,13 @@ fn answer(table: &Table<'_>) -> Answer {
     match table.reader.string(node, "`as`").as_deref() {
         Some("json") | None => Answer::Json,
         Some("text") => Answer::Text,
+        Some("html") => Answer::Html,
         Some("ignored") => Answer::Ignored,
-        Some("html") => {
-            table.reader.problem(Some(node.span()), "as = \"html\" is reserved, not in this release", None);
-            Answer::Text
-        }
         Some(other) => {
             table.reader.problem(
                 Some(node.span()),
                 format!("an answer cannot be read as `{other}`"),
-                Some("json, text or ignored".to_owned()),
+                Some("json, text, html or ignored".to_owned()),
             );
             Answer::Json
         }
@@ -264,26 +269,64 @@ fn answer(table: &Table<'_>) -> Answer {
 }
 
 /// Reads `pick` and `pick_optional`.
+fn selectors(table: &Table<'_>) -> Vec<(String, Selector)> {
+    let Some(inner) = table.table("select") else { return Vec::new() };
+    let mut out = Vec::new();
+    for (name, _, node) in inner.entries() {
+        let Some(text) = table.reader.string(node, "a selector") else { continue };
+        match Selector::parse(&text) {
+            Ok(selector) => out.push((name.to_owned(), selector)),
+            Err(_) => table.reader.problem(
+                Some(node.span()),
+                format!("`{text}` is no CSS selector"),
+                Some("for instance \"select[name=queue] option\"".to_owned()),
+            ),
+        }
+    }
+    out
+}
+
 pub fn picks(table: &Table<'_>) -> Vec<Pick> {
     let mut out = Vec::new();
     for (key, optional) in [("pick", false), ("pick_optional", true)] {
         let Some(picks) = table.table(key) else { continue };
         for (name, _, node) in picks.entries() {
             let Some(text) = table.reader.string(node, "a pick") else { continue };
-            let source = match text.strip_prefix("header:") {
-                Some(header) => PickSource::Header(header.trim().to_owned()),
-                None => match Path::parse(&text) {
-                    Ok(path) => PickSource::Path(path),
-                    Err(e) => {
-                        table.reader.inside(node, &text, e);
-                        continue;
-                    }
-                },
-            };
-            out.push(Pick { name: name.to_owned(), source, optional });
+            let Some(source) = pick_source(table, node, &text) else { continue };
+            out.push(Pick { name: name.to_owned(), source, optional, secret: false });
+        }
+    }
+    for (name, span) in table.strings("secret") {
+        match out.iter_mut().find(|p| p.name == name) {
+            Some(pick) => pick.secret = true,
+            None => table.reader.problem(Some(span), format!("this step picks no `{name}`"), None),
         }
     }
     out
+}
+
+fn pick_source(table: &Table<'_>, node: Node<'_>, text: &str) -> Option<PickSource> {
+    if let Some(header) = text.strip_prefix("header:") {
+        return Some(PickSource::Header(header.trim().to_owned()));
+    }
+    let Some(pattern) = text.strip_prefix("regex:") else {
+        return Path::parse(text).map(PickSource::Path).map_err(|e| table.reader.inside(node, text, e)).ok();
+    };
+    match Regex::new(pattern) {
+        Ok(regex) if regex.captures_len() == 2 => Some(PickSource::Text(regex)),
+        Ok(_) => {
+            table.reader.problem(
+                Some(node.span()),
+                "this pattern has not exactly one group",
+                Some("put (…) round what is meant".to_owned()),
+            );
+            None
+        }
+        Err(e) => {
+            table.reader.problem(Some(node.span()), "this pattern cannot be used", Some(e.to_string()));
+            None
+        }
+    }
 }
 
 /// `when`, `unless` and the like: a template, or just the name in it.
@@ -299,7 +342,7 @@ pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
     let text = names.reader.string(node, "`each`")?;
     if text == "files" {
         if !names.op.has_files() {
-            names.reader.problem(Some(node.span()), "only a reply and a visitor's line have files", None);
+            names.reader.problem(Some(node.span()), "only a reply, a form and a visitor's line have files", None);
         }
         return Some(Over::Files);
     }
@@ -320,25 +363,27 @@ pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
     }
 }
 
-/// Named failures of a body: `name = "path"` or `name = { when = "path", class = "denied" }`.
+/// Named failures of a body: `name = "path"` or `name = { when = "path", class = "denied", means = "mx" }`.
 pub fn fails(table: &Table<'_>) -> Vec<Fail> {
     let mut out = Vec::new();
     for (name, _, node) in table.entries() {
-        let (path, class, fault) = match node.get_ref() {
+        let (mut class, mut means, mut fault) = (ResultClass::Denied, Means::default(), None);
+        let path = match node.get_ref() {
             DeValue::Table(_) => {
                 let Some(inner) = table.reader.table(node, "a failure", &FAIL) else { continue };
                 let path = inner.path("when");
-                let class = inner.get("class").and_then(|n| class(&inner, n)).unwrap_or(ResultClass::Denied);
+                class = inner.get("class").and_then(|n| self::class(&inner, n)).unwrap_or(class);
+                means = inner.get("means").and_then(|n| self::means(&inner, n)).unwrap_or_default();
                 if path.is_none() && !inner.has("when") {
                     table.reader.problem(Some(node.span()), "a failure needs `when`", None);
                 }
-                let fault = word(&inner, "fault", &CHAT_FAULTS);
+                fault = word(&inner, "fault", &CHAT_FAULTS);
                 inner.finish("a failure");
-                (path, class, fault)
+                path
             }
-            _ => (table.reader.path(node, "a failure"), ResultClass::Denied, None),
+            _ => table.reader.path(node, "a failure"),
         };
-        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class, fault }));
+        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class, means, fault }));
     }
     out
 }
@@ -351,6 +396,16 @@ pub fn word(table: &Table<'_>, key: &'static str, words: &[&'static str]) -> Opt
     if found.is_none() {
         let help = problem::suggest(&text, words, "it may be");
         table.reader.problem(Some(node.span()), format!("`{key}` cannot be `{text}`"), Some(help));
+    }
+    found
+}
+
+fn means(table: &Table<'_>, node: Node<'_>) -> Option<Means> {
+    let name = table.reader.string(node, "`means`")?;
+    let found = Means::ALL.into_iter().find(|m| m.as_str() == name);
+    if found.is_none() {
+        let help = problem::suggest(&name, &Means::ALL.map(Means::as_str), "meanings");
+        table.reader.problem(Some(node.span()), format!("a failure cannot mean `{name}`"), Some(help));
     }
     found
 }

@@ -104,8 +104,16 @@ pub static CHAT_OFFER: Shape = Shape {
     doc: "What a visitor's page asks before it shows the chat button.",
     keys: &[
         key("step", Kind::Tables(&STEP), "Its calls, in order.").required(),
-        key("offered", Kind::Text, "A pick or template that says whether chat is offered: `\"STEP.NAME\"`. Missing: the desk does not tell."),
-        key("questions", Kind::Source, "`step:path` of the keys of the questions that must be answered before the chat. One without an answer in the probe's `prechat` is told before the chat begins."),
+        key(
+            "offered",
+            Kind::Text,
+            "A pick or template that says whether chat is offered: `\"STEP.NAME\"`. Missing: the desk does not tell.",
+        ),
+        key(
+            "questions",
+            Kind::Source,
+            "`step:path` of the keys of the questions that must be answered before the chat. One without an answer in the probe's `prechat` is told before the chat begins.",
+        ),
         key("answered", Kind::Texts, "Keys of questions that `[chat.begin]` answers by itself, for instance from `${customer.name}`."),
     ],
     reserved: &[],

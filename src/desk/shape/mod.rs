@@ -3,12 +3,14 @@
 //! The checker reads a key only when it stands here, so that a key without a description cannot be.
 
 mod chat;
+mod create;
 mod recipes;
 mod tables;
 
 use serde_json::{Value, json};
 
 pub use chat::*;
+pub use create::*;
 pub use recipes::{ENTRY, FILES, MESSAGE, RECORD, VALUE};
 pub use tables::*;
 
@@ -82,8 +84,10 @@ pub enum Kind {
     Scalar,
     /// Names with templates: a table, or a list of pairs.
     Pairs,
-    /// Names with paths or `header:NAME`.
+    /// Names with paths, `header:NAME` or `regex:PATTERN`.
     Picks,
+    /// Names with CSS selectors.
+    Selectors,
     /// Query parameters with the language of their value.
     Languages,
     /// Names with paths or failures.
@@ -208,7 +212,7 @@ impl Kind {
                 let pair = json!({ "type": "array", "items": leaf, "minItems": 2, "maxItems": 2 });
                 json!({ "anyOf": [named(leaf.clone()), { "type": "array", "items": pair }] })
             }
-            Kind::Picks => named(text),
+            Kind::Picks | Kind::Selectors => named(text),
             Kind::Languages => named(json!({ "type": "string", "enum": super::filter::LANGUAGES })),
             Kind::Fails => named(json!({ "anyOf": [text, reference(&FAIL)] })),
             Kind::Map => named(json!({ "type": ["string", "integer", "boolean"] })),
@@ -242,7 +246,8 @@ impl Kind {
             Kind::Time => "`\"rfc3339\"` \\| `\"epoch_s\"` \\| `\"epoch_ms\"` \\| `\"naive:ZONE\"`".to_owned(),
             Kind::Scalar => "string \\| number \\| boolean".to_owned(),
             Kind::Pairs => "names with templates".to_owned(),
-            Kind::Picks => "names with paths or `header:NAME`".to_owned(),
+            Kind::Picks => "names with paths, `header:NAME` or `regex:PATTERN`".to_owned(),
+            Kind::Selectors => "names with CSS selectors".to_owned(),
             Kind::Languages => format!("parameters with {}", quoted(&super::filter::LANGUAGES)),
             Kind::Fails => "names with a path or a failure".to_owned(),
             Kind::Map => "what the desk says = the common word".to_owned(),

@@ -1,6 +1,6 @@
 //! Tables from `[desk]` to the parts of a step.
 
-use super::{AWAIT, CHAT, CHAT_FAULTS, ENTRY, Kind, MESSAGE, PRESENCE, RECORD, Shape, TRANSPORTS, key};
+use super::{AWAIT, CHAT, CHAT_FAULTS, CREATE, ENTRY, Kind, LIMIT, MEANS, MESSAGE, PRESENCE, RECORD, Shape, TRANSPORTS, key};
 
 /// Kinds of params.
 pub const PARAM_KINDS: [&str; 4] = ["text", "int", "bool", "url"];
@@ -11,7 +11,7 @@ pub const VIEWS: [&str; 5] = ["normal", "suspended", "spam", "closed", "deleted"
 /// Result classes that a failure may be given.
 pub const CLASSES: [&str; 5] = ["throttled", "unauthorised", "unavailable", "denied", "broken_contract"];
 /// How an answer can be read.
-pub const ANSWERS: [&str; 3] = ["json", "text", "ignored"];
+pub const ANSWERS: [&str; 4] = ["json", "text", "html", "ignored"];
 /// Fields that can be read again after a change.
 pub const VERIFIED: [&str; 6] = ["status", "queue", "tags", "subject", "priority", "requester"];
 
@@ -57,8 +57,10 @@ pub static ROOT: Shape = Shape {
         ),
         key("presence", Kind::Table(&PRESENCE), "Says whether agents are available for chat."),
         key("chat", Kind::Table(&CHAT), "The visitor's side of live chat."),
+        key("create", Kind::Tables(&CREATE), "Ways to write in without mail, by the desk's own API."),
+        key("limit", Kind::Table(&LIMIT), "How many calls the desk takes."),
     ],
-    reserved: &["create", "visitor_view", "upload", "limit", "discover"],
+    reserved: &["visitor_view", "upload", "discover"],
 };
 
 pub static DESK: Shape = Shape {
@@ -155,6 +157,12 @@ pub static FAIL: Shape = Shape {
         key("when", Kind::Path, "True when it happened.").required(),
         key("class", Kind::Word(&CLASSES), "Its result class.").default("`\"denied\"`"),
         key("fault", Kind::Word(&CHAT_FAULTS), "In `[chat]`: the fault that it points to. Customers meet it, so the probe fails."),
+        key(
+            "means",
+            Kind::Word(&MEANS),
+            "In `[[create]]`: what it says of the form. `rejected`: what was written is not taken; `expired`: what came with the form ran out; `disabled`: it is switched off; `mx` and `captcha` concern probes only, so the stage is unknown.",
+        )
+        .default("`\"rejected\"`"),
     ],
     reserved: &[],
 };
@@ -256,11 +264,17 @@ pub static STEP: Shape = Shape {
         key("as", Kind::Word(&ANSWERS), "How the answer is read. An answer that is not what is said here is a broken contract.")
             .default("`\"json\"`"),
         key(
+            "select",
+            Kind::Selectors,
+            "With `as = \"html\"`: `select = { queues = \"select[name=queue] option\" }` makes the answer `{ queues: […] }`, with an object for each element that the CSS selector finds: its attributes, and its `text`.",
+        ),
+        key(
             "pick",
             Kind::Picks,
-            "Values of the answer for later templates: `pick = { uid = \"users[0].id\" }` gives `${STEP.uid}`. A missing one is a broken contract.",
+            "Values of the answer for later templates: `pick = { uid = \"users[0].id\" }` gives `${STEP.uid}`. `header:NAME` takes a header, `regex:PATTERN` the first group of a pattern in an answer that is text. A missing one is a broken contract.",
         ),
         key("pick_optional", Kind::Picks, "As `pick`, but may be missing."),
+        key("secret", Kind::Texts, "Names of picks that are never shown."),
         key(
             "rows",
             Kind::Path,
@@ -280,7 +294,7 @@ pub static STEP: Shape = Shape {
         key(
             "each",
             Kind::Text,
-            "Once for each row of a step (`\"STEP\"`, `\"STEP:path\"`) or for each file of a reply (`\"files\"`); the element is `${item}`.",
+            "Once for each row of a step (`\"STEP\"`, `\"STEP:path\"`) or for each file of a reply or form (`\"files\"`); the element is `${item}`.",
         ),
         key("max", Kind::Number(1, 1000), "With `each`: more elements than this are a broken contract.").default("`50`"),
         key(
@@ -308,7 +322,7 @@ pub static STEP: Shape = Shape {
         ),
         key("await", Kind::Table(&AWAIT), "In `[chat]`: what must then come on the socket. Can stand without `send`."),
     ],
-    reserved: &["form", "submit", "fill", "cookies", "redirect", "always", "limit", "secret"],
+    reserved: &["form", "submit", "fill", "cookies", "redirect", "always", "limit"],
 };
 
 pub static MATCH: Shape = Shape {
@@ -359,15 +373,17 @@ pub static PAGE: Shape = Shape {
 pub static BODY: Shape = Shape {
     name: "body",
     heading: "`body`",
-    doc: "What is sent: one of `json`, `form`, `raw`, `text`.",
+    doc: "What is sent: one of `json`, `form`, `multipart`, `raw`, `text`.",
     keys: &[
         key("json", Kind::Json, "Any TOML value. Strings are templates; one that is exactly one template keeps its type."),
         key("form", Kind::Pairs, "An HTML form's fields, URL-encoded."),
+        key("multipart", Kind::Pairs, "An HTML form's fields as `multipart/form-data`."),
+        key("files", Kind::Text, "With `multipart`: the field under which each file of the reply or form is sent."),
         key("raw", Kind::Template, "Bytes: `\"${item.bytes}\"`."),
         key("text", Kind::Template, "Plain text."),
         key("type", Kind::Template, "With `raw` and `text`: the Content-Type."),
     ],
-    reserved: &["multipart"],
+    reserved: &[],
 };
 
 pub static EACH: Shape = Shape {
