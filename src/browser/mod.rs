@@ -4,15 +4,19 @@
 //! at once as the settings say, the rest waits in order. The whole process tree is killed when the run is done with it and at
 //! the latest at its limit. Trouble of the browser itself is never a failure of the desk.
 
+mod conversation;
 mod fields;
 mod fill;
 mod form;
+mod lines;
 mod look;
 mod session;
+mod steps;
 mod submit;
 mod tree;
 mod trouble;
 mod visit;
+mod widget;
 mod words;
 
 use crate::clock::{self, Clock};
@@ -45,6 +49,7 @@ pub struct Browsers {
     settings: BrowserSettings,
     /// Fair: who waits first is served first.
     places: Arc<Semaphore>,
+    conversations: Arc<widget::Open>,
     tokens: TokenKey,
     clock: Arc<dyn Clock>,
     events: mpsc::Sender<MailEvent>,
@@ -54,7 +59,7 @@ impl Browsers {
     /// Starts nothing.
     pub fn new(settings: BrowserSettings, tokens: TokenKey, clock: Arc<dyn Clock>, events: mpsc::Sender<MailEvent>) -> Browsers {
         let places = Arc::new(Semaphore::new(settings.at_once.max(1)));
-        Browsers { settings, places, tokens, clock, events }
+        Browsers { settings, places, conversations: Arc::default(), tokens, clock, events }
     }
 
     /// A browser for a run: waits for its turn, at most for the run's time.

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use thirtyfour::common::command::FormatRequestData;
-use thirtyfour::error::{WebDriverError, WebDriverErrorInner, WebDriverResult, no_such_element};
-use thirtyfour::{BrowserLogEntry, Capabilities, Key, RequestData, SessionId, WebDriver, WebElement};
+use thirtyfour::error::{WebDriverError, WebDriverErrorInner, WebDriverResult};
+use thirtyfour::{BrowserLogEntry, Capabilities, Key, RequestData, SessionId, WebDriver, WebElement, WindowHandle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
@@ -177,6 +177,26 @@ impl Session {
         Ok(self.call(self.driver.0.execute(script, args)).await?.json().clone())
     }
 
+    /// Runs a script that answers later, through its last argument.
+    pub(super) async fn script_later(&self, script: &str, args: Vec<Value>) -> Result<Value, Broken> {
+        Ok(self.call(self.driver.0.execute_async(script, args)).await?.json().clone())
+    }
+
+    /// Opens a page in a second window of the same profile, and gives the first one.
+    pub(super) async fn aside(&self, url: &str) -> Result<WindowHandle, Broken> {
+        let first = self.call(self.driver.0.window()).await?;
+        let second = self.call(self.driver.0.new_tab()).await?;
+        self.call(self.driver.0.switch_to_window(second)).await?;
+        self.go(url).await?;
+        Ok(first)
+    }
+
+    /// Closes the second window and goes on in the first.
+    pub(super) async fn back(&self, first: WindowHandle) -> Result<(), Broken> {
+        self.call(self.driver.0.close_window()).await?;
+        self.call(self.driver.0.switch_to_window(first)).await
+    }
+
     /// The element that a script gave; none for null.
     pub(super) fn element(&self, value: Value) -> Result<Option<WebElement>, Broken> {
         if value.is_null() {
@@ -201,7 +221,7 @@ impl Session {
         }
         match self.element(self.page("find", &[json!(path)]).await?)? {
             Some(frame) => self.call(frame.enter_frame()).await,
-            None => Err(Broken::Refused(no_such_element(format!("no frame `{path}`")))),
+            None => Err(Broken::nothing(format!("the frame `{path}` did not appear"))),
         }
     }
 

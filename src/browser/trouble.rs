@@ -2,7 +2,7 @@
 
 use crate::engine::ways::Stop;
 use crate::model::ResultClass;
-use thirtyfour::error::{WebDriverError, WebDriverErrorInner};
+use thirtyfour::error::{WebDriverError, WebDriverErrorInner, no_such_element};
 
 /// The Debian packages that a machine needs.
 pub(super) const PACKAGES: &str = "install Debian's packages `chromium` and `chromium-driver` (of the same version), or say where they are";
@@ -19,6 +19,11 @@ pub(super) enum Broken {
 }
 
 impl Broken {
+    /// Something is not there (yet).
+    pub(super) fn nothing(what: impl Into<String>) -> Broken {
+        Broken::Refused(no_such_element(what.into()))
+    }
+
     /// True when the element was not there, not visible or replaced meanwhile: looking again may help.
     pub(super) fn passes(&self) -> bool {
         matches!(self, Broken::Refused(error) if matches!(**error,
@@ -75,7 +80,11 @@ impl From<Broken> for Stop {
 
 /// An error's first line, without the driver's stack.
 fn said(error: &WebDriverError) -> String {
-    short(error.to_string().lines().next().unwrap_or_default(), 300)
+    let text = match &**error {
+        WebDriverErrorInner::NoSuchElement(info) => info.value.message.clone(),
+        other => other.to_string(),
+    };
+    short(text.lines().next().unwrap_or_default(), 300)
 }
 
 /// The start of a text on one line.

@@ -111,6 +111,8 @@ impl Why {
 pub(super) struct Browser {
     client: Client,
     page_bytes: usize,
+    /// The page's address when it holds a name and a password: they are for its origin alone.
+    login: Option<Url>,
 }
 
 impl Browser {
@@ -133,7 +135,8 @@ impl Browser {
             builder = builder.tls_certs_merge(roots.iter().cloned());
         }
         let client = builder.build().map_err(|e| format!("cannot set up HTTPS: {}", told(&e)))?;
-        Ok(Browser { client, page_bytes: limits.page_bytes })
+        let login = Some(start).filter(|url| !url.username().is_empty()).cloned();
+        Ok(Browser { client, page_bytes: limits.page_bytes, login })
     }
 
     /// Makes the request and follows redirects as browsers do: 301, 302 and 303 with GET, 307 and 308 unchanged.
@@ -147,6 +150,10 @@ impl Browser {
             let request = self.client.request(visit.method.clone(), visit.url.clone()).headers(headers(&visit, tainted));
             let request = match &visit.body {
                 Some((_, bytes)) => request.body(bytes.clone()),
+                None => request,
+            };
+            let request = match self.login.as_ref().filter(|login| same_origin(login, &visit.url)) {
+                Some(login) => request.basic_auth(unescaped(login.username()), login.password().map(unescaped)),
                 None => request,
             };
             let answer = match timeout_at(deadline, request.send()).await {
@@ -209,6 +216,26 @@ impl Browser {
             }
         }
     }
+}
+
+/// A part of an address as it was meant.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, later)) = rest.split_first() {
+        let code = later.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &later[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = later;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn location(answer: &Response) -> Option<String> {

@@ -59,6 +59,11 @@ pub(super) fn clipped(text: &str) -> String {
     shortened(&words.join(" "), 200)
 }
 
+/// A label as people say it: without the marks around it.
+pub(super) fn called(text: &str) -> String {
+    clipped(text).trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | ':')).to_owned()
+}
+
 /// The beginning of a text, cut where a character ends.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     if text.len() <= most {
@@ -110,7 +115,7 @@ impl<'a> Names<'a> {
         let mut found: Vec<String> = tied.chain(around.map(str::to_owned)).collect();
         found.extend(self.by_ids(element.attr("aria-labelledby")));
         found.extend(element.attr("aria-label").map(clipped));
-        for text in found {
+        for text in found.iter().map(|text| called(text)) {
             if !text.is_empty() && !control.labels.contains(&text) {
                 control.labels.push(text);
             }
@@ -119,7 +124,7 @@ impl<'a> Names<'a> {
 
     /// Adds what stands for a label where there is none.
     pub fn spare(&self, control: &mut Control, element: &ElementRef<'a>) {
-        for text in ["placeholder", "title"].into_iter().filter_map(|name| element.attr(name)).map(clipped) {
+        for text in ["placeholder", "title"].into_iter().filter_map(|name| element.attr(name)).map(called) {
             if !text.is_empty() && !control.labels.contains(&text) {
                 control.labels.push(text);
             }

@@ -2,7 +2,7 @@
 
 use super::captcha;
 use super::dom::{NodeId, Tree};
-use super::labels::{Names, clipped, text_of};
+use super::labels::{Names, called, clipped, text_of};
 use super::origin::Policy;
 use super::page::{Choice, Control, Form, Notice, Page};
 use super::styles::Styles;
@@ -254,12 +254,12 @@ impl<'a> Reader<'a> {
             "fieldset" => {
                 inside.disabled |= element.attr("disabled").is_some();
                 let legend = element.child_elements().find(|e| e.value().name() == "legend");
-                inside.group = legend.map(|l| text_of(&l, 200).text).unwrap_or_default();
+                inside.group = legend.map(|l| called(&text_of(&l, 200).text)).unwrap_or_default();
             }
             "legend" => inside.disabled = false,
             _ if element.attr("role").is_some_and(|r| matches!(r, "radiogroup" | "group")) => {
-                let called = self.names.by_ids(element.attr("aria-labelledby")).or_else(|| element.attr("aria-label").map(clipped));
-                inside.group = called.unwrap_or_default();
+                let name = self.names.by_ids(element.attr("aria-labelledby")).or_else(|| element.attr("aria-label").map(clipped));
+                inside.group = name.map(|n| called(&n)).unwrap_or_default();
             }
             _ => {}
         }
@@ -291,10 +291,10 @@ impl<'a> Reader<'a> {
         if !stays {
             self.names.label(&mut control, element, inside.label.as_deref());
             if control.group.is_empty() && control.kind == "radio" {
-                control.group.clone_from(&self.before);
+                control.group = called(&self.before);
             }
             if control.labels.is_empty() && !matches!(control.kind.as_str(), "checkbox" | "radio") && !self.before.trim().is_empty() {
-                control.labels.push(clipped(&self.before));
+                control.labels.push(called(&self.before));
             }
             self.names.spare(&mut control, element);
         }
@@ -321,7 +321,7 @@ impl<'a> Reader<'a> {
         if let Some((form, at)) = self.waiting {
             let label = &mut self.page.forms[form].controls[at].labels;
             match label.first_mut() {
-                None if !text.trim().is_empty() => label.push(clipped(text)),
+                None if !text.trim().is_empty() => label.push(called(text)),
                 _ => {}
             }
         } else if inside.label.is_none() || !text.trim().is_empty() {

@@ -55,7 +55,7 @@ struct Session {
     world: Arc<World>,
     visitor: Visitor,
     secret: String,
-    /// Lines that this socket has already answered with, and must not push once more.
+    /// Lines and ends of conversations that this socket has already answered with, and must not push once more.
     echoed: HashSet<String>,
 }
 
@@ -88,6 +88,7 @@ impl Session {
         match pushed.news {
             News::Line(line) if self.echoed.remove(&line.id) => None,
             News::Line(line) => Some(told(&pushed.conversation, &line)),
+            News::Ended if self.echoed.remove(&pushed.conversation) => None,
             News::Ended => Some(json!({ "event": "session_closed", "data": { "conversation": pushed.conversation } })),
         }
     }
@@ -166,8 +167,11 @@ impl Session {
     fn close(&mut self, data: &Value) -> Value {
         match self.own(data) {
             Some(conversation) => {
+                if !conversation.ended {
+                    self.echoed.insert(conversation.id.clone());
+                }
                 leave(&self.world, &conversation);
-                json!({ "event": "session_closing", "data": { "conversation": conversation.id } })
+                json!({ "event": "session_closed", "data": { "conversation": conversation.id } })
             }
             None => error(404, "no such conversation"),
         }

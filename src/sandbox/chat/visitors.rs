@@ -149,7 +149,7 @@ pub(crate) fn refusal(why: Refusal) -> Failure {
         Refusal::Throttled => failure(StatusCode::TOO_MANY_REQUESTS, "too many new conversations"),
         Refusal::Offline => Failure(StatusCode::CONFLICT, json!({ "error": "nobody is here; please leave a message", "online": false })),
         Refusal::Wrong(errors) => Failure(StatusCode::UNPROCESSABLE_ENTITY, json!({ "errors": errors })),
-        Refusal::DeadEnd => Failure(StatusCode::OK, json!({ "conversation": null })),
+        Refusal::DeadEnd => Failure(StatusCode::CREATED, json!({ "conversation": null })),
     }
 }
 

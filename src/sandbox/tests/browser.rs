@@ -1,9 +1,15 @@
 //! A browser's half of HTTP by hand: headers, cookies, multipart, and streams that stay open.
 
+use super::super::net::Wire;
 use super::LIMIT;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use std::future::Future;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// An answer.
 #[derive(Debug)]
@@ -69,4 +75,139 @@ pub(super) async fn json(method: &str, url: &str, headers: &[(&str, &str)], body
 pub(super) fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
     let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("{from} in {text}"));
     rest.split_once(to).unwrap().0
+}
+
+/// One event of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Event {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) data: Value,
+}
+
+/// An open event stream.
+pub(super) struct Events {
+    wire: Wire,
+}
+
+impl Events {
+    /// Opens it and waits until the server has begun to answer.
+    pub(super) async fn open(url: &str, headers: &[(&str, &str)]) -> Events {
+        let mut wire = Wire::new(open("GET", url, headers, b"").await);
+        let status = wire.line().await.unwrap().unwrap();
+        assert!(status.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&status));
+        while !wire.line().await.unwrap().unwrap().is_empty() {}
+        Events { wire }
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let line = tokio::time::timeout(LIMIT, self.wire.line()).await.expect("an event in time");
+        line.ok().flatten().map(|l| String::from_utf8_lossy(&l).into_owned())
+    }
+
+    /// The next event that is not a comment.
+    pub(super) async fn next(&mut self) -> Event {
+        let mut event = Event { name: String::new(), id: String::new(), data: Value::Null };
+        loop {
+            let line = self.line().await.expect("an open stream");
+            match line.split_once(": ") {
+                Some(("event", name)) => event.name = name.to_owned(),
+                Some(("id", id)) => event.id = id.to_owned(),
+                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
+                _ if line.is_empty() && event.data != Value::Null => return event,
+                _ => {}
+            }
+        }
+    }
+
+    /// True when the server ends the stream.
+    pub(super) async fn ended(&mut self) -> bool {
+        // The last chunk of a chunked body is empty.
+        while let Some(line) = self.line().await {
+            if line == "0" {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// True when nothing has come so far.
+    pub(super) async fn is_quiet(&mut self) -> bool {
+        quiet(self.wire.line()).await
+    }
+}
+
+/// True when nothing is ready after the tasks of this thread have had many turns.
+async fn quiet<T>(reading: impl Future<Output = T>) -> bool {
+    let mut reading = std::pin::pin!(reading);
+    for _ in 0..200 {
+        tokio::select! {
+            biased;
+            _ = &mut reading => return false,
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    true
+}
+
+/// A WebSocket by another library's client.
+pub(super) struct Socket {
+    stream: WebSocketStream<TcpStream>,
+    /// The subprotocol that the server chose.
+    pub(super) protocol: Option<String>,
+}
+
+impl Socket {
+    pub(super) async fn open(url: &str) -> Socket {
+        let host = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let stream = TcpStream::connect(host).await.unwrap();
+        let mut request = url.replacen("http", "ws", 1).into_client_request().unwrap();
+        request.headers_mut().insert("Sec-WebSocket-Protocol", "actioncable-v1-json".parse().unwrap());
+        if !url.contains("/cable") {
+            request.headers_mut().remove("Sec-WebSocket-Protocol");
+        }
+        let (stream, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        let protocol = response.headers().get("Sec-WebSocket-Protocol").map(|v| v.to_str().unwrap().to_owned());
+        Socket { stream, protocol }
+    }
+
+    pub(super) async fn say(&mut self, value: &Value) {
+        self.stream.send(Message::text(value.to_string())).await.unwrap();
+    }
+
+    async fn message(&mut self) -> Option<Message> {
+        tokio::time::timeout(LIMIT, self.stream.next()).await.expect("a frame in time").and_then(Result::ok)
+    }
+
+    pub(super) async fn hear(&mut self) -> Value {
+        match self.message().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+            other => panic!("no frame of text: {other:?}"),
+        }
+    }
+
+    /// The next frame that is not of this type.
+    pub(super) async fn hear_but(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.hear().await;
+            if frame["type"] != kind {
+                return frame;
+            }
+        }
+    }
+
+    /// True when the server closes it; whatever it says before is left out.
+    pub(super) async fn closed(&mut self) -> bool {
+        loop {
+            match self.message().await {
+                Some(Message::Close(_)) | None => return true,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// True when nothing has come so far.
+    pub(super) async fn is_quiet(&mut self) -> bool {
+        quiet(self.stream.next()).await
+    }
 }

@@ -1,6 +1,8 @@
 //! The sandbox seen from outside: by raw lines on its sockets, and by its own books.
 
 mod browser;
+mod chat;
+mod chat_faults;
 mod form;
 mod imap;
 mod journey;
