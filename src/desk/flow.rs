@@ -171,7 +171,8 @@ impl Runner {
     }
 
     async fn single(&self, step: &Step, call: Call) -> Result<Got, Ended> {
-        let key = step.cache.map(|_| format!("{} {}", step.auth.as_deref().unwrap_or_default(), call.url));
+        // Two steps may read the same address in different ways.
+        let key = step.cache.map(|_| format!("{} {} {}", step.auth.as_deref().unwrap_or_default(), step.id, call.url));
         if let Some(answer) = step.cache.and_then(|life| self.cached(key.as_deref()?, life)) {
             return got(step, answer, None);
         }
@@ -207,8 +208,8 @@ impl Runner {
         }
         let reply = self.exchanged(call).await?;
         match &call.page {
-            // A refusal or an error is named by what it says; a browser hides that from the page, not from us.
-            Some(page) if reply.status.is_success() => page.shows(&reply).map(|()| reply),
+            // A refusal is named by what it says: a browser hides that from the page, not from us.
+            Some(page) if !reply.status.is_client_error() => page.shows(&reply).map(|()| reply),
             _ => Ok(reply),
         }
     }

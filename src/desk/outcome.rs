@@ -45,8 +45,8 @@ pub(crate) enum Cause {
     LoginPage,
     /// A failure that the desk file names: its name, what it says of the form, and the desk's words.
     Named(String, Means, String),
-    /// A browser would not let the page see the answer, or not send the request at all.
-    Origin,
+    /// A browser would not let the page see the answer with this status, or not send the request at all.
+    Origin(u16),
 }
 
 impl Failure {
@@ -188,6 +188,7 @@ fn content(step: &Step, reply: &Reply) -> Result<Json, String> {
     let text = text.trim_start_matches('\u{feff}').trim();
     match step.answer {
         Answer::Text => Ok(string(text)),
+        Answer::Html => Ok(super::page::elements(text, &step.select)),
         _ if text.is_empty() => Ok(null()),
         _ if is_page(reply) => Err(format!("the answer is an HTML page, not JSON{}", title(reply))),
         // Letters put in place of broken ones would be taken for what the desk has stored.

@@ -124,10 +124,10 @@ impl Recipe {
             scope.set(name, Value::text(order.customer.address.clone()));
         }
         if let Some(url) = &order.form.page {
-            let page = Page::new(url, self.create().cors).map_err(|m| Failure::contract(format!("the probe's page {url} {m}")))?;
+            let page = Page::new(url).map_err(|m| Failure::contract(format!("the probe's page {url} {m}")))?;
             scope.set("page", Value::text(url.clone()));
             scope.set("page.origin", Value::text(page.origin()));
-            scope.page = Some(Arc::new(page));
+            scope.page = self.create().cors.then(|| Arc::new(page));
         }
         Ok(scope)
     }
@@ -194,7 +194,8 @@ impl Recipe {
             }
         };
         let found = format!("recipe {}: {found}", self.create().id);
-        let mut stop = Stop::unknown("form-contract-changed", ResultClass::BrokenContract, found).advice(advice);
+        let mut stop =
+            Stop::unknown("form-probe-incomplete", ResultClass::BrokenContract, found).or("form-contract-changed").advice(advice);
         stop.seen = seen;
         stop
     }

@@ -170,6 +170,8 @@ async fn what_a_browser_would_not_send_is_not_sent() {
 async fn an_answer_that_the_page_may_not_see_fails_but_may_have_been_taken() {
     let (end, stop, _) = stopped(|a| (a.method == "POST").then(|| say(200, r#"{"ticket":{"number":"SB-7"}}"#))).await;
     assert_eq!((end, stop.outcome, stop.faults[0], stop.no_effect), ("submit", Outcome::Fail, "form-cors-refused", false));
+    let (end, stop, _) = stopped(|a| (a.method == "POST").then(|| say(500, "oops"))).await;
+    assert_eq!((end, stop.faults, stop.no_effect), ("submit", vec!["form-cors-refused", "form-submit-500"], false));
     let (end, stop, _) = stopped(|a| (a.target == "/form/config").then(|| say(200, &config(a)))).await;
     assert_eq!((end, stop.outcome, stop.faults[0], stop.no_effect), ("fill_in", Outcome::Fail, "form-cors-refused", true));
 }
@@ -197,18 +199,20 @@ async fn on_its_own_pages_a_form_needs_no_permission() {
 async fn each_failure_says_whether_customers_meet_it_and_whether_anything_was_done() {
     type Case = (&'static str, u16, &'static str, &'static str, Outcome, &'static str, bool);
     // At which call, the answer, then: end, outcome, fault, certainly not done.
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
         ("/form/config", 401, "{}", "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 500, "oops", "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 200, "<html><title>Gone</title>", "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 200, r#"{"enabled":true,"fields":[]}"#, "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 200, r#"{"enabled":false}"#, "fill_in", Outcome::Fail, "form-does-not-load", true),
-        ("/form/config", 429, "", "fill_in", Outcome::Unknown, "desk-throttled", true),
+        ("/form/config", 429, "", "fill_in", Outcome::Unknown, "form-throttled", true),
         ("/form/config", 200, "<html><input type=password>", "fill_in", Outcome::Unknown, "form-login-wall", true),
         ("/form/submit", 401, "{}", "submit", Outcome::Fail, "form-contract-changed", true),
         ("/form/submit", 422, "{}", "submit", Outcome::Fail, "form-contract-changed", true),
         ("/form/submit", 500, "oops", "submit", Outcome::Fail, "form-submit-500", false),
-        ("/form/submit", 200, "{}", "submit", Outcome::Fail, "form-contract-changed", false),
+        ("/form/submit", 403, "{}", "submit", Outcome::Unknown, "form-bot-protection", true),
+        ("/form/submit", 413, "{}", "submit", Outcome::Fail, "form-submit-refused", true),
+        ("/form/submit", 200, "{}", "submit", Outcome::Fail, "form-thanks-missing", false),
         ("/form/submit", 200, r#"{"errors":{"captcha":"expired-input-response"}}"#, "submit", Outcome::Fail, "form-captcha-expired", true),
     ];
     for (target, status, body, end, outcome, fault, no_effect) in cases {
@@ -244,7 +248,7 @@ async fn a_form_that_asks_for_more_or_has_less_is_said_before_anything_is_sent()
     let consent = FIELDS.replacen('[', r#"[{"name":"c","label":"Consent","type":"checkbox","required":true},"#, 1);
     let (end, stop, asked) =
         stopped(move |a| (a.target == "/form/config").then(|| allowed(200, &config(a).replace(FIELDS, &consent)))).await;
-    assert_eq!((end, stop.outcome, stop.faults[0]), ("fill_in", Outcome::Unknown, "form-contract-changed"));
+    assert_eq!((end, stop.outcome, stop.faults[0]), ("fill_in", Outcome::Unknown, "form-probe-incomplete"));
     assert!(stop.found.contains("asks for Consent (checkbox)*"), "{stop}");
     assert!(stop.seen.print.unwrap().fields[0].starts_with("Consent"), "compared with the last good run");
     assert_eq!(posts(&asked), 0);

@@ -16,6 +16,7 @@ use crate::model::ResultClass;
 use crate::problem;
 use crate::suggest::suggest;
 use regex::Regex;
+use scraper::Selector;
 use toml::de::DeValue;
 
 /// Rows of a repeated step, and pages, when the file does not say.
@@ -69,6 +70,7 @@ pub fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize
         auth: auth(table, auths),
         status: table.statuses("status"),
         answer: answer(table),
+        select: selectors(table),
         pick: picks(table),
         rows: table.path("rows"),
         keep: table.path("keep"),
@@ -253,16 +255,13 @@ fn answer(table: &Table<'_>) -> Answer {
     match table.reader.string(node, "`as`").as_deref() {
         Some("json") | None => Answer::Json,
         Some("text") => Answer::Text,
+        Some("html") => Answer::Html,
         Some("ignored") => Answer::Ignored,
-        Some("html") => {
-            table.reader.problem(Some(node.span()), "as = \"html\" is reserved, not in this release", None);
-            Answer::Text
-        }
         Some(other) => {
             table.reader.problem(
                 Some(node.span()),
                 format!("an answer cannot be read as `{other}`"),
-                Some("json, text or ignored".to_owned()),
+                Some("json, text, html or ignored".to_owned()),
             );
             Answer::Json
         }
@@ -270,6 +269,23 @@ fn answer(table: &Table<'_>) -> Answer {
 }
 
 /// Reads `pick` and `pick_optional`.
+fn selectors(table: &Table<'_>) -> Vec<(String, Selector)> {
+    let Some(inner) = table.table("select") else { return Vec::new() };
+    let mut out = Vec::new();
+    for (name, _, node) in inner.entries() {
+        let Some(text) = table.reader.string(node, "a selector") else { continue };
+        match Selector::parse(&text) {
+            Ok(selector) => out.push((name.to_owned(), selector)),
+            Err(_) => table.reader.problem(
+                Some(node.span()),
+                format!("`{text}` is no CSS selector"),
+                Some("for instance \"select[name=queue] option\"".to_owned()),
+            ),
+        }
+    }
+    out
+}
+
 pub fn picks(table: &Table<'_>) -> Vec<Pick> {
     let mut out = Vec::new();
     for (key, optional) in [("pick", false), ("pick_optional", true)] {

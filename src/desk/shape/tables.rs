@@ -11,7 +11,7 @@ pub const VIEWS: [&str; 5] = ["normal", "suspended", "spam", "closed", "deleted"
 /// Result classes that a failure may be given.
 pub const CLASSES: [&str; 5] = ["throttled", "unauthorised", "unavailable", "denied", "broken_contract"];
 /// How an answer can be read.
-pub const ANSWERS: [&str; 3] = ["json", "text", "ignored"];
+pub const ANSWERS: [&str; 4] = ["json", "text", "html", "ignored"];
 /// Fields that can be read again after a change.
 pub const VERIFIED: [&str; 6] = ["status", "queue", "tags", "subject", "priority", "requester"];
 
@@ -262,6 +262,11 @@ pub static STEP: Shape = Shape {
         key("status", Kind::Statuses, "Status codes that are a success.").default("200 to 299"),
         key("as", Kind::Word(&ANSWERS), "How the answer is read. An answer that is not what is said here is a broken contract.")
             .default("`\"json\"`"),
+        key(
+            "select",
+            Kind::Selectors,
+            "With `as = \"html\"`: `select = { queues = \"select[name=queue] option\" }` makes the answer `{ queues: […] }`, with an object for each element that the CSS selector finds: its attributes, and its `text`.",
+        ),
         key(
             "pick",
             Kind::Picks,
