@@ -1,6 +1,8 @@
 //! Replypath: a mystery shopper for customer-support desks.
 
 pub mod bench;
+#[cfg(feature = "browser")]
+pub mod browser;
 pub mod check;
 pub mod cli;
 pub mod clock;

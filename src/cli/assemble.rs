@@ -2,9 +2,9 @@
 //!
 //! Commands know the parts by their traits only.
 
-use super::Failure;
+use super::{Failure, channels};
 use crate::clock::Clock;
-use crate::config::{self, Config, DeskCatalog, DeskDefinition, ParamProblem, ParamValue};
+use crate::config::{self, Config, DeskFiles};
 use crate::daemon::{Driver, Timetable};
 use crate::desk::{self, Definition, DeskSet};
 use crate::diagnosis::catalogue;
@@ -13,7 +13,7 @@ use crate::engine::ways::{Chats, Forms};
 use crate::engine::{Budgets, Engine, EngineParts};
 use crate::mail::mailbox::ImapMailboxes;
 use crate::mail::submit::SmtpSubmission;
-use crate::model::{Account, Blame, Capability, Probe, RunId, Stage, Trigger};
+use crate::model::{Account, Blame, Probe, RunId, Stage, Trigger};
 use crate::problem::{self, Problem};
 use crate::schedule;
 use crate::store::SqliteStore;
@@ -57,36 +57,6 @@ pub struct FaultText {
     pub about: [(&'static str, String); 4],
 }
 
-/// The definitions that are built in or lie beside the configuration, as the loader wants them.
-struct Catalog;
-
-struct Checked(Definition);
-
-impl DeskDefinition for Checked {
-    fn capabilities(&self) -> &[Capability] {
-        self.0.capabilities()
-    }
-    fn unproven(&self) -> bool {
-        self.0.unproven()
-    }
-    fn secret_params(&self) -> Vec<String> {
-        self.0.params().iter().filter(|p| p.secret).map(|p| p.name.clone()).collect()
-    }
-    fn check_params(&self, params: &BTreeMap<String, ParamValue>) -> Vec<ParamProblem> {
-        let found = self.0.check_params(params).into_iter();
-        found.map(|(param, message)| ParamProblem { param: params.contains_key(&param).then_some(param), message, help: None }).collect()
-    }
-}
-
-impl DeskCatalog for Catalog {
-    fn built_in(&self) -> Vec<(String, String)> {
-        desk::built_in().iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect()
-    }
-    fn parse(&self, origin: &str, text: &str) -> Result<Box<dyn DeskDefinition>, Vec<Problem>> {
-        Definition::parse(origin, text).map(|d| Box::new(Checked(d)) as Box<dyn DeskDefinition>)
-    }
-}
-
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -96,7 +66,7 @@ fn environment(name: &str) -> Option<String> {
 /// # Errors
 /// Every problem at once.
 pub fn load(dir: &Path) -> Result<Config, Vec<Problem>> {
-    config::load(dir, &environment, &Catalog)
+    config::load(dir, &environment, &DeskFiles)
 }
 
 /// Problems as text, in colour on a terminal.
@@ -152,12 +122,14 @@ async fn named(
     events: mpsc::Sender<crate::engine::ports::MailEvent>,
 ) -> Result<Named, Failure> {
     let tokens = store.token_key().await?;
+    let desks = desk_set(config)?;
+    let (forms, chats) = channels::all(config, &channels::Shared { desks: &desks, tokens: &tokens, clock, events: &events })?;
     Ok(Named {
         mailboxes: Arc::new(ImapMailboxes::new(config.accounts.clone(), tokens, clock.clone(), events)),
         submission: Arc::new(SmtpSubmission::new(&config.accounts)),
-        desks: desk_set(config)?,
-        forms: Arc::new(crate::engine::ways::OnlyMail),
-        chats: Arc::new(crate::engine::ways::OnlyMail),
+        desks,
+        forms,
+        chats,
     })
 }
 

@@ -83,7 +83,7 @@ async fn once(config: &Config, context: &Context, progress: &mut Progress, mut r
     let finished = session.run_once(config, &probes, None, progress, &mut reports).await;
     progress.clear();
     let seconds = (context.clock.now().as_microsecond() - began.as_microsecond()) as f64 / 1e6;
-    conclude(finished?, session, reports, seconds, context, None).await
+    conclude(finished?, session, reports, seconds, context, config, None).await
 }
 
 /// The daemon with a live view, until a signal ends it.

@@ -36,14 +36,15 @@ async fn table(probes: &[Probe], config: &Config, store: &dyn Store, context: &C
     let now = context.clock.now();
     let standings = store.standings().await?;
     let paused = store.paused().await?;
-    let head = ["PROBE", "DESK", "GATEWAY", "SCHEDULE", "LAST VERDICT", "NEXT START", "TAGS"].map(|h| (FAINT, h.to_owned())).to_vec();
+    let head = ["PROBE", "BY", "DESK", "GATEWAY", "SCHEDULE", "LAST VERDICT", "NEXT START", "TAGS"].map(|h| (FAINT, h.to_owned())).to_vec();
     let mut rows = vec![head];
     for probe in probes {
         let standing = standings.iter().find(|s| s.probe == probe.name);
         let next = next(probe, store.last_start(&probe.name).await?, &paused, now);
         rows.push(vec![
             (STRONG, probe.name.clone()),
-            (Style::new(), probe.desk.clone().unwrap_or_else(|| "-".to_owned())),
+            (Style::new(), probe.channel_name().to_owned()),
+            desk(probe, config),
             (FAINT, probe.gateway.clone()),
             (Style::new(), schedule_text(probe.schedule.as_ref())),
             verdict(standing, now),
@@ -52,11 +53,19 @@ async fn table(probes: &[Probe], config: &Config, store: &dyn Store, context: &C
         ]);
     }
     // The gateway mostly is that of the desk.
-    let mut text = look::table_within(rows, &[2, 6, 1], context.look);
+    let mut text = look::table_within(rows, &[3, 7, 2], context.look);
     if config.probes.len() > probes.len() {
         text.push_str(&format!("{} of {} probes\n", probes.len(), config.probes.len()));
     }
     Ok(text)
+}
+
+fn desk(probe: &Probe, config: &Config) -> (Style, String) {
+    match &probe.desk {
+        Some(desk) if config.unproven.contains(desk) => (UNSURE, format!("{desk} (unproven)")),
+        Some(desk) => (Style::new(), desk.clone()),
+        None => (Style::new(), "-".to_owned()),
+    }
 }
 
 /// Unknown is shown over the older verdict: that one is no longer known to hold.

@@ -5,20 +5,26 @@ use super::{Failure, assemble};
 use crate::report::look::{FAINT, Look, STRONG, paint, table, table_within};
 use crate::sandbox::{self, Options, Sandbox};
 use anstyle::Style;
+use std::borrow::Cow;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The probes of this repository's `probes/` with their files.
-const FILES: [(&str, &[u8]); 6] = [
+const FILES: [(&str, &[u8]); 8] = [
     ("probes/support.toml", include_bytes!("../../probes/support.toml")),
     ("probes/billing.toml", include_bytes!("../../probes/billing.toml")),
     ("probes/sales.toml", include_bytes!("../../probes/sales.toml")),
+    ("probes/contact-form.toml", include_bytes!("../../probes/contact-form.toml")),
+    ("probes/chat.toml", include_bytes!("../../probes/chat.toml")),
     ("probes/files/order.csv", include_bytes!("../../probes/files/order.csv")),
     ("probes/files/invoice.csv", include_bytes!("../../probes/files/invoice.csv")),
     ("probes/files/photo.png", include_bytes!("../../probes/files/photo.png")),
 ];
+
+/// Where the pages are in the probes of this repository; each sandbox has a port of its own.
+const WEB: &str = "http://127.0.0.1:8025";
 
 /// Faults that none of the demo's probes meets: each needs a mail, a ticket or a moment of another kind.
 const NOT_MET: [&str; 15] = [
@@ -80,7 +86,7 @@ pub async fn start(faults: &[String], seed: u64) -> Result<Sandbox, Failure> {
             return Err(Failure::new(Exit::Nothing, format!("the sandbox cannot show a fault `{id}`; {help}")));
         }
     }
-    let options = Options { seed, faults: faults.to_vec(), ..Options::default() };
+    let options = Options { seed, faults: faults.to_vec(), bot: true, ..Options::default() };
     sandbox::start(options).await.map_err(|e| match e {
         sandbox::Error::NoSuchFault(_) | sandbox::Error::NotOneQueue(_) => Failure::new(Exit::Nothing, e.to_string()),
         _ => Failure::ours(e.to_string()),
@@ -108,6 +114,8 @@ pub fn describe(sandbox: &Sandbox) -> String {
         row("submission (SMTP)", format!("{}  no TLS, AUTH PLAIN or LOGIN", sandbox.smtp)),
         row("mailboxes (IMAP)", format!("{}  no TLS", sandbox.imap)),
         row("desk's MX (SMTP)", sandbox.desk_mx.to_string()),
+        row("contact form", format!("{0}/contact  embedded, with JavaScript: {0}/shop/contact", sandbox.web)),
+        row("chat", format!("{}/shop/chat  a bot answers first", sandbox.web)),
         row("desk's API", sandbox.api.clone()),
         row("API key", sandbox.api_key.clone()),
         row("switchboard", format!("http://{}/admin/faults", sandbox.admin)),
@@ -136,10 +144,18 @@ fn main_file(sandbox: &Sandbox) -> String {
     }
     text.push_str(&format!(
         "\n[desks.sandbox]\nuse = \"sandbox\"\n\n[desks.sandbox.params]\nurl = {}\nkey = {}\n",
-        quoted(sandbox.api.trim_end_matches("/api/v1")),
+        quoted(&sandbox.web),
         quoted(&sandbox.api_key)
     ));
     text
+}
+
+/// A file of the probes with the sandbox's own address of pages.
+fn at_home<'a>(bytes: &'a [u8], web: &str) -> Cow<'a, [u8]> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.contains(WEB) => Cow::from(text.replace(WEB, web).into_bytes()),
+        _ => Cow::from(bytes),
+    }
 }
 
 /// Writes a configuration that points at this sandbox. Nothing is overwritten.
@@ -148,7 +164,8 @@ fn main_file(sandbox: &Sandbox) -> String {
 /// When a file is there already or cannot be written.
 pub fn write(sandbox: &Sandbox, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let main = main_file(sandbox);
-    let files = std::iter::once(("replypath.toml", main.as_bytes())).chain(FILES);
+    let probes = FILES.into_iter().map(|(name, bytes)| (name, at_home(bytes, &sandbox.web)));
+    let files = std::iter::once(("replypath.toml", Cow::from(main.as_bytes()))).chain(probes);
     let mut written = Vec::new();
     for (name, bytes) in files {
         let path = dir.join(name);
@@ -164,7 +181,7 @@ pub fn write(sandbox: &Sandbox, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-        file.write_all(bytes).map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
         written.push(path);
     }
     Ok(written)

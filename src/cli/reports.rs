@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::{Failure, assemble, put};
+use crate::config::Config;
 use crate::engine::ports::{RunEvent, RunFilter, Store};
 use crate::model::{Outcome, Run, RunReport, Stage, Verdict};
 use crate::report::human::Around;
@@ -76,11 +77,13 @@ fn write(file: &mut Option<(File, PathBuf)>, text: &str) -> Result<(), Failure> 
 }
 
 /// What stands round a run in the report for people: the fault's title, the last pass, how to see the evidence
-/// (`evidence`: what `show` needs beside the id).
-pub async fn around(run: &Run, store: &dyn Store, evidence: Option<&str>) -> Around {
+/// (`evidence`: what `show` needs beside the id), and what the configuration knows of its desk.
+pub async fn around(run: &Run, store: &dyn Store, config: &Config, evidence: Option<&str>) -> Around {
     let fault = run.diagnosis.as_ref().and_then(|d| d.fault.as_deref());
     let mut around = Around {
         title: fault.and_then(assemble::fault).map(|f| f.title),
+        state: Some(config.daemon.state.clone()),
+        unproven: run.probe.desk.as_ref().is_some_and(|desk| config.unproven.contains(desk)),
         last_good: None,
         evidence: evidence.map(|more| format!("replypath show {}{more}", run.id)).unwrap_or_default(),
     };

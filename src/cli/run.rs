@@ -6,6 +6,7 @@ use super::reports::{Reports, around};
 use super::select::{Selection, select};
 use super::session::{Finished, Session};
 use super::{Context, Ended, Failure, load, say, set};
+use crate::config::Config;
 use crate::model::{RunReport, Stage, Verdict};
 use crate::report::{self, Wanted};
 use std::time::Duration;
@@ -89,7 +90,7 @@ pub async fn run(args: Args, context: &Context) -> Ended {
     progress.clear();
     let seconds = (context.clock.now().as_microsecond() - began.as_microsecond()) as f64 / 1e6;
     let at = if context.dir.as_os_str() == "." { String::new() } else { format!(" --config {}", context.dir.display()) };
-    conclude(finished?, session, reports, seconds, context, Some(&at)).await
+    conclude(finished?, session, reports, seconds, context, &config, Some(&at)).await
 }
 
 /// Writes the reports, closes the session, and says what the command ends with. `evidence` is what `show` needs beside
@@ -103,11 +104,12 @@ pub async fn conclude(
     reports: Reports,
     seconds: f64,
     context: &Context,
+    config: &Config,
     evidence: Option<&str>,
 ) -> Ended {
     let mut told = Vec::new();
     for run in &finished.runs {
-        told.push((RunReport::of(run), around(run, session.store.as_ref(), evidence).await));
+        told.push((RunReport::of(run), around(run, session.store.as_ref(), config, evidence).await));
     }
     reports.finish(&told, seconds, context.look)?;
     if !finished.abandoned.is_empty() {

@@ -1,12 +1,14 @@
 //! `--limit STAGE=DURATION` and `--set KEY=VALUE` of the command line.
 
+mod ways;
+
 use super::assemble;
 use crate::config::given;
-use crate::model::{Channel, CleanUp, Probe, Stage};
+use crate::model::{CleanUp, Probe, Stage};
 use std::time::Duration;
 
 /// The keys that `--set` knows, with what their values are. They are spelt as in a probe's file.
-pub const KEYS: [(&str, &str); 20] = [
+pub const KEYS: [(&str, &str); 34] = [
     ("account", "an account of the configuration"),
     ("email.to", "addresses, separated by commas"),
     ("email.cc", "addresses, separated by commas"),
@@ -14,6 +16,20 @@ pub const KEYS: [(&str, &str); 20] = [
     ("email.subject", "text with ${token}"),
     ("email.text", "text with ${token}"),
     ("email.html", "HTML with ${token}"),
+    ("form.page", "an http or https address"),
+    ("form.subject", "text with ${token}"),
+    ("form.text", "text with ${token}"),
+    ("form.submit", "the button's text"),
+    ("form.thanks", "text"),
+    ("form.number", "a regular expression with one group"),
+    ("form.dwell", "a duration"),
+    ("chat.page", "an http or https address"),
+    ("chat.text", "text with ${token}"),
+    ("chat.hand_over", "text"),
+    ("chat.when_offline", "fail, unknown or message"),
+    ("chat.visitor", "fresh or kept"),
+    ("chat.reload", "true or false"),
+    ("chat.pushed", "true or false"),
     ("expect.queue", "a queue's name"),
     ("expect.requester", "an address"),
     ("expect.priority", "as the desk spells it"),
@@ -28,6 +44,9 @@ pub const KEYS: [(&str, &str); 20] = [
     ("clean_up", "close, delete or keep"),
     ("settle", "a duration"),
 ];
+
+/// What the keys of the ways in begin with.
+const CHANNELS: [&str; 3] = ["email.", "form.", "chat."];
 
 /// Reads `STAGE=DURATION`, for instance `return=30m`.
 ///
@@ -75,25 +94,12 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 /// For a key that is not in [`KEYS`], with the nearest one, and for a value that does not fit.
 pub fn apply(probe: &mut Probe, key: &str, value: &str) -> Result<(), String> {
     let optional = || (!value.is_empty()).then(|| value.to_owned());
-    let addresses = || value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(given::address).collect::<Result<Vec<_>, _>>();
     let address = || if value.is_empty() { Ok(None) } else { given::address(value).map(Some) };
     let list = || value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     match key {
         "account" => probe.account = value.to_owned(),
-        "email.to" if list().is_empty() => return Err("an address is needed".to_owned()),
-        key if key.starts_with("email.") && KEYS.iter().any(|(known, _)| *known == key) => {
-            let channel = probe.channel_name();
-            let Channel::Email(email) = &mut probe.channel else {
-                return Err(format!("`{key}` is of mail, and this probe writes in by {channel}"));
-            };
-            match key {
-                "email.to" => email.to = addresses()?,
-                "email.cc" => email.cc = addresses()?,
-                "email.bcc" => email.bcc = addresses()?,
-                "email.subject" => email.subject = given::subject(value)?,
-                "email.html" => email.html = if value.is_empty() { None } else { Some(given::html(value)?) },
-                _ => email.text = given::text(value)?,
-            }
+        key if CHANNELS.iter().any(|c| key.starts_with(c)) && KEYS.iter().any(|(known, _)| *known == key) => {
+            ways::apply(&mut probe.channel, key, value)?;
         }
         "expect.queue" => probe.expect.queue = optional(),
         "expect.requester" => probe.expect.requester = address()?,
@@ -140,6 +146,8 @@ pub fn set_limits(probe: &mut Probe, limits: &[(Stage, Duration)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Channel;
+    use crate::report::sample;
 
     #[test]
     fn a_limit_is_a_stage_and_a_time() {
@@ -149,24 +157,67 @@ mod tests {
         assert!(limit("return=0s").is_err() && limit("return=-5m").is_err() && limit("return").is_err());
     }
 
+    /// A probe of the way in to which a key belongs.
+    fn probe_for(key: &str) -> Probe {
+        let mut probe = sample::probe("x");
+        match key.split('.').next() {
+            Some("form") => probe.channel = Channel::Form(sample::form()),
+            Some("chat") => probe.channel = Channel::Chat(Box::new(sample::chat())),
+            _ => {}
+        }
+        probe
+    }
+
     #[test]
     fn every_documented_key_can_be_set_and_no_other() {
-        let mut probe = crate::report::sample::probe("x");
         for (key, _) in KEYS {
             let value = match key {
-                "settle" => "5s",
+                "settle" | "form.dwell" => "5s",
                 "clean_up" => "keep",
+                "form.page" | "chat.page" => "https://shop.test/help",
+                "form.number" => "no ([0-9]+)",
+                "chat.when_offline" => "message",
+                "chat.visitor" => "kept",
+                "chat.reload" => "true",
+                "chat.pushed" => "false",
                 _ => "a@b.test",
             };
-            let before = probe.clone();
+            let before = probe_for(key);
+            let mut probe = before.clone();
             assert_eq!(apply(&mut probe, key, value), Ok(()), "{key}");
             assert_ne!(probe, before, "{key} changes something");
         }
+        let mut probe = sample::probe("x");
         assert!(apply(&mut probe, "email.too", "x").unwrap_err().contains("`email.to`"));
         assert!(apply(&mut probe, "settle", "soon").is_err() && apply(&mut probe, "clean_up", "burn").is_err());
         assert!(apply(&mut probe, "email.to", " , ").is_err());
         assert!(apply(&mut probe, "email.to", "a@b.test, nonsense").unwrap_err().contains("`nonsense`"));
         assert!(apply(&mut probe, "expect.from", "nonsense").is_err());
+        assert_eq!(apply(&mut probe, "chat.text", "x").unwrap_err(), "this probe writes in by email");
+    }
+
+    #[test]
+    fn a_value_that_no_form_or_chat_could_use_is_refused() {
+        for (key, value) in [
+            ("form.page", "ftp://shop.test"),
+            ("form.page", ""),
+            ("form.number", "[0-9]+"),
+            ("form.dwell", "soon"),
+            ("form.text", "${tokn}"),
+            ("form.subject", "a\nb"),
+            ("chat.page", "shop.test"),
+            ("chat.when_offline", "ignore"),
+            ("chat.visitor", "keep"),
+            ("chat.reload", "yes"),
+            ("chat.hand_over", "${line}"),
+        ] {
+            let mut probe = probe_for(key);
+            assert!(apply(&mut probe, key, value).is_err(), "{key}={value}");
+        }
+        let mut probe = probe_for("chat.text");
+        assert_eq!(apply(&mut probe, "chat.text", "hello"), Ok(()));
+        assert!(probe.channel.request().text.contains("${token}"));
+        assert_eq!(apply(&mut probe, "chat.hand_over", ""), Ok(()));
     }
 
     #[test]

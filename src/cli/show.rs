@@ -53,7 +53,7 @@ pub async fn run(args: &Args, context: &Context) -> Ended {
         Format::Json => json::render(&reports).map_err(|e| Failure::ours(format!("the JSON report: {e}")))?,
         Format::Junit => junit::render(&reports).map_err(|e| Failure::ours(format!("the JUnit report: {e}")))?,
         _ => {
-            let around = around(&run, store.as_ref(), None).await;
+            let around = around(&run, store.as_ref(), &config, None).await;
             detail::render(&run, &around, context.look)
         }
     });

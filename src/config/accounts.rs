@@ -5,7 +5,7 @@ use super::read::{At, Doc, looks_secret};
 use super::secrets::{ParamText, SecretText};
 use super::shape::{AccountShape, ConfigShape, DaemonShape, DeskShape, ImapShape, SmtpShape};
 use super::values::RateText;
-use super::{Daemon, DeskSettings, DeskSource, ParamValue};
+use super::{BrowserPrograms, Daemon, DeskSettings, DeskSource, ParamValue};
 use crate::model::{Account, AuthMethod, Budget, MailboxSettings, ServerSettings, SubmissionSettings, TlsMode};
 use crate::problem::{Problem, suggest};
 use secrecy::SecretString;
@@ -53,7 +53,30 @@ impl Workshop<'_> {
             keep_failed: self.positive("keep_failed", shape.keep_failed.as_ref()).unwrap_or(days(90)),
             blind_after: self.positive("blind_after", shape.blind_after.as_ref()).unwrap_or(Duration::from_secs(1_800)),
             max_probes: shape.max_probes.as_ref().map_or(2_000, |n| n.value.0),
+            browsers: shape.browsers.as_ref().map_or(1, |n| n.value.0),
         }
+    }
+
+    /// The programs of the browser; a path that leads to no file is noted.
+    pub fn browser(&mut self, shape: Option<&ConfigShape>) -> BrowserPrograms {
+        let Some(shape) = shape.and_then(|s| s.browser.as_ref()).map(|b| &b.value) else { return BrowserPrograms::default() };
+        BrowserPrograms {
+            chromium: self.program("chromium", shape.chromium.as_ref()),
+            driver: self.program("driver", shape.driver.as_ref()),
+        }
+    }
+
+    fn program(&mut self, key: &str, path: Option<&At<String>>) -> Option<PathBuf> {
+        let path = path?;
+        let file = absolute(self.dir, &path.value);
+        let reason = match std::fs::metadata(&file) {
+            Ok(found) if found.is_file() => return Some(file),
+            Ok(_) => "it is no file".to_owned(),
+            Err(error) => in_words(&error),
+        };
+        let help = "a relative path starts beside replypath.toml; without the key it is looked for in the PATH".to_owned();
+        self.doc.problem(path.span.clone(), format!("`{key}`: `{}` cannot be started: {reason}", path.value), help);
+        None
     }
 
     fn positive(&mut self, key: &str, value: Option<&At<super::values::Period>>) -> Option<Duration> {
@@ -215,7 +238,10 @@ impl Workshop<'_> {
         if let Some(facts) = &definition.facts {
             if facts.unproven() {
                 let name = &key.value;
-                self.warnings.push(format!("desk `{name}`: the definition `{}` was never tried on the real product (unproven)", id.value));
+                let id = &id.value;
+                self.warnings.push(format!(
+                    "desk `{name}`: the definition `{id}` is unproven: nobody has recorded the real product with it, so it may be wrong"
+                ));
             }
             let place = shape.params.as_ref().map_or(header, |p| p.span.clone());
             // A value that could not be resolved would be called missing too; once is enough.

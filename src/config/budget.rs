@@ -15,15 +15,29 @@ pub struct Load<'a> {
     pub starts: &'a Starts,
 }
 
-/// Says in words by how much the probes go over a rate; none when they stay below. Message and help.
+/// Says in words by how much the probes go over a budget; none when they stay below. Message and help.
 pub fn overdraft(who: &str, rate: Rate, loads: &[Load<'_>]) -> Option<(String, String)> {
+    let (total, parts) = excess(rate, loads)?;
+    let per = show_period(rate.per);
+    let message = format!("{who} would send {total} messages per {per} by schedule, but the budget is {}", rate.count);
+    Some((message, format!("{parts}; start probes less often or raise the budget")))
+}
+
+/// The same for what a desk allows: `what` is done, for instance `write in by recipe web`.
+pub fn too_often(who: &str, what: &str, rate: Rate, loads: &[Load<'_>]) -> Option<(String, String)> {
+    let (total, parts) = excess(rate, loads)?;
+    let per = show_period(rate.per);
+    let message = format!("{who} would {what} {total} times per {per} by schedule, but the desk allows {}", rate.count);
+    Some((message, format!("{parts}; start probes less often")))
+}
+
+/// What the probes do within a rate's time, and its sum in words; none when they stay below.
+fn excess(rate: Rate, loads: &[Load<'_>]) -> Option<(String, String)> {
     let sums: Vec<(&Load<'_>, f64)> = loads.iter().map(|l| (l, l.starts.within(rate.per))).collect();
     let total: f64 = sums.iter().map(|(l, runs)| f64::from(l.messages) * runs).sum();
     if total <= f64::from(rate.count) + 1e-6 {
         return None;
     }
-    let per = show_period(rate.per);
-    let message = format!("{who} would send {} messages per {per} by schedule, but the budget is {}", number(total), rate.count);
     let mut largest = sums;
     largest.sort_by(|(a, x), (b, y)| (f64::from(b.messages) * y).total_cmp(&(f64::from(a.messages) * x)).then(a.probe.cmp(b.probe)));
     let mut parts: Vec<String> = largest
@@ -38,7 +52,7 @@ pub fn overdraft(who: &str, rate: Rate, loads: &[Load<'_>]) -> Option<(String, S
     if largest.len() > 5 {
         parts.push(format!("and {} more probes", largest.len() - 5));
     }
-    Some((message, format!("{}; start probes less often or raise the budget", parts.join("; "))))
+    Some((number(total), parts.join("; ")))
 }
 
 fn number(value: f64) -> String {

@@ -1,7 +1,7 @@
 //! What the configuration asks of the desk definitions, so that it knows nothing of their insides.
 
 use super::ParamValue;
-use crate::desk::{self, Definition};
+use crate::desk::{self, Definition, Recipe};
 use crate::model::Capability;
 use crate::problem::Problem;
 use std::collections::BTreeMap;
@@ -18,6 +18,10 @@ pub trait DeskDefinition {
     fn check_params(&self, params: &BTreeMap<String, ParamValue>) -> Vec<ParamProblem>;
     /// The fields of a ticket that it never tells, by their keys in `[expect]`: expecting them could never be judged.
     fn untold(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+    /// Its `[[create]]` recipes: ways to write in without mail.
+    fn recipes(&self) -> Vec<Recipe> {
         Vec::new()
     }
 }
@@ -66,6 +70,10 @@ impl DeskDefinition for Definition {
 
     fn untold(&self) -> Vec<&'static str> {
         Definition::untold(self)
+    }
+
+    fn recipes(&self) -> Vec<Recipe> {
+        Definition::recipes(self)
     }
 
     fn secret_params(&self) -> Vec<String> {

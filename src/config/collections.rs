@@ -60,7 +60,12 @@ impl<T: FromToml> FromToml for List<T> {
             doc.problem(span.clone(), format!("`{}` must be a list, found {}", doc.key, kind(value)), help);
             return None;
         };
-        let read = |v: &toml::Spanned<DeValue<'_>>| T::read(v.get_ref(), &v.span(), doc).map(|value| At { value, span: v.span() });
+        // An entry that is a table has keys of its own.
+        let key = doc.key.clone();
+        let read = |v: &toml::Spanned<DeValue<'_>>| {
+            doc.key.clone_from(&key);
+            T::read(v.get_ref(), &v.span(), doc).map(|value| At { value, span: v.span() })
+        };
         Some(List(array.iter().filter_map(read).collect()))
     }
 }

@@ -3,7 +3,7 @@
 //! A text without the token would be a mail that nobody finds again, so it gets one here as it does there.
 
 use super::read::{At, Doc};
-use super::{template, values};
+use super::{template, values, web_values};
 
 /// A text of a mail.
 ///
@@ -43,7 +43,33 @@ pub fn address(value: &str) -> Result<String, String> {
     }
 }
 
-fn words(value: &str) -> Result<String, String> {
+/// The address of a page.
+///
+/// # Errors
+/// Says why it is none.
+pub fn page(value: &str) -> Result<String, String> {
+    match web_values::page_fault(value) {
+        Some((reason, help)) => Err(format!("{reason}; {help}")),
+        None => Ok(value.to_owned()),
+    }
+}
+
+/// A regular expression whose one group holds a ticket's number.
+///
+/// # Errors
+/// Says why it is none.
+pub fn number(value: &str) -> Result<String, String> {
+    match web_values::number_fault(value) {
+        Some(reason) => Err(format!("the pattern {reason}")),
+        None => Ok(value.to_owned()),
+    }
+}
+
+/// A text that carries no token of its own.
+///
+/// # Errors
+/// Names a `${…}` that is no template word.
+pub fn words(value: &str) -> Result<String, String> {
     let mut doc = Doc::new("--set", "");
     let given = At { value: value.to_owned(), span: 0..0 };
     template::check(&given, &mut doc);

@@ -1,18 +1,15 @@
 //! Reads all files of a configuration and puts them together; every problem of all files at once.
 
 use super::accounts::{Definition, Workshop, definitions, in_words};
-use super::budget::{Load, overdraft};
-use super::catalog::DeskCatalog;
-use super::collections::{Keyed, OneOrMany};
+use super::catalog::{DeskCatalog, DeskDefinition};
+use super::collections::Keyed;
 use super::probes::{Built, Known, build};
 use super::read::{At, Doc};
 use super::shape::{ConfigShape, ProbeShape};
-use super::times::Starts;
-use super::values::RateText;
 use super::{Config, DeskSettings};
-use crate::model::{Account, Schedule, Stage};
+use crate::model::Account;
 use crate::problem::Problem;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +58,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     let shape = shape.map(|s| s.value);
     let complete = shape.is_some();
     let daemon = shop.daemon(shape.as_ref());
+    let browser = shop.browser(shape.as_ref());
     let shape = shape.unwrap_or_default();
     let (accounts, desks) = (entries(&shape.accounts), entries(&shape.desks));
     let built_accounts: BTreeMap<String, Account> =
@@ -81,22 +79,27 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     } else {
         files.into_iter().filter_map(|file| probe(file, &known, later)).collect()
     };
-    check_budgets(&shape, &probes, &mut shop.doc);
+    super::rates::check(&shape, &known, &probes, &mut shop.doc);
     shop.warn_inline(on_disk);
+    let unproven = |id: &str| facts(id).is_some_and(DeskDefinition::unproven);
+    let unproven = built_desks.values().filter(|d| unproven(&d.definition)).map(|d| d.name.clone()).collect();
     let mut warnings = std::mem::take(&mut shop.warnings);
     warnings.extend(probes.iter().flat_map(|b| b.warnings.iter().cloned()));
     problems.extend(shop.doc.finish());
     Some(Config {
         dir: shop.dir.to_owned(),
         daemon,
+        browser,
         accounts: built_accounts,
         desks: built_desks,
         probes: probes.into_iter().map(|b| (b.probe.name.clone(), b.probe)).collect(),
+        unproven,
         warnings,
     })
 }
 
-fn entries<T>(table: &Option<At<Keyed<T>>>) -> &[(At<String>, At<T>)] {
+/// The entries of a table that may not be there.
+pub fn entries<T>(table: &Option<At<Keyed<T>>>) -> &[(At<String>, At<T>)] {
     table.as_ref().map_or(&[], |t| t.value.entries.as_slice())
 }
 
@@ -140,48 +143,6 @@ fn bad_name(stem: &str) -> Option<String> {
     let words: Vec<&str> = plain.split('-').filter(|w| !w.is_empty()).collect();
     let rule = "a name has at most 40 of a-z, 0-9 and `-`";
     Some(if words.is_empty() { rule.to_owned() } else { format!("{rule}: rename the file to `{}.toml`", words.join("-")) })
-}
-
-/// Compares what probes send by schedule with the budgets of their accounts and desks.
-fn check_budgets(shape: &ConfigShape, probes: &[Built], doc: &mut Doc) {
-    type Rates = Option<At<OneOrMany<RateText>>>;
-    let accounts = entries(&shape.accounts).iter().map(|(k, v)| ("account", k, &v.value.budget));
-    let desks = entries(&shape.desks).iter().map(|(k, v)| ("desk", k, &v.value.budget));
-    let limited: Vec<(&str, &At<String>, &Rates)> = accounts.chain(desks).filter(|(_, _, rates)| rates.is_some()).collect();
-    if limited.is_empty() {
-        return;
-    }
-    // Hundreds of probes share a few schedules, and looking a pattern ahead is dear.
-    let mut starts: BTreeMap<(&str, &str, Duration), Starts> = BTreeMap::new();
-    for schedule in probes.iter().filter_map(|b| b.probe.schedule.as_ref()) {
-        starts.entry(same(schedule)).or_insert_with(|| Starts::of(schedule));
-    }
-    let mut loads: HashMap<(&str, &str), Vec<Load<'_>>> = HashMap::new();
-    for Built { probe, .. } in probes {
-        let Some(starts) = probe.schedule.as_ref().and_then(|s| starts.get(&same(s))) else { continue };
-        let load = Load { probe: &probe.name, messages: 1 + u32::from(probe.takes(Stage::FollowUp)), starts };
-        loads.entry(("account", &probe.account)).or_default().push(load.clone());
-        if let Some(desk) = &probe.desk {
-            loads.entry(("desk", desk)).or_default().push(load);
-        }
-    }
-    for (what, key, rates) in limited {
-        let Some(loads) = loads.get(&(what, key.value.as_str())) else { continue };
-        for rate in rates.iter().flat_map(|r| &r.value.0) {
-            let who = if what == "desk" { format!("probes of desk `{}`", key.value) } else { format!("account `{}`", key.value) };
-            if let Some((message, help)) = overdraft(&who, rate.value.0, loads) {
-                doc.problem(rate.span.clone(), message, help);
-            }
-        }
-    }
-}
-
-/// Schedules with the same key come equally often.
-fn same(schedule: &Schedule) -> (&str, &str, Duration) {
-    match schedule {
-        Schedule::Every { interval, .. } => ("", "", *interval),
-        Schedule::Cron { pattern, zone } => (pattern, zone, Duration::ZERO),
-    }
 }
 
 impl Workshop<'_> {

@@ -8,6 +8,7 @@ pub mod given;
 mod init;
 mod load;
 mod probes;
+mod rates;
 mod read;
 mod schema;
 mod secrets;
@@ -16,6 +17,8 @@ mod stages;
 mod template;
 mod times;
 mod values;
+mod ways;
+mod web_values;
 
 pub use catalog::{DeskCatalog, DeskDefinition, DeskFiles, ParamProblem};
 pub use init::{InitError, init};
@@ -24,7 +27,7 @@ pub use schema::{markdown, reference, schema};
 
 use crate::model::{Account, Budget, Probe};
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,12 +39,16 @@ pub struct Config {
     pub dir: PathBuf,
     /// The daemon's settings.
     pub daemon: Daemon,
+    /// Where Chromium is.
+    pub browser: BrowserPrograms,
     /// Accounts by key.
     pub accounts: BTreeMap<String, Account>,
     /// Desks by key.
     pub desks: BTreeMap<String, DeskSettings>,
     /// Probes by name.
     pub probes: BTreeMap<String, Probe>,
+    /// The keys of desks whose definitions were never tried on the real product.
+    pub unproven: BTreeSet<String>,
     /// Remarks that refuse nothing (an unproven desk, an inline secret in a readable file).
     pub warnings: Vec<String>,
 }
@@ -63,6 +70,17 @@ pub struct Daemon {
     pub blind_after: Duration,
     /// At most so many probes.
     pub max_probes: usize,
+    /// How many browsers may be open at once.
+    pub browsers: usize,
+}
+
+/// The programs of the browser; none: looked for in the `PATH`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrowserPrograms {
+    /// Chromium (absolute).
+    pub chromium: Option<PathBuf>,
+    /// Its WebDriver (absolute).
+    pub driver: Option<PathBuf>,
 }
 
 /// One desk.

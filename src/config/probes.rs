@@ -1,23 +1,22 @@
 //! Checks one probe file and makes the probe from it.
 
-use super::accounts::{in_words, is_slug, positive};
+use super::accounts::{is_slug, positive};
 use super::catalog::DeskDefinition;
 use super::read::{At, Doc};
-use super::shape::{EmailShape, ExpectShape, FollowUpShape, LimitsShape, PolicyShape, ProbeShape, ReplyShape, WindowShape};
+use super::shape::{ExpectShape, FollowUpShape, LimitsShape, PolicyShape, ProbeShape, ReplyShape, WindowShape};
 use super::stages::Journey;
 use super::template;
 use super::times::{cron, zone};
 use super::values::{Address, Period, show_period};
+use super::ways::{self, DeskOf, Way, attachments};
 use crate::model::{
-    AfterStage, Capability, Channel, CleanUp, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis, OutgoingAttachment, Overlap, Policy,
-    Probe, Reply, ReplyMode, Schedule, Stage, Window,
+    AfterStage, Capability, CleanUp, Expect, FollowUp, FollowUpTo, LimitMillis, Overlap, Policy, Probe, Reply, ReplyMode, Schedule, Stage,
+    Window,
 };
 use crate::problem::suggest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
-
-const LARGEST_FILE: u64 = 10 * 1024 * 1024;
 
 /// What probes may refer to.
 pub struct Known<'a> {
@@ -43,7 +42,9 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
     let poll = shape.account.as_ref().and_then(|a| reference(a, "account", &known.accounts, known.complete, doc));
     let schedule = schedule(shape, doc);
     let maintenance = shape.maintenance.iter().flat_map(|m| &m.value.0).filter_map(|w| window(&w.value, &w.span, doc)).collect();
-    let email = shape.email.as_ref().and_then(|e| email(&e.value, folder, doc));
+    let way = Way::of(shape);
+    let of_desk = shape.desk.as_ref().zip(desk).map(|(key, facts)| DeskOf { key, facts });
+    let channel = ways::channel(shape, folder, of_desk, doc);
     let reply = reply(shape.reply.as_ref().map(|r| &r.value), folder, doc);
     let follow_up = follow_up(shape.follow_up.as_ref().map(|f| &f.value), doc);
     let clean_up = clean_up(shape, doc);
@@ -57,32 +58,31 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
         clean_up,
     };
     let stages = journey.stages(doc);
-    let files = email.as_ref().is_some_and(|e| !e.attachments.is_empty());
+    let files = channel.as_ref().is_some_and(|c| !c.request().attachments.is_empty());
     let expect = expect(shape.expect.as_ref().map(|e| &e.value), desk.flatten(), files && stages.contains(&Stage::Format), doc);
-    let limits = limits(shape.limits.as_ref().map(|l| &l.value), doc);
-    let settle = shape.settle.as_ref().map_or(poll.unwrap_or(Duration::from_secs(30)) * 2, |s| s.value.0);
+    let given = limits(shape.limits.as_ref().map(|l| &l.value), doc);
+    ways::refuse_senseless(shape, way, &stages, &given, doc);
+    let settle = shape.settle.as_ref().map_or_else(|| way.settle(poll.unwrap_or(Duration::from_secs(30))), |s| s.value.0);
     let gateway = gateway(shape, doc);
-    let email = email?;
-    let domain = email.to.first().and_then(|to| to.rsplit_once('@')).map_or("", |(_, domain)| domain);
+    let channel = channel?;
     let desk_key = shape.desk.as_ref().map(|d| d.value.clone());
     let probe = Probe {
         name: name.to_owned(),
         description: text(&shape.description),
         owner: text(&shape.owner),
         tags: tags(shape, doc),
-        gateway: gateway
-            .unwrap_or_else(|| format!("{}-email", desk_key.clone().unwrap_or_else(|| domain.to_lowercase().replace('.', "-")))),
+        gateway: gateway.unwrap_or_else(|| format!("{}-{}", desk_key.clone().unwrap_or_else(|| ways::place_of(&channel)), way.word())),
         desk: desk_key,
         account: shape.account.as_ref()?.value.clone(),
         schedule,
         overlap: shape.overlap.as_ref().map_or(Overlap::Skip, |o| o.value),
         maintenance,
         stages,
-        channel: Channel::Email(email),
+        channel,
         expect,
         reply,
         follow_up,
-        limits,
+        limits: way.limits(given),
         policy: policy(shape.policy.as_ref().map(|p| &p.value)),
         mark: shape.mark.as_ref().map(|m| m.value.clone()),
         clean_up,
@@ -178,89 +178,11 @@ fn window(shape: &WindowShape, span: &std::ops::Range<usize>, doc: &mut Doc) -> 
             }
             Some(Window::Once { from: from.value.0, until: until.value.0 })
         }
-        _ if doc_has_problem_in(doc, span) => None,
+        _ if doc.table_has_problem(span) => None,
         _ => {
             doc.problem(span.clone(), "a maintenance window needs a begin and an end of the same kind", FORMS.to_owned());
             None
         }
-    }
-}
-
-/// True when a value of this table was refused already: that it is missing now needs no second message.
-fn doc_has_problem_in(doc: &Doc, header: &std::ops::Range<usize>) -> bool {
-    let end = doc.text[header.end.min(doc.text.len())..].find("\n[").map_or(doc.text.len(), |i| header.end + i);
-    doc.has_problem_within(&(header.start..end))
-}
-
-fn email(shape: &EmailShape, folder: &Path, doc: &mut Doc) -> Option<EmailChannel> {
-    for text in [&shape.subject, &shape.text, &shape.html].into_iter().flatten() {
-        template::check(text, doc);
-    }
-    if let Some(subject) = shape.subject.as_ref().filter(|s| s.value.contains(['\n', '\r'])) {
-        doc.problem(subject.span.clone(), "a subject is one line", None);
-    }
-    let attachments = attachments(shape.attachments.as_ref().map(|a| a.value.0.as_slice()), folder, doc);
-    let all = |list: &Option<At<super::collections::OneOrMany<Address>>>| -> Vec<String> {
-        list.iter().flat_map(|l| &l.value.0).map(|a| a.value.0.clone()).collect()
-    };
-    let to = shape.to.as_ref()?;
-    if to.value.0.is_empty() && !doc.has_problem_within(&to.span) {
-        doc.problem(to.span.clone(), "`to` names nobody", "write the published address of the desk".to_owned());
-    }
-    Some(EmailChannel {
-        to: all(&shape.to),
-        cc: all(&shape.cc),
-        bcc: all(&shape.bcc),
-        subject: shape.subject.as_ref()?.value.clone(),
-        text: template::with_token(shape.text.as_ref()?.value.clone()),
-        html: shape.html.as_ref().map(|h| template::html_with_token(h.value.clone())),
-        attachments,
-    })
-}
-
-/// Reads the files to attach; each that cannot be taken is noted.
-fn attachments(paths: Option<&[At<String>]>, folder: &Path, doc: &mut Doc) -> Vec<OutgoingAttachment> {
-    let mut files = Vec::new();
-    for path in paths.unwrap_or_default() {
-        let file = folder.join(&path.value);
-        let size = std::fs::metadata(&file).map(|m| m.len());
-        let reason = match size {
-            Ok(size) if size > LARGEST_FILE => format!("it has {size} bytes, at most {LARGEST_FILE} (10 MB) are allowed"),
-            _ => match std::fs::read(&file) {
-                Ok(bytes) => {
-                    let name = file.file_name().map_or_else(|| path.value.clone(), |n| n.to_string_lossy().into_owned());
-                    files.push(OutgoingAttachment { content_type: media_type(&name).to_owned(), name, bytes });
-                    continue;
-                }
-                Err(error) => in_words(&error),
-            },
-        };
-        let help = "a relative path starts beside the probe file".to_owned();
-        doc.problem(path.span.clone(), format!("the file `{}` cannot be attached: {reason}", path.value), help);
-    }
-    files
-}
-
-fn media_type(name: &str) -> &'static str {
-    let extension = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
-    match extension.as_str() {
-        "txt" | "log" | "md" => "text/plain",
-        "csv" => "text/csv",
-        "html" | "htm" => "text/html",
-        "pdf" => "application/pdf",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "svg" => "image/svg+xml",
-        "json" => "application/json",
-        "xml" => "application/xml",
-        "zip" => "application/zip",
-        "ics" => "text/calendar",
-        "doc" => "application/msword",
-        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        _ => "application/octet-stream",
     }
 }
 

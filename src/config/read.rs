@@ -29,6 +29,8 @@ pub struct Doc {
     pub key: String,
     /// Keys that a misspelt one stands for, with the begin of their table: they are not missing as well.
     meant: Vec<(usize, &'static str)>,
+    /// Keys whose values were refused, with the begin of their table: they are not missing either.
+    refused: Vec<(usize, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,15 @@ struct Finding {
 impl Doc {
     /// A file with its text.
     pub fn new(name: impl Into<String>, text: &str) -> Doc {
-        Doc { name: name.into(), text: text.into(), found: Vec::new(), masks: Vec::new(), key: String::new(), meant: Vec::new() }
+        Doc {
+            name: name.into(),
+            text: text.into(),
+            found: Vec::new(),
+            masks: Vec::new(),
+            key: String::new(),
+            meant: Vec::new(),
+            refused: Vec::new(),
+        }
     }
 
     /// Parses the text. None when it is no TOML: its problems are noted then.
@@ -81,6 +91,21 @@ impl Doc {
     /// True when something within these bytes was found wrong.
     pub fn has_problem_within(&self, place: &Range<usize>) -> bool {
         self.found.iter().filter_map(|f| f.span.as_ref()).any(|s| s.start >= place.start && s.start < place.end)
+    }
+
+    /// True when something in this table was found wrong: between its braces, or from its header to the next one.
+    pub fn table_has_problem(&self, table: &Range<usize>) -> bool {
+        let headed = self.text.get(table.clone()).is_some_and(|raw| raw.starts_with('['));
+        let from = table.end.min(self.text.len());
+        let end = if headed { self.text[from..].find("\n[").map_or(self.text.len(), |i| from + i) } else { table.end };
+        self.has_problem_within(&(table.start..end))
+    }
+
+    /// True when a key of this table is not there, and nothing was said of it yet: no misspelt one stands for it, and no value of
+    /// it was refused.
+    pub fn lacks<T>(&self, value: &Option<T>, table: &Range<usize>, key: &'static str) -> bool {
+        let said = |list: &[(usize, &'static str)]| list.contains(&(table.start, key));
+        value.is_none() && !said(&self.meant) && !said(&self.refused)
     }
 
     /// The line of a place, counted from 1.
@@ -216,8 +241,12 @@ pub fn read_key<T: FromToml>(
     };
     doc.key.clear();
     doc.key.push_str(key.name);
-    let span = value.span();
-    T::read(value.get_ref(), &span, doc).map(|value| At { value, span })
+    let place = value.span();
+    let read = T::read(value.get_ref(), &place, doc).map(|value| At { value, span: place });
+    if read.is_none() {
+        doc.refused.push((span.start, key.name));
+    }
+    read
 }
 
 fn fragment(text: &str) -> String {

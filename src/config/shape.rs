@@ -1,6 +1,10 @@
 //! The tables of `replypath.toml` and of a probe file, key by key. The schema and the reference are
 //! made from this list, so what stands here is what users read.
 
+mod ways;
+
+pub use ways::{ChatReadShape, ChatShape, EmailShape, FieldShape, FormShape, StepShape};
+
 use super::collections::{Keyed, List, OneOrMany};
 use super::read::table;
 use super::secrets::{ParamText, SecretText};
@@ -12,6 +16,8 @@ table! {
     ConfigShape "replypath.toml" {
         /// Settings of the daemon and of all runs.
         optional daemon: DaemonShape,
+        /// Chromium, for probes with `browser = true`.
+        optional browser: BrowserShape,
         /// Customer identities, by a key of your choice: `[accounts.alice]`.
         optional accounts: Keyed<AccountShape>,
         /// Support desks, by a key of your choice: `[desks.helpdesk]`.
@@ -36,6 +42,18 @@ table! {
         optional blind_after: Period = "30m",
         /// How many probe files are accepted, so that a script gone wild fills no desk.
         optional max_probes: Count = 2000,
+        /// How many browsers may be open at once; further runs wait for one. Each takes some hundred megabytes of memory.
+        optional browsers: Count = 1,
+    }
+}
+
+table! {
+    /// Chromium, for probes with `browser = true`. Debian's packages are `chromium` and `chromium-driver`.
+    BrowserShape "[browser]" {
+        /// The browser's program. Default: `chromium`, `chromium-browser` or `google-chrome` in the `PATH`.
+        optional chromium: String,
+        /// Its WebDriver program. Default: `chromedriver` in the `PATH`.
+        optional driver: String,
     }
 }
 
@@ -152,7 +170,7 @@ table! {
         optional skip: List<Stage>,
         /// The only stages to take. Not together with `skip`.
         optional only: List<Stage>,
-        /// How long a run waits for duplicates after everything else was seen. Default: twice the account's `poll`.
+        /// How long a run waits for duplicates after everything else was seen. Default: twice the account's `poll`; at most 10 seconds when the answer comes by chat.
         optional settle: Period,
         /// How long the run's mail stays watched after the verdict.
         optional watch_after: Period = "1h",
@@ -162,8 +180,12 @@ table! {
         optional clean_up: CleanUp,
         /// Times in which no run is started.
         optional maintenance: List<WindowShape>,
-        /// The request as mail.
-        required email: EmailShape,
+        /// The request as mail. One of `email`, `form` and `chat` must be there.
+        optional email: EmailShape,
+        /// The request through a web form.
+        optional form: FormShape,
+        /// The request by live chat.
+        optional chat: ChatShape,
         /// What the ticket and the answer must look like.
         optional expect: ExpectShape,
         /// The agent's answer.
@@ -190,26 +212,6 @@ table! {
         optional from: Instant,
         /// End of a single one.
         optional until: Instant,
-    }
-}
-
-table! {
-    /// The request as mail. `${token}`, `${run}` and `${customer}` may stand in subject and texts. A text without `${token}` gets it as a last line.
-    EmailShape "`[email]`" {
-        /// The published address, or a list of them.
-        required to: OneOrMany<Address>,
-        /// Further recipients that everybody sees.
-        optional cc: OneOrMany<Address>,
-        /// Recipients that stand in no header.
-        optional bcc: OneOrMany<Address>,
-        /// The subject.
-        required subject: String,
-        /// The text.
-        required text: String,
-        /// The same in HTML, for a mail with both.
-        optional html: String,
-        /// Files to attach, by their paths beside the probe file; at most 10 MB each.
-        optional attachments: OneOrMany<String>,
     }
 }
 
@@ -262,7 +264,7 @@ table! {
 table! {
     /// The customer's answer to the answer.
     FollowUpShape "`[follow_up]`" {
-        /// Which mail is answered: the agent's, the acknowledgement, or the customer's own first mail.
+        /// Which mail is answered: the agent's, the acknowledgement, or the customer's own first mail. In a chat it is the next line, and `to` stays away.
         optional to: FollowUpTo = "agent",
         /// The text. Default: a short thank-you.
         optional text: String,
@@ -274,11 +276,11 @@ table! {
 }
 
 table! {
-    /// How long each stage may take, from the moment at which it could begin.
+    /// How long each stage may take, from the moment at which it could begin. The defaults are those of mail and forms. In a chat they are `1m`, and `2m` for `clean_up`; `return` and `follow_up` keep those of mail when the answer may come by mail.
     LimitsShape "`[limits]`" {
-        /// Handing the mail to the customer's provider.
+        /// Handing the mail to the customer's provider, submitting the form, opening the chat and saying the first line.
         optional send: Period = "1m",
-        /// Until the desk's side took it over.
+        /// Until the desk's side took it over: the thank-you of a form, the conversation of a chat.
         optional accept: Period = "10m",
         /// Until a ticket exists.
         optional land: Period = "10m",
@@ -286,11 +288,11 @@ table! {
         optional queue: Period = "1m",
         /// Until the ticket shows what the customer wrote.
         optional format: Period = "1m",
-        /// Until the automatic reply is in the mailbox.
+        /// Until the automatic reply is in the mailbox, or the greeting in the chat window.
         optional acknowledge: Period = "10m",
         /// Until the answer is stored and on its way; with `mode = "await"` until a person has answered.
         optional reply: Period = "1m",
-        /// Until the answer is in the mailbox.
+        /// Until the answer is in the mailbox, or in the chat window.
         optional r#return: Period = "10m",
         /// Until the customer's answer is in the ticket.
         optional follow_up: Period = "10m",

@@ -1,10 +1,14 @@
-//! The words that may stand in texts: `${token}`, `${run}`, `${customer}`.
+//! The words that may stand in texts: `${token}`, `${run}`, `${customer}`, `${address}`, and more in fields and steps.
 
 use super::read::{At, Doc};
 use crate::problem::suggest;
 
-const WORDS: [&str; 3] = ["token", "run", "customer"];
-const LIST: &str = "words are ${token}, ${run} and ${customer}";
+/// Words of every text.
+pub const WORDS: &[&str] = &["token", "run", "customer", "address"];
+/// Words of the values of a form's fields.
+pub const FIELD_WORDS: &[&str] = &["token", "run", "customer", "address", "subject", "text"];
+/// Words of the steps that say a line.
+pub const LINE_WORDS: &[&str] = &["token", "run", "customer", "address", "line"];
 
 /// The agent's answer when the probe gives none.
 pub const REPLY: &str = "Hello ${customer},\n\nthank you for writing to us. We have looked into it and everything is fine on our side.\n\n\
@@ -13,23 +17,28 @@ pub const REPLY: &str = "Hello ${customer},\n\nthank you for writing to us. We h
 /// The customer's answer when the probe gives none.
 pub const FOLLOW_UP: &str = "Thank you for the answer, that helps me.\n\nMy reference: ${token}";
 
-/// Notes every `${…}` that is no template word. True when all are.
+/// Notes every `${…}` that is none of the words of every text. True when all are.
 pub fn check(text: &At<String>, doc: &mut Doc) -> bool {
+    check_words(text, WORDS, doc)
+}
+
+/// Notes every `${…}` that is none of `words`. True when all are.
+pub fn check_words(text: &At<String>, words: &[&str], doc: &mut Doc) -> bool {
     let mut from = 0;
     let mut good = true;
     while let Some(begin) = text.value[from..].find("${").map(|i| from + i) {
         let end = text.value[begin..].find(['}', '\n']).map(|i| begin + i).filter(|i| text.value[*i..].starts_with('}'));
         let Some(end) = end else {
             let place = place(doc, text, begin..begin + 2);
-            doc.problem(place, "`${` without `}`", LIST.to_owned());
+            doc.problem(place, "`${` without `}`", list(words));
             return false;
         };
         let word = &text.value[begin + 2..end];
-        if !WORDS.contains(&word) {
+        if !words.contains(&word) {
             let place = place(doc, text, begin..end + 1);
-            let help = match suggest(word, &WORDS, "") {
+            let help = match suggest(word, words, "") {
                 near if near.starts_with("did") => format!("did you mean `${{{}}}`?", near.split('`').nth(1).unwrap_or_default()),
-                _ => LIST.to_owned(),
+                _ => list(words),
             };
             doc.problem(place, format!("unknown word `${{{word}}}`"), help);
             good = false;
@@ -37,6 +46,14 @@ pub fn check(text: &At<String>, doc: &mut Doc) -> bool {
         from = end + 1;
     }
     good
+}
+
+fn list(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|w| format!("${{{w}}}")).collect();
+    match words.split_last() {
+        Some((last, rest)) => format!("words are {} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The place of a part of a text; exact as long as the text stands in the file as it is.

@@ -23,19 +23,48 @@ pub(crate) fn build(definition: &Definition, settings: &Settings, step: &Step, s
     }
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
+    if let Some(page) = &scope.page {
+        page.headers(step, &url, &mut headers).map_err(broken)?;
+    }
     for (name, value) in filled(&step.headers, scope).map_err(broken)? {
         put(&mut headers, &name, &value, false).map_err(broken)?;
     }
+    visiting(scope, &mut headers).map_err(broken)?;
     let body = step.body.as_ref().map(|b| encode(b, scope, &mut headers)).transpose().map_err(broken)?;
     sign_in(definition, settings, step.auth.as_deref(), &mut url, &mut headers).map_err(broken)?;
-    let method = match step.method {
+    Ok(Call {
+        method: method(step.method),
+        url,
+        headers,
+        body,
+        writes: step.writes(),
+        jar: scope.sent.jar.clone(),
+        timeout: scope.sent.timeout,
+        page: scope.page.clone(),
+    })
+}
+
+/// Where a step's call goes and how it is written, for comparing: `POST https://desk.example/form (application/json)`.
+pub(crate) fn target(settings: &Settings, step: &Step, scope: &Scope<'_>) -> String {
+    let place =
+        address(settings, &step.target, step.absolute, scope).map_or_else(|_| step.target.text().to_owned(), |u| super::http::place(&u));
+    let kind = match &step.body {
+        Some(Body::Json(_)) => " (application/json)",
+        Some(Body::Form(_)) => " (application/x-www-form-urlencoded)",
+        Some(Body::Multipart { .. }) => " (multipart/form-data)",
+        Some(Body::Raw { .. } | Body::Text { .. }) | None => "",
+    };
+    format!("{} {place}{kind}", method(step.method))
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
         Method::Put => reqwest::Method::PUT,
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
-    };
-    Ok(Call { method, url, headers, body, writes: step.writes() })
+    }
 }
 
 /// The URL of a template: a path below the base, or a whole URL, which must be among the hosts.
@@ -75,7 +104,17 @@ fn filled(pairs: &[(String, Template)], scope: &Scope<'_>) -> Result<Vec<(String
     Ok(out)
 }
 
-fn put(headers: &mut HeaderMap, name: &str, value: &str, secret: bool) -> Result<(), String> {
+/// Adds the headers that go with every call of the scope.
+pub(crate) fn visiting(scope: &Scope<'_>, headers: &mut HeaderMap) -> Result<(), String> {
+    for (name, value) in filled(&scope.sent.headers, scope)? {
+        if !headers.contains_key(&name) {
+            put(headers, &name, &value, true)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn put(headers: &mut HeaderMap, name: &str, value: &str, secret: bool) -> Result<(), String> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
     // The error would hold the value: it is not shown.
     let mut value = HeaderValue::from_str(value)
@@ -126,6 +165,11 @@ fn encode(body: &Body, scope: &Scope<'_>, headers: &mut HeaderMap) -> Result<Vec
             let pairs = filled(pairs, scope)?;
             let text: Vec<String> = pairs.iter().map(|(k, v)| format!("{}={}", percent(k), percent(v))).collect();
             (text.join("&").into_bytes(), "application/x-www-form-urlencoded".to_owned())
+        }
+        Body::Multipart { fields, files } => {
+            let fields = filled(fields, scope)?;
+            let files: Vec<_> = files.iter().flat_map(|name| scope.files.iter().map(move |file| (name.as_str(), file))).collect();
+            super::multipart::encode(&fields, &files)
         }
         Body::Raw { content, kind: k } => {
             let value = content.value(scope)?.ok_or_else(|| format!("`{}` is missing", content.text()))?;

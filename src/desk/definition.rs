@@ -1,5 +1,7 @@
 //! A desk file, compiled: plain data that the interpreter walks.
 
+use super::chat::recipe::{ChatRecipe, Presence};
+use super::create::{Create, Limit, Means, Recipe};
 use super::path::Path;
 use super::recipe::{EntryMap, Field, MessageMap, Record, TimeKind};
 use super::template::Template;
@@ -44,6 +46,10 @@ pub struct Definition {
     pub(crate) mark: Vec<Step>,
     pub(crate) health: Vec<Step>,
     pub(crate) health_say: Vec<Template>,
+    pub(crate) presence: Option<Presence>,
+    pub(crate) chat: Option<std::sync::Arc<ChatRecipe>>,
+    pub(crate) creates: Vec<Create>,
+    pub(crate) limit: Option<Limit>,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) views: Vec<View>,
     pub(crate) includes: Vec<View>,
@@ -90,6 +96,16 @@ impl Definition {
         .into_iter()
         .filter_map(|(name, told)| (!told).then_some(name))
         .collect()
+    }
+
+    /// The ways to write in without mail, by the desk's own API: what `[form] recipe` can name.
+    pub fn recipes(&self) -> Vec<Recipe> {
+        self.creates.iter().map(Create::told).collect()
+    }
+
+    /// How many calls the desk takes.
+    pub fn limit(&self) -> Option<Limit> {
+        self.limit
     }
 
     /// The params that a desk of the configuration may set.
@@ -207,6 +223,8 @@ pub(crate) struct Fail {
     pub name: String,
     pub when: Path,
     pub class: ResultClass,
+    /// What it says of a form.
+    pub means: Means,
 }
 
 /// One way to find tickets.
@@ -279,6 +297,22 @@ impl Step {
     pub fn writes(&self) -> bool {
         self.method != Method::Get && !self.reads && !self.prepares
     }
+
+    /// Calls of the step at worst: pages, times repetitions. Redirects and a second try of a broken connection are left out.
+    pub fn most(&self) -> u64 {
+        let pages = match &self.page {
+            None => 1,
+            // The first page tells the count; the last ones are read after it.
+            Some(Page { kind: PageKind::LastFromCount { .. }, max, .. }) => *max as u64 + 1,
+            Some(page) => page.max as u64,
+        };
+        let times = match &self.each {
+            Some(Over::Step(..)) => self.max as u64,
+            // A reply or a form has few files; each is one call.
+            Some(Over::Files) | None => 1,
+        };
+        pages * times
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -286,12 +320,16 @@ pub(crate) struct Pick {
     pub name: String,
     pub source: PickSource,
     pub optional: bool,
+    /// Never shown.
+    pub secret: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum PickSource {
     Path(Path),
     Header(String),
+    /// The first group of a pattern in the answer's text.
+    Text(Regex),
 }
 
 /// What a find's row must look like.
@@ -329,7 +367,7 @@ pub(crate) enum PageKind {
 pub(crate) enum Over {
     /// The rows of a step, or a list inside its answer.
     Step(String, Option<Path>),
-    /// The files of a reply.
+    /// The files of a reply or a form.
     Files,
 }
 
@@ -343,8 +381,19 @@ pub(crate) struct Verify {
 pub(crate) enum Body {
     Json(Shape),
     Form(Vec<(String, Template)>),
-    Raw { content: Template, kind: Option<Template> },
-    Text { content: Template, kind: Option<Template> },
+    /// Fields, and the name under which each file goes.
+    Multipart {
+        fields: Vec<(String, Template)>,
+        files: Option<String>,
+    },
+    Raw {
+        content: Template,
+        kind: Option<Template>,
+    },
+    Text {
+        content: Template,
+        kind: Option<Template>,
+    },
 }
 
 /// A JSON body to be built.

@@ -85,6 +85,7 @@ fn fill(file: &mut Attachment, size: u64, hash: String) {
     file.sha256 = Some(hash);
 }
 
-fn hash(bytes: &[u8]) -> String {
+/// SHA-256, hex.
+pub(crate) fn hash(bytes: &[u8]) -> String {
     ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,17 +1,18 @@
 //! Runs step lists: conditions, repetition, pages, picks. Whatever is not `Done` or `Empty` is a named failure.
 
-use super::call::{build, elements, sign_in};
+use super::call::{build, elements, sign_in, target};
 use super::definition::{Definition, PickSource, Step};
 use super::http::{Call, Http, Lost, Reply, place};
-use super::outcome::{Failure, Judged, judge};
-use super::path::{Json, Path, list, null, string};
-use super::scope::{Scope, Value};
+use super::outcome::{Cause, Failure, Judged, judge};
+use super::path::{Json, Path, list, null, scalar, string};
+use super::scope::{Exchange, Scope, Value};
 use super::secrets::Masks;
 use super::settings::Settings;
 use super::template::Template;
 use crate::model::ResultClass;
 use jiff::Timestamp;
 use reqwest::Url;
+use secrecy::SecretString;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -55,6 +56,8 @@ pub(crate) struct Runner {
     cache: Mutex<HashMap<String, (Instant, Json)>>,
     /// Until when the desk wants to be left alone.
     quiet: Mutex<Option<Instant>>,
+    /// What one call is told holds for all. Not so for visitors: the desk means one of them.
+    pub shares_quiet: bool,
 }
 
 /// One step's answer.
@@ -63,12 +66,13 @@ pub(super) struct Got {
     pub trail: Option<Json>,
     pub truncated: bool,
     pub picks: Vec<(String, Value)>,
+    pub exchange: Option<Exchange>,
 }
 
 impl Runner {
     pub fn new(definition: std::sync::Arc<Definition>, settings: Settings, http: Http) -> Runner {
         let masks = Masks::new(&definition, &settings);
-        Runner { definition, settings, http, masks, cache: Mutex::default(), quiet: Mutex::default() }
+        Runner { definition, settings, http, masks, cache: Mutex::default(), quiet: Mutex::default(), shares_quiet: true }
     }
 
     /// Takes the steps in order; answers and picks land in the scope.
@@ -99,8 +103,17 @@ impl Runner {
         Ok(Flow::Done { truncated })
     }
 
+    /// Where a step's call would go, for people.
+    pub fn target(&self, step: &Step, scope: &Scope<'_>) -> String {
+        self.masks.mask(&target(&self.settings, step, scope))
+    }
+
     fn keep(&self, step: &Step, got: Got, scope: &mut Scope<'_>) {
+        scope.last = got.exchange.or_else(|| scope.last.take());
         for (name, value) in got.picks {
+            if let Value::Secret(secret) = &value {
+                self.masks.learn(secret);
+            }
             scope.set(format!("{}.{name}", step.id), value);
         }
         if let Some(trail) = got.trail {
@@ -141,7 +154,7 @@ impl Runner {
                 }
             }
         }
-        Ok(Some(Got { answer: list(answers), trail: None, truncated, picks: Vec::new() }))
+        Ok(Some(Got { answer: list(answers), trail: None, truncated, picks: Vec::new(), exchange: None }))
     }
 
     async fn step(&self, step: &Step, scope: &Scope<'_>) -> Result<Got, Ended> {
@@ -180,18 +193,33 @@ impl Runner {
     }
 
     /// Sends a call, unless it only reads and the desk asked for quiet.
-    async fn send(&self, call: &Call) -> Result<Reply, Failure> {
+    pub async fn send(&self, call: &Call) -> Result<Reply, Failure> {
         let quiet = *self.quiet.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(left) = quiet.and_then(|until| until.checked_duration_since(Instant::now())).filter(|_| !call.writes) {
             let message = format!("not asked: the desk wants no calls for another {} s", left.as_secs() + 1);
-            return Err(Failure { class: ResultClass::Throttled, message, retry_after: Some(left), no_effect: true, gone: false });
+            return Err(Failure { retry_after: Some(left), ..Failure::new(ResultClass::Throttled, Cause::Ours, message) });
         }
+        let preflight = call.page.as_ref().and_then(|page| page.preflight(call).map(|before| (page, before)));
+        if let Some((page, before)) = preflight {
+            // Whatever becomes of the question, the call itself was not made.
+            let reply = self.exchanged(&before).await.map_err(|failure| Failure { no_effect: true, ..failure })?;
+            page.permits(call, &reply)?;
+        }
+        let reply = self.exchanged(call).await?;
+        match &call.page {
+            // A refusal or an error is named by what it says; a browser hides that from the page, not from us.
+            Some(page) if reply.status.is_success() => page.shows(&reply).map(|()| reply),
+            _ => Ok(reply),
+        }
+    }
+
+    async fn exchanged(&self, call: &Call) -> Result<Reply, Failure> {
         self.http.send(call, &|url| self.settings.allows(url)).await.map_err(|lost| failed(lost, call))
     }
 
     /// Whoever is told to wait waits for all: other runs would only make it worse.
     pub(super) fn obey(&self, failure: &Failure) {
-        if let (ResultClass::Throttled, Some(wait)) = (failure.class, failure.retry_after) {
+        if let (true, ResultClass::Throttled, Some(wait)) = (self.shares_quiet, failure.class, failure.retry_after) {
             let until = Instant::now() + wait.min(MAX_QUIET);
             let mut quiet = self.quiet.lock().unwrap_or_else(|e| e.into_inner());
             *quiet = Some(quiet.map_or(until, |known| known.max(until)));
@@ -200,7 +228,7 @@ impl Runner {
 
     /// Fetches bytes from a URL of the desk, with its credentials.
     pub async fn fetch(&self, url: Url) -> Result<Reply, Failure> {
-        let mut call = Call { method: reqwest::Method::GET, url, headers: reqwest::header::HeaderMap::new(), body: None, writes: false };
+        let mut call = Call::get(url);
         sign_in(&self.definition, &self.settings, None, &mut call.url, &mut call.headers).map_err(Failure::contract)?;
         self.send(&call).await
     }
@@ -232,11 +260,13 @@ impl From<Failure> for Ended {
 }
 
 fn failed(lost: Lost, call: &Call) -> Failure {
-    let failure = |class, message, no_effect| Failure { class, message, retry_after: None, no_effect, gone: false };
+    let place = place(&call.url);
     match lost {
-        Lost::NotSent(text) => failure(ResultClass::Unavailable, format!("no connection to {}: {text}", place(&call.url)), true),
-        Lost::Unknown { text, .. } => failure(ResultClass::Unavailable, format!("no answer from {}: {text}", place(&call.url)), false),
-        Lost::Refused(text) => failure(ResultClass::BrokenContract, text, false),
+        Lost::NotSent(text) => Failure::new(ResultClass::Unavailable, Cause::NotSent, format!("no connection to {place}: {text}")),
+        Lost::Unknown { text, .. } => {
+            Failure::new(ResultClass::Unavailable, Cause::NoAnswer, format!("no answer from {place}: {text}")).after_effect()
+        }
+        Lost::Refused(text) => Failure::contract(text).after_effect(),
     }
 }
 
@@ -271,13 +301,14 @@ pub(super) fn rows(step: &Step, body: &Json) -> Result<Vec<Json>, Failure> {
 /// A single answer as the step's: the whole, or its list.
 fn got(step: &Step, body: Json, reply: Option<&Reply>) -> Result<Got, Ended> {
     let picks = picked(step, &body, reply)?;
+    let exchange = reply.map(|r| Exchange { place: place(&r.url), status: r.status.as_u16(), took: r.took });
     if step.rows.is_none() {
-        return Ok(Got { answer: body, trail: None, truncated: false, picks });
+        return Ok(Got { answer: body, trail: None, truncated: false, picks, exchange });
     }
     let (answer, trail) = kept(step, rows(step, &body)?)?;
     // 206: a part of the list (RFC 9110 section 15.3.7), however it was asked for.
     let truncated = reply.is_some_and(|r| r.status == reqwest::StatusCode::PARTIAL_CONTENT);
-    Ok(Got { answer, trail, truncated, picks })
+    Ok(Got { answer, trail, truncated, picks, exchange })
 }
 
 /// Rows that count, and for each what stood between it and the next.
@@ -310,8 +341,16 @@ pub(super) fn picked(step: &Step, body: &Json, reply: Option<&Reply>) -> Result<
             PickSource::Header(name) => {
                 reply.and_then(|r| r.headers.get(name.as_str())).and_then(|v| v.to_str().ok()).map_or_else(null, string)
             }
+            PickSource::Text(pattern) => {
+                let text = body.as_string().map(String::as_str).unwrap_or_default();
+                pattern.captures(text).and_then(|c| c.get(1)).map_or_else(null, |m| string(m.as_str()))
+            }
         };
         match (value.is_null(), pick.optional) {
+            (false, _) if pick.secret => {
+                let text = scalar(&value).ok_or_else(|| Failure::contract(format!("`{}` is no text", pick.name)).after_effect())?;
+                out.push((pick.name.clone(), Value::Secret(SecretString::from(text))));
+            }
             (false, _) => out.push((pick.name.clone(), Value::Json(value))),
             (true, true) => {}
             (true, false) => {

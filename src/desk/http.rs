@@ -1,9 +1,12 @@
 //! One HTTP exchange: bounded in time and size, never to a host that is not listed.
 
+use super::create::Page;
+use super::jar::Jar;
 use crate::config::DeskSettings;
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{COOKIE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Method, StatusCode, Url};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The largest answer that is read, after decompression.
 /// The largest attachment of a probe (10 MiB) fits in, also as base64 in JSON.
@@ -29,6 +32,28 @@ pub(crate) struct Call {
     pub headers: HeaderMap,
     pub body: Option<Vec<u8>>,
     pub writes: bool,
+    /// Cookies that go with it, and into which those of the answer go.
+    pub jar: Option<Arc<Jar>>,
+    /// How long it may take, where that is not what the desk's settings say.
+    pub timeout: Option<Duration>,
+    /// The page on which a browser would make this call.
+    pub page: Option<Arc<Page>>,
+}
+
+impl Call {
+    /// A GET without anything.
+    pub fn get(url: Url) -> Call {
+        Call { method: Method::GET, url, headers: HeaderMap::new(), body: None, writes: false, jar: None, timeout: None, page: None }
+    }
+
+    /// The headers with the cookies for its URL.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(cookies) = self.jar.as_ref().and_then(|jar| jar.header(&self.url)) {
+            headers.insert(COOKIE, cookies);
+        }
+        headers
+    }
 }
 
 /// An answer.
@@ -38,6 +63,8 @@ pub(crate) struct Reply {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub url: Url,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Why there is no answer.
@@ -86,6 +113,18 @@ impl Http {
         Ok(Http { reading: build(4)?, writing: build(0)?, timeout: settings.timeout })
     }
 
+    /// Sends a call whose answer stays open: a stream or a socket. Only its head is waited for; it is not redirected.
+    pub async fn open(&self, call: &Call) -> Result<reqwest::Response, Lost> {
+        let request = self.writing.request(call.method.clone(), call.url.clone()).headers(call.headers());
+        let within = call.timeout.unwrap_or(self.timeout);
+        let answer = tokio::time::timeout(within, request.send()).await;
+        let answer = answer.map_err(|_| Lost::Unknown { text: "no answer in time".to_owned(), timed_out: true })?.map_err(lost)?;
+        if let Some(jar) = &call.jar {
+            jar.take(answer.url(), answer.headers());
+        }
+        Ok(answer)
+    }
+
     /// Sends a call. A GET is tried a second time when its connection broke, and follows redirects within its host.
     pub async fn send(&self, call: &Call, allows: &(dyn Fn(&Url) -> bool + Sync)) -> Result<Reply, Lost> {
         let mut call = call.clone();
@@ -108,12 +147,17 @@ impl Http {
     }
 
     async fn once(&self, call: &Call) -> Result<Reply, Lost> {
+        let began = Instant::now();
         let client = if call.writes { &self.writing } else { &self.reading };
-        let mut request = client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone()).timeout(self.timeout);
+        let mut request =
+            client.request(call.method.clone(), call.url.clone()).headers(call.headers()).timeout(call.timeout.unwrap_or(self.timeout));
         if let Some(body) = &call.body {
             request = request.body(body.clone());
         }
         let mut answer = request.send().await.map_err(lost)?;
+        if let Some(jar) = &call.jar {
+            jar.take(answer.url(), answer.headers());
+        }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(lost)? {
             if body.len() + chunk.len() > MAX_BODY {
@@ -121,7 +165,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status: answer.status(), headers: answer.headers().clone(), url: answer.url().clone(), body })
+        Ok(Reply { status: answer.status(), headers: answer.headers().clone(), url: answer.url().clone(), body, took: began.elapsed() })
     }
 }
 
@@ -130,7 +174,7 @@ fn redirect<'a>(call: &Call, answer: &'a Reply) -> Option<&'a str> {
     (moved && call.method == Method::GET).then(|| answer.headers.get(LOCATION).and_then(|l| HeaderValue::to_str(l).ok())).flatten()
 }
 
-fn lost(error: reqwest::Error) -> Lost {
+pub(crate) fn lost(error: reqwest::Error) -> Lost {
     let text = told(&error);
     if error.is_connect() || error.is_builder() {
         return Lost::NotSent(text);

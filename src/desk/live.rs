@@ -31,14 +31,18 @@ impl HttpDesk {
     /// A desk from its definition and settings. Opens no connection. The error says what to change.
     pub fn new(definition: Arc<Definition>, settings: &DeskSettings) -> Result<HttpDesk, String> {
         let own = Settings::new(&definition, &settings.params).map_err(|(_, m)| format!("desk `{}`: {m}", settings.name))?;
-        let loopback = own.hosts.iter().all(|(h, _)| h == "localhost" || h == "[::1]" || h.starts_with("127."));
-        let http = Http::new(settings, loopback).map_err(|m| format!("desk `{}`: {m}", settings.name))?;
+        let http = Http::new(settings, own.is_loopback()).map_err(|m| format!("desk `{}`: {m}", settings.name))?;
         let runner = Runner::new(definition, own, http);
         Ok(HttpDesk { name: settings.name.clone(), runner, files: Mutex::default() })
     }
 
     pub(super) fn definition(&self) -> &Definition {
         &self.runner.definition
+    }
+
+    /// A text for people: with the desk's name, without secrets.
+    pub(super) fn shown(&self, text: &str) -> String {
+        self.runner.masks.mask(&format!("desk `{}`, {text}", self.name))
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -153,6 +157,8 @@ impl HttpDesk {
         scope.set("since", Value::Time(needle.since));
         scope.set("customer.address", Value::text(needle.address.clone()));
         scope.set("customer.email", Value::text(needle.address.clone()));
+        scope.set_some("conversation", needle.conversation.as_deref());
+        scope.set_some("number", needle.number.as_deref());
         let Some(last) = steps.last() else { return Ok(Vec::new()) };
         let truncated = match self.runner.run(steps, &mut scope, Empties::End).await? {
             Flow::Empty { .. } => return Ok(Vec::new()),
@@ -171,7 +177,7 @@ impl HttpDesk {
 }
 
 /// Plain text as HTML, for desks that take nothing else.
-fn html_of(text: &str) -> String {
+pub(super) fn html_of(text: &str) -> String {
     format!("<p>{}</p>", super::filter::escape_html(text).replace("\r\n", "\n").replace("\n\n", "</p><p>").replace('\n', "<br>"))
 }
 
@@ -316,7 +322,15 @@ impl Desk for HttpDesk {
     }
 
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
-        Ok(None)
+        let Some(presence) = &self.definition().presence else { return Ok(None) };
+        let what = "who is there for chat";
+        let mut scope = self.scope();
+        let flow = self.runner.run(&presence.steps, &mut scope, Empties::First).await.map_err(|f| self.told(what, f))?;
+        if matches!(flow, Flow::Empty { .. }) {
+            return Ok(Some(false));
+        }
+        let found = Mapper { scope: &scope, row: null() }.source(&presence.available).map_err(|m| self.broken(what, m))?;
+        Ok((!found.is_null()).then(|| super::chat::yes(&found)))
     }
 
     async fn health(&self) -> Result<Vec<String>, Trouble> {

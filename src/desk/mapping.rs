@@ -19,7 +19,8 @@ pub(crate) struct Mapper<'s, 'a> {
 }
 
 impl Mapper<'_, '_> {
-    fn source(&self, source: &Source) -> Result<Json, String> {
+    /// The value at a place.
+    pub fn source(&self, source: &Source) -> Result<Json, String> {
         match source {
             Source::Row(path) => path.eval(&self.row),
             Source::Step(step, path) => self.scope.answer(step).map_or_else(|| Ok(null()), |answer| path.eval(answer)),
@@ -82,11 +83,13 @@ impl Mapper<'_, '_> {
         Ok(found.filter(|t| !t.is_empty()))
     }
 
-    fn maybe(&self, field: &Option<Field>) -> Result<Option<String>, String> {
+    /// As `text`, for a field that need not be mapped.
+    pub fn maybe(&self, field: &Option<Field>) -> Result<Option<String>, String> {
         field.as_ref().map(|f| self.text(f)).transpose().map(Option::flatten)
     }
 
-    fn timed(&self, field: &Option<Timed>) -> Result<Option<Timestamp>, String> {
+    /// A time.
+    pub fn timed(&self, field: &Option<Timed>) -> Result<Option<Timestamp>, String> {
         let Some(timed) = field else { return Ok(None) };
         self.text(&timed.field)?.map(|text| time(&text, &timed.kind)).transpose()
     }

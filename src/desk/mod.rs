@@ -4,14 +4,18 @@
 //! templates have filters but no conditions, and requests go only to the hosts that it lists.
 
 mod call;
+pub mod chat;
+mod create;
 mod definition;
 mod files;
 mod filter;
 mod flow;
 mod http;
+mod jar;
 mod live;
 mod mapping;
 mod matching;
+mod multipart;
 mod outcome;
 mod pages;
 mod parse;
@@ -26,6 +30,7 @@ mod settings;
 mod shape;
 mod template;
 
+pub use create::{Limit, LimitScope, Recipe, RecipeForms};
 pub use definition::{Definition, Param, ParamKind};
 pub use live::HttpDesk;
 pub use reference::reference;

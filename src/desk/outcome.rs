@@ -1,5 +1,6 @@
 //! Names what an answer means: exactly one of the seven result classes.
 
+use super::create::Means;
 use super::definition::{Answer, Fail, OutcomeRules, Rule, Step};
 use super::http::Reply;
 use super::path::{Json, Path, json, null, scalar, string};
@@ -23,18 +24,54 @@ pub(crate) struct Failure {
     pub no_effect: bool,
     /// The desk says that what was asked for does not exist (any more).
     pub gone: bool,
+    /// What kind of failure it is, where a form's customers would see a difference.
+    pub cause: Cause,
+}
+
+/// Kinds of failures that mean different things to somebody who fills in a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Found before anything was sent: the definition, its values, or a host that is not listed.
+    Ours,
+    /// No connection.
+    NotSent,
+    /// The request left, and no answer came.
+    NoAnswer,
+    /// The desk answered with this status.
+    Status(u16),
+    /// It answered, and the answer is not what the desk file says.
+    Shape,
+    /// A page to sign in came instead.
+    LoginPage,
+    /// A failure that the desk file names: its name, what it says of the form, and the desk's words.
+    Named(String, Means, String),
+    /// A browser would not let the page see the answer, or not send the request at all.
+    Origin,
 }
 
 impl Failure {
     /// A failure of the contract, before anything was sent.
     pub fn contract(message: impl Into<String>) -> Failure {
-        Failure { class: ResultClass::BrokenContract, message: message.into(), retry_after: None, no_effect: true, gone: false }
+        Failure::new(ResultClass::BrokenContract, Cause::Ours, message)
     }
 
-    /// The same, after something may have been changed.
+    /// A failure that had no effect, as far as is known here.
+    pub fn new(class: ResultClass, cause: Cause, message: impl Into<String>) -> Failure {
+        Failure { class, message: message.into(), retry_after: None, no_effect: true, gone: false, cause }
+    }
+
+    /// True when an answer came, and says so.
+    pub fn answered(&self) -> bool {
+        !matches!(self.cause, Cause::Ours | Cause::NotSent | Cause::NoAnswer)
+    }
+
+    /// The same, found in an answer: something may have been changed.
     #[must_use]
     pub fn after_effect(mut self) -> Failure {
         self.no_effect = false;
+        if self.cause == Cause::Ours {
+            self.cause = Cause::Shape;
+        }
         self
     }
 
@@ -76,7 +113,7 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
     let told = || words(rules.message.as_ref(), &body, reply, masks);
     let failure = |class, text: String, no_effect| {
         let retry_after = wait(&reply.headers, rules, class, now);
-        Failure { class, message: text, retry_after, no_effect, gone: false }
+        Failure { retry_after, no_effect, ..Failure::new(class, Cause::Status(status), text) }
     };
 
     match named_by_body(rules, &body) {
@@ -96,14 +133,18 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
         return Err(Failure { gone, ..failure(class, format!("{}{}", reply.status, told()), no_effect) });
     }
     if step.answer != Answer::Text && is_login_page(reply) {
-        return Err(failure(ResultClass::Unauthorised, format!("{status}, but the answer is a page to sign in{}", title(reply)), false));
+        let text = format!("{status}, but the answer is a page to sign in{}", title(reply));
+        return Err(Failure { cause: Cause::LoginPage, ..failure(ResultClass::Unauthorised, text, false) });
     }
     let body = content.map_err(|m| failure(ResultClass::BrokenContract, format!("{status}, but {m}"), false))?;
     let broken = |m: String| failure(ResultClass::BrokenContract, m, false);
-    for Fail { name, when, class } in step.fail.iter().chain(&rules.fail) {
-        if when.holds(&body).map_err(broken)? {
+    for Fail { name, when, class, means } in step.fail.iter().chain(&rules.fail) {
+        let found = when.eval(&body).map_err(broken)?;
+        if found.is_truthy() {
             let no_effect = !matches!(class, ResultClass::Unavailable | ResultClass::BrokenContract);
-            return Err(failure(*class, format!("the desk answered {status} with `{name}`{}", told()), no_effect));
+            let told = Some(told()).filter(|t| !t.is_empty()).unwrap_or_else(|| listed(&found, masks));
+            let cause = Cause::Named(name.clone(), *means, told.clone());
+            return Err(Failure { cause, ..failure(*class, format!("the desk answered {status} with `{name}`{told}"), no_effect) });
         }
     }
     if let Some(path) = &step.empty_if
@@ -123,7 +164,7 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
 pub(crate) fn judge_file(rules: &OutcomeRules, reply: &Reply, now: Timestamp) -> Result<bool, Failure> {
     let failure = |class, message: String| {
         let retry_after = wait(&reply.headers, rules, class, now);
-        Failure { class, message, retry_after, no_effect: true, gone: false }
+        Failure { retry_after, ..Failure::new(class, Cause::Status(reply.status.as_u16()), message) }
     };
     if reply.status.is_success() {
         // Its hash would say that the file was changed on its way.
@@ -231,8 +272,27 @@ fn words(path: Option<&Path>, body: &Json, reply: &Reply, masks: &Masks) -> Stri
         None if body.is_null() && !reply.body.starts_with(b"<") => String::from_utf8_lossy(&reply.body).into_owned(),
         None => body.as_string().cloned().filter(|s| !s.starts_with('<')).unwrap_or_default(),
     };
+    tail(&text, masks)
+}
+
+/// What a named failure found, as the tail of a sentence: `: email: invalid; title: required`.
+fn listed(found: &Json, masks: &Masks) -> String {
+    let one = |value: &Json| match value.as_array() {
+        Some(items) => items.iter().filter_map(scalar).collect::<Vec<_>>().join(", "),
+        None => scalar(value).unwrap_or_else(|| "…".to_owned()),
+    };
+    let text = match (found.as_object(), found.is_boolean()) {
+        (_, true) => String::new(),
+        (Some(entries), _) => entries.iter().map(|(name, value)| format!("{name}: {}", one(value))).collect::<Vec<_>>().join("; "),
+        (None, _) => one(found),
+    };
+    tail(&text, masks)
+}
+
+/// A desk's words as the tail of a sentence.
+fn tail(text: &str, masks: &Masks) -> String {
     // Before it is cut: half a secret would not be known as one.
-    let text: String = masks.mask(&text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = masks.mask(text).split_whitespace().collect::<Vec<_>>().join(" ");
     if text.is_empty() {
         return String::new();
     }

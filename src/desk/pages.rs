@@ -39,12 +39,12 @@ impl Runner {
                 Some(next) if !end => call = next,
                 _ => {
                     let (answer, trail) = kept(step, all)?;
-                    return Ok(Got { answer, trail, truncated: false, picks });
+                    return Ok(Got { answer, trail, truncated: false, picks, exchange: None });
                 }
             }
         }
         let (answer, trail) = kept(step, all)?;
-        Ok(Got { answer, trail, truncated: true, picks })
+        Ok(Got { answer, trail, truncated: true, picks, exchange: None })
     }
 
     /// The call for the page after this one; none when this was the last.
@@ -118,7 +118,7 @@ impl Runner {
         let (answer, trail) = kept(step, all)?;
         // A new ticket stands in the last pages; of a ticket's messages the first ones count as well.
         let truncated = first > 1 && step.matching.is_none();
-        Ok(Got { answer, trail, truncated, picks })
+        Ok(Got { answer, trail, truncated, picks, exchange: None })
     }
 }
 

@@ -75,7 +75,10 @@ fn variables(out: &mut String) {
         ("`[note]`", Operation::Note),
         ("`[move]`", Operation::Move),
         ("`[mark]`", Operation::Mark),
-        ("`[health]`", Operation::Health),
+        ("`[health]`, `[presence]`", Operation::Health),
+        ("`[chat]`", Operation::Visit),
+        ("`[chat.begin]`, `[chat.say]`, `[chat.offline]`", Operation::Say),
+        ("`[[create]]`", Operation::Create),
     ] {
         let mut names = operation.variables();
         let ticket = Operation::Ticket.variables();
@@ -93,7 +96,7 @@ fn variables(out: &mut String) {
     let _ = writeln!(
         out,
         "\n`token` is the word that the run wrote into its subject and text, `since` the time before which nothing of the run \
-         can be. A file of a reply has {}.\n",
+         can be. `random` is forty letters and digits, the same in all steps of a recipe. A file of a reply or form has {}.\n",
         list(&FILE_FIELDS.map(|f| format!("item.{f}")).each_ref().map(String::as_str))
     );
 }

@@ -1,12 +1,15 @@
 //! What templates can see while an operation runs: params, variables, answers of steps, the element in hand.
 
+use super::create::Page;
+use super::jar::Jar;
 use super::path::{Json, Path, scalar, string};
-use super::template::from_json;
+use super::template::{Template, from_json};
 use crate::model::OutgoingAttachment;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A template's value.
 #[derive(Clone)]
@@ -64,8 +67,19 @@ impl Value {
 pub enum Item<'a> {
     /// A row of an answer.
     Json(Json),
-    /// A file of a reply.
+    /// A file.
     File(&'a OutgoingAttachment),
+}
+
+/// One exchange, for evidence.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Where, without query.
+    pub place: String,
+    /// The answer's status.
+    pub status: u16,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Everything in scope.
@@ -73,12 +87,29 @@ pub enum Item<'a> {
 pub struct Scope<'a> {
     /// The desk's params.
     pub params: Arc<BTreeMap<String, Value>>,
-    /// Files of a reply.
+    /// Files of a reply or a form.
     pub files: &'a [OutgoingAttachment],
     /// The element in hand.
     pub item: Option<Item<'a>>,
+    /// What goes with every call.
+    pub sent: Sent,
+    /// The page on which a browser would make the calls.
+    pub page: Option<Arc<Page>>,
+    /// The last exchange.
+    pub last: Option<Exchange>,
     vars: BTreeMap<String, Value>,
     steps: BTreeMap<String, Json>,
+}
+
+/// What goes with every call of a scope, whatever its step says.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    /// Headers, unless the step has its own of that name.
+    pub headers: Arc<[(String, Template)]>,
+    /// Cookies.
+    pub(crate) jar: Option<Arc<Jar>>,
+    /// How long a call may take.
+    pub timeout: Option<Duration>,
 }
 
 impl<'a> Scope<'a> {

@@ -7,9 +7,18 @@ use super::settings::Settings;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// Secrets of answers that are remembered; older ones are of runs long over.
+const MAX_LEARNED: usize = 300;
 
 /// The texts to take out.
-pub(crate) struct Masks(Vec<SecretString>);
+pub(crate) struct Masks {
+    known: Vec<SecretString>,
+    /// Picked from answers while the desk was used.
+    learned: Mutex<VecDeque<SecretString>>,
+}
 
 impl std::fmt::Debug for Masks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,31 +39,54 @@ impl Masks {
             }
         }
         for secret in settings.secrets() {
-            let plain = secret.expose_secret();
-            texts.push(plain.to_owned());
-            texts.push(percent(plain));
-            texts.push(percent(plain).to_ascii_lowercase());
-            texts.push(percent(plain).replace("%20", "+"));
-            texts.push(form(plain));
-            texts.push(escape_html(plain));
-            let json = serde_json::Value::String(plain.to_owned()).to_string();
-            let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
-            texts.push(json.replace('/', "\\/"));
-            texts.push(json);
-            texts.extend(based(plain));
+            texts.extend(forms(secret.expose_secret()));
         }
-        // Very short ones would only make messages unreadable, and hide nothing.
-        texts.retain(|t| t.len() >= 4);
-        texts.sort();
-        texts.dedup();
-        texts.sort_by_key(|t| std::cmp::Reverse(t.len()));
-        Masks(texts.into_iter().map(SecretString::from).collect())
+        Masks { known: by_length(texts), learned: Mutex::default() }
+    }
+
+    /// Remembers a secret that an answer gave.
+    pub fn learn(&self, secret: &SecretString) {
+        let mut learned = self.learned.lock().unwrap_or_else(|e| e.into_inner());
+        for text in by_length(forms(secret.expose_secret())) {
+            if !learned.iter().any(|l| l.expose_secret() == text.expose_secret()) {
+                learned.push_back(text);
+            }
+        }
+        while learned.len() > MAX_LEARNED {
+            learned.pop_front();
+        }
     }
 
     /// The text without secrets.
     pub fn mask(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "***"))
+        let without = |text: String, secret: &SecretString| text.replace(secret.expose_secret(), "***");
+        let text = self.known.iter().fold(text.to_owned(), without);
+        let learned = self.learned.lock().unwrap_or_else(|e| e.into_inner());
+        learned.iter().fold(text, without)
     }
+}
+
+/// A secret as it is written in URLs, forms, JSON, HTML and base64.
+fn forms(plain: &str) -> Vec<String> {
+    let mut texts = vec![plain.to_owned(), percent(plain), percent(plain).to_ascii_lowercase(), percent(plain).replace("%20", "+")];
+    texts.push(form(plain));
+    texts.push(escape_html(plain));
+    let json = serde_json::Value::String(plain.to_owned()).to_string();
+    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
+    texts.push(json.replace('/', "\\/"));
+    texts.push(json);
+    texts.extend(based(plain));
+    texts
+}
+
+/// The longest first, so that no part is left of a secret that holds another. Very short ones would only make messages
+/// unreadable, and hide nothing.
+fn by_length(mut texts: Vec<String>) -> Vec<SecretString> {
+    texts.retain(|t| t.len() >= 4);
+    texts.sort();
+    texts.dedup();
+    texts.sort_by_key(|t| std::cmp::Reverse(t.len()));
+    texts.into_iter().map(SecretString::from).collect()
 }
 
 /// As a form or a query holds it.

@@ -49,10 +49,12 @@ impl Definition {
                 }
             }
         }
-        if problems.is_empty()
-            && let Err(problem) = Settings::new(self, given)
-        {
-            problems.push(problem);
+        if problems.is_empty() {
+            match (Settings::new(self, given), &self.chat) {
+                (Err(problem), _) => problems.push(problem),
+                (Ok(own), Some(chat)) => problems.extend(chat.transport(&Scope::new(own.params)).err().map(|m| (String::new(), m))),
+                (Ok(_), None) => {}
+            }
         }
         problems
     }
@@ -185,6 +187,11 @@ impl Settings {
         let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
         let port = url.port_or_known_default().unwrap_or(0);
         scheme && url.username().is_empty() && url.password().is_none() && self.hosts.iter().any(|(h, p)| *h == host && *p == port)
+    }
+
+    /// True when the desk is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.hosts.iter().all(|(h, _)| h == "localhost" || h == "[::1]" || h.starts_with("127."))
     }
 
     /// Every secret, so that it can be taken out of texts.

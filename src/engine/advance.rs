@@ -48,14 +48,16 @@ impl Journey<'_> {
         }
         let mut next = Vec::new();
         next.extend(self.send().await?);
+        next.extend(self.follow_chat().await?);
         self.judge_mails();
+        self.judge_lines(None).await;
         next.extend(self.land().await?);
         next.extend(self.judge_ticket().await?);
         next.extend(self.mark().await?);
         next.extend(self.reply().await?);
         next.extend(self.look_back().await?);
-        next.extend(self.await_mail(Stage::Acknowledge).await?);
-        next.extend(self.await_mail(Stage::Return).await?);
+        next.extend(self.await_word(Stage::Acknowledge).await?);
+        next.extend(self.await_word(Stage::Return).await?);
         next.extend(self.follow_up().await?);
         self.judge_accept();
         self.end_unreachable();

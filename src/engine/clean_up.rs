@@ -23,6 +23,7 @@ impl Journey<'_> {
                 return Ok(Some(next));
             }
             self.open(Stage::CleanUp);
+            self.leave_chat().await?;
             self.end_tickets().await?;
             let closed = self.run.acts.iter().any(|a| matches!(a.kind, ActKind::Close | ActKind::Delete));
             let quiet = if closed && !self.run.interrupted { self.run.probe.settle.min(Duration::from_secs(30)) } else { Duration::ZERO };

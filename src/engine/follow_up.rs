@@ -23,6 +23,16 @@ impl Journey<'_> {
         self.first_of(role).map(|m| m.mail)
     }
 
+    /// What the follow-up answers is there: a mail, or a line in the chat window.
+    fn is_answerable(&self) -> bool {
+        match self.run.probe.follow_up.to {
+            FollowUpTo::Own => true,
+            FollowUpTo::Agent if self.by_chat(Stage::FollowUp) => self.answer_line().is_some(),
+            FollowUpTo::Acknowledgement if self.by_chat(Stage::FollowUp) => !self.greetings().is_empty(),
+            FollowUpTo::Agent | FollowUpTo::Acknowledgement => self.answered_mail().is_some(),
+        }
+    }
+
     /// False once the mail to be answered can no longer come.
     pub(super) fn follow_up_possible(&self) -> bool {
         if !self.takes(Stage::FollowUp) || self.outcome(Stage::FollowUp).is_some() || self.is_open(Stage::FollowUp) {
@@ -37,7 +47,7 @@ impl Journey<'_> {
             FollowUpTo::Acknowledgement => Stage::Acknowledge,
             FollowUpTo::Own => return landed,
         };
-        landed && (self.answered_mail().is_some() || self.outcome(awaited).is_none())
+        landed && (self.is_answerable() || self.outcome(awaited).is_none())
     }
 
     /// Sends the follow-up once, then looks for it at the desk.
@@ -46,8 +56,7 @@ impl Journey<'_> {
             return Ok(None);
         }
         let landed = self.outcome(Stage::Land) == Some(Outcome::Pass) || self.landed_with_duplicates();
-        let own = self.run.probe.follow_up.to == FollowUpTo::Own;
-        if !landed || (!own && self.answered_mail().is_none()) {
+        if !landed || !self.is_answerable() {
             return Ok(None);
         }
         let Some(desk) = self.desk() else {
@@ -69,6 +78,7 @@ impl Journey<'_> {
             return Ok(Some(next));
         }
         match self.act(ActKind::FollowUp, "").cloned() {
+            None | Some(ActState::Failed(_)) if self.by_chat(Stage::FollowUp) => self.say_follow_up().await,
             None | Some(ActState::Failed(_)) => self.send_follow_up().await,
             Some(_) => self.look_for_follow_up(&*desk).await,
         }

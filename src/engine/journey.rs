@@ -2,6 +2,7 @@
 
 use super::Parts;
 use super::ports::{Claimed, Step, StoreError, Trouble, observe_trouble};
+use super::ways::Push;
 use crate::clock::after;
 use crate::model::{
     Act, ActKind, ActState, Check, Looked, Message, Observation, Outcome, Party, Poll, Run, Source, Stage, StageRecord, Token,
@@ -22,6 +23,8 @@ pub(super) struct Journey<'e> {
     kept: usize,
     taken: Vec<i64>,
     decided: Vec<Stage>,
+    /// How the push paths to visitor and agents were doing at the last look in this advance.
+    pub(super) pushes: Option<(Push, Push)>,
     /// The verdict was given in this advance.
     pub(super) finished_now: bool,
 }
@@ -31,7 +34,7 @@ impl<'e> Journey<'e> {
     pub(super) fn new(parts: &'e Parts, claimed: Claimed) -> Journey<'e> {
         let Claimed { run, epoch, deliveries, taken_over } = claimed;
         let kept = run.observations.len();
-        let mut journey = Journey { parts, run, epoch, kept, taken: Vec::new(), decided: Vec::new(), finished_now: false };
+        let mut journey = Journey { parts, run, epoch, kept, taken: Vec::new(), decided: Vec::new(), pushes: None, finished_now: false };
         if taken_over {
             journey.doubt_open_acts();
         }
@@ -353,13 +356,19 @@ impl<'e> Journey<'e> {
     }
 }
 
-/// Fills `${token}`, `${run}` and `${customer}`.
+/// Fills `${token}`, `${run}`, `${customer}` and `${address}`.
 pub(super) fn fill(template: &str, token: &Token, run: &Run) -> String {
-    let name = run.address.split('@').next().unwrap_or("");
     template
         .replace("${token}", token.as_str())
         .replace("${run}", run.id.as_str())
-        .replace("${customer}", run.display_name.as_deref().unwrap_or(name))
+        .replace("${customer}", name_of(run))
+        .replace("${address}", &run.address)
+}
+
+/// The customer's name.
+pub(super) fn name_of(run: &Run) -> &str {
+    let local = run.address.split('@').next().unwrap_or("");
+    run.display_name.as_deref().unwrap_or(local)
 }
 
 /// The stage in which an act is done.

@@ -187,22 +187,25 @@ impl Journey<'_> {
         let mut findings = Findings::default();
         self.fields(&sight.ticket, &mut findings);
         self.content(sight, &mut findings);
-        let bad = findings.checks.iter().any(|c| c.1 == Outcome::Fail);
-        let unclear = findings.checks.iter().any(|c| c.1 == Outcome::Unknown);
-        if (bad || unclear) && !final_look {
+        if findings.checks.iter().any(|c| c.1 != Outcome::Pass) && !final_look {
             return;
         }
+        self.take_findings(Stage::Format, findings);
+    }
+
+    /// Writes checks and decides their stage by them.
+    pub(super) fn take_findings(&mut self, stage: Stage, findings: Findings) {
+        let bad = findings.checks.iter().any(|c| c.1 == Outcome::Fail);
+        let unclear = findings.checks.iter().any(|c| c.1 == Outcome::Unknown);
         for (name, outcome, expected, found) in findings.checks {
-            self.check(Stage::Format, &name, outcome, expected, found);
+            self.check(stage, &name, outcome, expected, found);
         }
         if bad {
-            let mut hints: Vec<&str> = findings.hints;
-            hints.dedup();
-            self.fail(Stage::Format, &hints);
+            self.fail(stage, &findings.hints);
         } else if unclear {
-            self.unknown(Stage::Format, "cannot-tell");
+            self.unknown(stage, "cannot-tell");
         } else {
-            self.close(Stage::Format, Outcome::Pass);
+            self.close(stage, Outcome::Pass);
         }
     }
 
@@ -325,11 +328,9 @@ impl Journey<'_> {
                 return Err(Unread { why, ..Unread::of(&trouble) });
             }
         };
-        let Some(requester) = &ticket.requester else {
-            return Err(Unread::not_ours(format!("the desk does not tell who asked for ticket {}", reference.number)));
-        };
-        if !check::same_address(requester, &self.run.address) {
-            return Err(Unread::not_ours(format!("ticket {} belongs to another requester", reference.number)));
+        if !self.run.asked_for(&ticket) {
+            let whose = if ticket.requester.is_some() { "belongs to another requester" } else { "does not tell who asked for it" };
+            return Err(Unread::not_ours(format!("ticket {} {whose}", reference.number)));
         }
         let tokens = self.tokens();
         if tokens.iter().any(|t| ticket.subject.as_deref().is_some_and(|s| t.is_in(s))) {
@@ -352,26 +353,31 @@ async fn look(desk: &dyn Desk, reference: &TicketRef) -> Result<Option<Sight>, T
     Ok(Some(Sight { ticket, messages }))
 }
 
+/// Checks that are written only once the stage can be decided by them.
 #[derive(Default)]
-struct Findings {
-    checks: Vec<(String, Outcome, String, String)>,
-    hints: Vec<&'static str>,
+pub(super) struct Findings {
+    pub(super) checks: Vec<(String, Outcome, String, String)>,
+    pub(super) hints: Vec<&'static str>,
 }
 
 impl Findings {
-    fn pass(&mut self, name: &str, expected: &str, found: &str) {
+    pub(super) fn pass(&mut self, name: &str, expected: &str, found: &str) {
         self.checks.push((name.to_owned(), Outcome::Pass, expected.to_owned(), found.to_owned()));
     }
 
-    fn fail(&mut self, name: &str, expected: &str, found: &str, fault: &'static str) {
+    pub(super) fn fail(&mut self, name: &str, expected: &str, found: &str, fault: &'static str) {
         self.checks.push((name.to_owned(), Outcome::Fail, expected.to_owned(), found.to_owned()));
         if !self.hints.contains(&fault) {
             self.hints.push(fault);
         }
     }
 
-    fn unknown(&mut self, name: &str, expected: &str) {
-        self.checks.push((name.to_owned(), Outcome::Unknown, expected.to_owned(), "the desk does not tell".to_owned()));
+    pub(super) fn unknown(&mut self, name: &str, expected: &str) {
+        self.unclear(name, expected, "the desk does not tell");
+    }
+
+    pub(super) fn unclear(&mut self, name: &str, expected: &str, found: &str) {
+        self.checks.push((name.to_owned(), Outcome::Unknown, expected.to_owned(), found.to_owned()));
     }
 }
 

@@ -94,7 +94,7 @@ impl Journey<'_> {
         self.conclude(stage, &hints);
     }
 
-    fn conclude(&mut self, stage: Stage, hints: &[&str]) {
+    pub(super) fn conclude(&mut self, stage: Stage, hints: &[&str]) {
         if hints.is_empty() {
             self.close(stage, Outcome::Pass);
         } else {

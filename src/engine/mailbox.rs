@@ -178,8 +178,8 @@ impl Journey<'_> {
         !acknowledged && if self.takes(Stage::Acknowledge) { self.is_open(Stage::Acknowledge) } else { self.now() < patience }
     }
 
-    /// Waits for a mail of `stage`; after its limit everything is looked at once more before it is called missing.
-    pub(super) async fn await_mail(&mut self, stage: Stage) -> Walk<Option<Timestamp>> {
+    /// Waits for a mail or a line of `stage`; after its limit everything is looked at once more before it is called missing.
+    pub(super) async fn await_word(&mut self, stage: Stage) -> Walk<Option<Timestamp>> {
         if !self.is_open(stage) {
             return Ok(None);
         }
@@ -198,15 +198,22 @@ impl Journey<'_> {
             // Whether an acknowledgement is missing can be said only once it is known whether anything landed.
             return Ok(None);
         }
-        match self.last_look_at_mailbox(stage).await? {
+        let last_look = if self.by_chat(stage) { self.last_look_at_chat(stage).await? } else { self.last_look_at_mailbox(stage).await? };
+        match last_look {
             LastLook::Again(at) => Ok(Some(at)),
             LastLook::Trouble(trouble) => {
-                self.check(stage, "mail", Outcome::Unknown, "the mailbox can be read", trouble.message.clone());
+                let (check, expected) = if self.by_chat(stage) {
+                    ("conversation", "the conversation can be read")
+                } else {
+                    ("mail", "the mailbox can be read")
+                };
+                self.check(stage, check, Outcome::Unknown, expected, trouble.message.clone());
                 self.unknown(stage, trouble.fault);
                 Ok(Some(self.now()))
             }
             LastLook::Done => {
                 self.judge_mails();
+                self.judge_lines(Some(stage)).await;
                 if self.is_open(stage) && self.send_is_uncertain() {
                     self.unknown(Stage::Send, "act-uncertain");
                     self.not_reached(stage);
@@ -274,6 +281,9 @@ impl Journey<'_> {
 
     /// Nothing came, and everything could be looked at.
     async fn missing(&mut self, stage: Stage) -> Walk<()> {
+        if self.by_chat(stage) {
+            return self.line_missing(stage).await;
+        }
         let limit = self.run.probe.limit(stage);
         if stage == Stage::Acknowledge {
             self.check(stage, "acknowledgement", Outcome::Fail, format!("an automatic reply within {limit:?}"), "none in any folder");

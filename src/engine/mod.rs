@@ -5,12 +5,18 @@
 //! moved on by one [`advance`](advance::advance), stored, and given back. Every act that must not be done twice is
 //! stored as an intent before it is done.
 //!
-//! `journey` is a run in hand; `send`, `land`, `judge`, `mailbox`, `mail_judge`, `reply`, `follow_up`, `settle` and
+//! `journey` is a run in hand; `channel` is what differs between mail, form and chat, `form` and `chat` are those two ways
+//! in; `send`, `land`, `judge`, `mailbox`, `mail_judge`, `reply`, `follow_up`, `settle` and
 //! `clean_up` are the stages; `neighbours` asks what other runs saw; `intake` sorts arriving mail to runs.
 
 mod advance;
+mod channel;
+mod chat;
+mod chat_judge;
+mod chat_say;
 mod clean_up;
 mod follow_up;
+mod form;
 mod intake;
 mod journey;
 mod judge;
@@ -23,6 +29,7 @@ pub mod ports;
 mod reply;
 mod send;
 mod settle;
+mod stop;
 pub mod sweep;
 pub mod ways;
 mod wind_up;

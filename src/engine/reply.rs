@@ -54,7 +54,7 @@ impl Journey<'_> {
             return Ok(None);
         }
         let acknowledged = !self.takes(Stage::Acknowledge) || self.outcome(Stage::Acknowledge).is_some();
-        if self.run.probe.reply.after == AfterStage::Acknowledge && !acknowledged {
+        if self.run.probe.reply.after == AfterStage::Acknowledge && !acknowledged || self.answer_waits() {
             return Ok(None);
         }
         self.open(Stage::Reply);
@@ -88,6 +88,7 @@ impl Journey<'_> {
             Ok(ticket) => ticket,
             Err(unread) => return self.answer_not_written(&unread),
         };
+        self.leave_before_answer().await?;
         let token = self.new_message(Stage::Reply, Party::Agent, None, String::new());
         let content = ReplyContent {
             text: self.fill(&self.run.probe.reply.text, &token),

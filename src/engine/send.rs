@@ -1,4 +1,5 @@
-//! The first leg: the customer's message is handed in at the customer's own provider.
+//! The first leg: the customer's message leaves. By mail it is handed in at the customer's own provider; `form` and `chat`
+//! know the other two ways.
 
 use super::journey::{Journey, Walk};
 use super::ports::{BudgetAnswer, Submitted, Trouble};
@@ -40,6 +41,8 @@ pub(super) fn new_run(
         acts: Vec::new(),
         mails: Vec::new(),
         chat: None,
+        form: None,
+        senders: Vec::new(),
         ticket: None,
         tickets: Vec::new(),
         polls: BTreeMap::new(),
@@ -85,9 +88,19 @@ impl Journey<'_> {
         if !self.poll_due("send") {
             return Ok(Some(self.poll_next("send")));
         }
-        if let Err(trouble) = self.take_position().await {
-            return self.send_later(Source::Mailbox, "INBOX", &trouble);
+        match self.take_position().await {
+            Err(trouble) if self.needs_mailbox() => return self.send_later(Source::Mailbox, "INBOX", &trouble),
+            Err(trouble) => self.note(format!("the mailbox could not be opened, and this journey does without it: {}", trouble.message)),
+            Ok(()) => {}
         }
+        match self.run.probe.channel {
+            Channel::Email(_) => self.send_mail().await,
+            Channel::Form(_) => self.send_form().await,
+            Channel::Chat(_) => self.send_chat().await,
+        }
+    }
+
+    async fn send_mail(&mut self) -> Walk<Option<Timestamp>> {
         if let Some(wait) = self.take_budgets(Stage::Send).await? {
             return Ok(Some(wait));
         }
@@ -101,7 +114,7 @@ impl Journey<'_> {
         self.after_submit(answer).await
     }
 
-    async fn take_position(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn take_position(&mut self) -> Result<(), Trouble> {
         if self.run.position.is_none() {
             let account = self.run.probe.account.clone();
             self.run.position = Some(self.parts.mailboxes.position(&account).await?);
@@ -235,7 +248,7 @@ impl Journey<'_> {
     }
 
     /// Nothing was sent: try again within the limit, except where trying again cannot help.
-    fn send_later(&mut self, source: Source, place: &str, trouble: &Trouble) -> Walk<Option<Timestamp>> {
+    pub(super) fn send_later(&mut self, source: Source, place: &str, trouble: &Trouble) -> Walk<Option<Timestamp>> {
         let looked_for = self.token(Stage::Send).map(|t| t.0).unwrap_or_default();
         self.trouble(Stage::Send, source, place, &looked_for, trouble);
         let hopeless = matches!(trouble.class, ResultClass::Unauthorised | ResultClass::Denied | ResultClass::BrokenContract);
@@ -249,12 +262,12 @@ impl Journey<'_> {
     }
 
     /// The message left: the stages that wait for its effect begin.
-    fn sent(&mut self) {
+    pub(super) fn sent(&mut self) {
         self.close(Stage::Send, Outcome::Pass);
         self.open_after_send();
     }
 
-    fn open_after_send(&mut self) {
+    pub(super) fn open_after_send(&mut self) {
         self.open(Stage::Accept);
         self.open(Stage::Land);
         self.open(Stage::Acknowledge);

@@ -17,13 +17,15 @@ impl Journey<'_> {
     /// opens, or a mail that comes, after clean-up would be left behind.
     pub(super) async fn wind_up(&mut self) -> Walk<Option<Timestamp>> {
         let mut next = Vec::new();
+        next.extend(self.follow_chat().await?);
         self.judge_mails();
+        self.judge_lines(None).await;
         if self.in_flight(Stage::Land) {
             next.extend(self.land().await?);
         }
         for stage in [Stage::Acknowledge, Stage::Return] {
             if self.in_flight(stage) {
-                next.extend(self.await_mail(stage).await?);
+                next.extend(self.await_word(stage).await?);
             }
         }
         if self.in_flight(Stage::FollowUp) && self.act(ActKind::FollowUp, "").is_some_and(|s| !matches!(s, ActState::Failed(_))) {

@@ -115,3 +115,14 @@ impl FormPrint {
         out
     }
 }
+
+/// What a run must remember of its form, also in another process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormMemory {
+    /// The form as it was in the last good run of the probe.
+    pub before: Option<FormPrint>,
+    /// What is different now.
+    pub changes: Vec<String>,
+    /// The ticket's number as the thank-you gave it.
+    pub number: Option<String>,
+}

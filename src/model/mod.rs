@@ -19,7 +19,7 @@ mod token;
 pub use account::{Account, AuthMethod, Budget, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
 pub use chat::{AnswerBy, ChatBy, ChatChannel, ChatLine, ChatMemory, Speaker, Visitor, WhenOffline, Widget, WidgetStep};
 pub use diagnosis::{Blame, Diagnosis, Severity, Verdict};
-pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormPrint};
+pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormMemory, FormPrint};
 pub use mail::{Attachment, AutoMark, Bounce, BounceAction, MailKey, OutgoingAttachment, OutgoingMail, Position, ReceivedMail};
 pub use observation::{Looked, Observation, ResultClass, Source};
 pub use probe::{

@@ -1,6 +1,6 @@
 //! The published form of a run: the JSON document of `--report json` and of the API.
 
-use super::{Blame, Outcome, Run, Severity, Stage, Verdict};
+use super::{Blame, ChatLine, ChatMemory, Outcome, Run, Severity, Stage, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The document of `--report json`.
@@ -47,12 +47,71 @@ pub struct RunReport {
     pub notes: Vec<String>,
     /// The ticket's number at the desk.
     pub ticket: Option<String>,
+    /// The conversation of a run that chats.
+    #[serde(default)]
+    pub conversation: Option<ConversationReport>,
     /// Begin, RFC 3339.
     pub started: String,
     /// Begin to verdict.
     pub duration_seconds: f64,
     /// All ten stages in order.
     pub stages: Vec<StageReport>,
+}
+
+/// A conversation by live chat, as the visitor's side has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConversationReport {
+    /// Its id at the desk.
+    pub conversation: Option<String>,
+    /// The visitor's id at the desk.
+    pub visitor: Option<String>,
+    /// No chat was offered, so a message was left.
+    pub offline: bool,
+    /// How often a bot was asked for a person.
+    pub turns: u32,
+    /// The window was reloaded.
+    pub reloaded: bool,
+    /// The lines that were seen.
+    pub lines: Vec<LineReport>,
+}
+
+/// One line of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LineReport {
+    /// `visitor`, `agent`, `bot` or `system`; null when the desk does not say.
+    pub speaker: Option<String>,
+    /// What.
+    pub text: String,
+    /// When it was pushed to the visitor, RFC 3339.
+    pub pushed: Option<String>,
+    /// When it was first seen in the stored conversation, RFC 3339.
+    pub stored: Option<String>,
+    /// When the desk told the agents of it, RFC 3339.
+    pub shown: Option<String>,
+    /// Names of its files.
+    pub files: Vec<String>,
+}
+
+impl ConversationReport {
+    fn of(chat: &ChatMemory) -> ConversationReport {
+        let time = |at: &Option<jiff::Timestamp>| at.map(|at| at.to_string());
+        let line = |l: &ChatLine| LineReport {
+            speaker: l.speaker.as_ref().map(word),
+            text: l.text.clone(),
+            pushed: time(&l.pushed),
+            stored: time(&l.stored),
+            shown: time(&l.shown),
+            files: l.files.iter().map(|f| f.name.clone()).collect(),
+        };
+        ConversationReport {
+            conversation: chat.conversation.clone(),
+            visitor: chat.visitor.clone(),
+            offline: chat.offline,
+            turns: chat.turns,
+            reloaded: chat.reloaded,
+            lines: chat.lines.iter().map(line).collect(),
+        }
+    }
 }
 
 /// One stage of a run.
@@ -94,7 +153,7 @@ pub struct EvidenceReport {
     pub last: String,
     /// How many looks in a row gave this answer.
     pub times: u32,
-    /// `submission`, `mailbox`, `desk` or `monitor`.
+    /// `submission`, `mailbox`, `desk`, `page`, `chat` or `monitor`.
     pub source: String,
     /// The place.
     pub place: String,
@@ -132,6 +191,7 @@ impl RunReport {
             summary: d.map(|d| d.summary.clone()).unwrap_or_default(),
             notes: d.map_or_else(|| run.notes.clone(), |d| d.notes.clone()),
             ticket: run.ticket.as_ref().map(|t| t.number.clone()),
+            conversation: run.chat.as_ref().map(ConversationReport::of),
             started: run.started.to_string(),
             duration_seconds: seconds(run.started, end),
             stages: Stage::ALL.into_iter().map(|s| stage_report(run, s)).collect(),

@@ -1,6 +1,8 @@
 //! One execution of a probe: everything that must survive a crash. This is also the stored form.
 
-use super::{ChatMemory, Diagnosis, Observation, Outcome, Position, Probe, ReceivedMail, Stage, TicketRef, Token, millis};
+use super::{
+    ChatMemory, Diagnosis, FormMemory, Observation, Outcome, Position, Probe, ReceivedMail, Stage, Ticket, TicketRef, Token, millis,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -291,6 +293,13 @@ pub struct Run {
     /// The conversation of a run that chats.
     #[serde(default)]
     pub chat: Option<ChatMemory>,
+    /// The form of a run that fills one in.
+    #[serde(default)]
+    pub form: Option<FormMemory>,
+    /// Addresses from which the desk is known to write, lower case. Only where the first message is no mail: what answers
+    /// it names no Message-ID of ours.
+    #[serde(default)]
+    pub senders: Vec<String>,
     /// The ticket it landed in.
     pub ticket: Option<TicketRef>,
     /// Every ticket that carries a token of this run.
@@ -340,6 +349,21 @@ impl Run {
     /// Every id by which mail can belong to this run.
     pub fn all_ids(&self) -> Vec<String> {
         self.own_ids().map(str::to_owned).chain(self.thread_ids()).collect()
+    }
+
+    /// True when a ticket belongs to the identity that this run used: its address, its visitor, the conversation whose id
+    /// was given when it began, or the number that the form gave when it took the request. By itself this proves nothing
+    /// before a ticket is touched: it must also carry one of the run's tokens.
+    pub fn asked_for(&self, ticket: &Ticket) -> bool {
+        let is = |known: Option<&String>, found: &str| known.is_some_and(|k| !k.is_empty() && k == found);
+        let chat = self.chat.as_ref();
+        let conversation = chat.and_then(|c| c.conversation.as_ref());
+        let requester = ticket.requester.as_deref().unwrap_or("").trim();
+        requester.eq_ignore_ascii_case(self.address.trim())
+            || is(chat.and_then(|c| c.visitor.as_ref()), requester)
+            || is(conversation, &ticket.reference.id)
+            || ticket.fields.values().any(|value| is(conversation, value))
+            || is(self.form.as_ref().and_then(|f| f.number.as_ref()), &ticket.reference.number)
     }
 
     /// True when a mail is this run's: it carries one of its tokens or names one of its messages; or it names the desk's

@@ -2,6 +2,7 @@
 
 use super::human::{self, Around, entry_at};
 use super::look::{self, FAINT, Look, STRONG, paint, style_of};
+use super::ways;
 use crate::model::{ActKind, ActState, Looked, Message, Observation, Outcome, Run, RunReport, SeenMail, Stage, Trigger};
 use jiff::Timestamp;
 
@@ -37,11 +38,13 @@ pub fn render(run: &Run, around: &Around, look: Look) -> String {
     out.push_str(&format!("    {}{ended}\n", look::time(run.started)));
     out.push_str(&human::block(&report, around, look));
     section(&mut out, "Stages", &stages(run, look));
+    section(&mut out, "Form", &ways::form(run, look));
+    section(&mut out, "Conversation", &ways::conversation(run, look));
     section(&mut out, "Messages that we wrote", &messages(&run.messages, look));
     section(&mut out, "Acts", &acts(run));
     section(&mut out, "Tickets", &tickets(run));
     section(&mut out, "Mails", &run.mails.iter().map(|m| mail(m, run.started, look)).collect::<String>());
-    section(&mut out, "Evidence", &evidence(run, look));
+    section(&mut out, "Evidence", &evidence(run, around, look));
     section(&mut out, "Left over", &leftovers(run));
     out
 }
@@ -66,7 +69,7 @@ fn stages(run: &Run, look: Look) -> String {
         let record = known.and_then(|s| run.stages.get(&s)).cloned().unwrap_or_default();
         let limit = known.filter(|s| run.probe.takes(*s)).map(|s| run.probe.limit(s));
         let limit = limit.map(|l| format!("of {}", look::interval(l))).unwrap_or_default();
-        let since = record.opened.map(|at| format!("from {}", offset(run.started, at))).unwrap_or_default();
+        let since = record.opened.map(|at| format!("from {}", look::offset(run.started, at))).unwrap_or_default();
         let took = stage.duration_seconds.map(look::duration).unwrap_or_default();
         let outcome = if record.opened.is_some() && record.outcome.is_none() { "waiting" } else { stage.outcome.as_str() };
         let line = format!(
@@ -112,7 +115,7 @@ fn acts(run: &Run) -> String {
         .map(|a| {
             let target = if a.target.is_empty() { String::new() } else { format!(" {}", look::safe(&a.target)) };
             vec![
-                (FAINT, format!("  {:>7}", offset(run.started, a.intent))),
+                (FAINT, format!("  {:>7}", look::offset(run.started, a.intent))),
                 (anstyle::Style::new(), format!("{}{target}", kind_word(a.kind))),
                 (FAINT, look::safe(&state_word(&a.state))),
             ]
@@ -170,7 +173,7 @@ fn mail(seen: &SeenMail, started: Timestamp, look: Look) -> String {
     let junk = if m.in_junk { "  JUNK" } else { "" };
     let mut out = format!(
         "  {:>7}  {}  {}/{}{}\n",
-        offset(started, seen.seen),
+        look::offset(started, seen.seen),
         paint(STRONG, role),
         look::safe(&m.key.folder),
         m.key.uid,
@@ -194,13 +197,13 @@ fn mail(seen: &SeenMail, started: Timestamp, look: Look) -> String {
     out
 }
 
-fn evidence(run: &Run, look: Look) -> String {
+fn evidence(run: &Run, around: &Around, look: Look) -> String {
     let mut all: Vec<&Observation> = run.observations.iter().collect();
     all.sort_by_key(|o| o.at);
-    all.into_iter().map(|o| observation(o, run.started, look)).collect()
+    all.into_iter().map(|o| observation(o, run.started, around, look)).collect()
 }
 
-fn observation(o: &Observation, started: Timestamp, look: Look) -> String {
+fn observation(o: &Observation, started: Timestamp, around: &Around, look: Look) -> String {
     let (style, word) = match o.result {
         Looked::Found => (look::GOOD, "found"),
         Looked::Empty => (FAINT, "nothing"),
@@ -208,17 +211,23 @@ fn observation(o: &Observation, started: Timestamp, look: Look) -> String {
     };
     let source = serde_json::to_value(o.source).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     let stage = o.stage.map(Stage::as_str).unwrap_or_default();
-    let again = if o.times > 1 { format!("  {} times, last {}", o.times, offset(started, o.last)) } else { String::new() };
+    let again = if o.times > 1 { format!("  {} times, last {}", o.times, look::offset(started, o.last)) } else { String::new() };
     let mut out = format!(
         "  {:>7}  {} {} {}, {}{}\n",
-        offset(started, o.at),
+        look::offset(started, o.at),
         paint(FAINT, format!("{stage:<11} {source:<10}")),
         paint(style, format!("{word:<7}")),
         look::safe(&o.place),
         look::safe(&o.looked_for),
         paint(FAINT, again)
     );
-    for (name, value) in &o.facts {
+    // A form has a section of its own.
+    for (name, value) in o.facts.iter().filter(|(name, _)| *name != "print") {
+        if let Some(picture) = value.as_str().filter(|_| name == "screenshot") {
+            // A path is of use only whole.
+            out.push_str(&format!("           {} {}\n", paint(FAINT, "screenshot:"), look::safe(&around.picture(picture))));
+            continue;
+        }
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         out.push_str(&named(name, &value, look));
     }
@@ -238,12 +247,6 @@ fn named(name: &str, value: &str, look: Look) -> String {
 
 fn leftovers(run: &Run) -> String {
     run.leftovers.iter().map(|l| format!("  {}: {}\n", look::safe(&l.what), look::safe(&l.why))).collect()
-}
-
-/// Time since the run began: `+12.3s`.
-fn offset(started: Timestamp, at: Timestamp) -> String {
-    let seconds = (at.as_microsecond() - started.as_microsecond()) as f64 / 1e6;
-    format!("{}{}", if seconds < 0.0 { "-" } else { "+" }, look::duration(seconds.abs()))
 }
 
 #[cfg(test)]
@@ -268,5 +271,15 @@ mod tests {
         ] {
             assert!(text.contains(part.trim_start_matches("    ")), "{part}\n in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_form_and_a_conversation_have_their_own_parts() {
+        let plain = |run| anstream::adapter::strip_str(&render(&run, &Around::default(), Look::PLAIN)).to_string();
+        let form = plain(sample::submitted());
+        assert!(form.contains("\nForm\n  | submit    POST https://shop.test/contact") && !form.contains("print:"), "{form}");
+        assert!(form.contains("           screenshot: screenshots/r-failed-send.png\n"), "{form}");
+        let chat = plain(sample::chatted());
+        assert!(chat.contains("\nConversation\n  conversation c17, visitor v4"), "{chat}");
     }
 }

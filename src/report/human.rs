@@ -2,6 +2,7 @@
 
 use super::look::{self, FAINT, Look, STRONG, paint, style_of};
 use crate::model::{CheckReport, RunReport, StageReport};
+use std::path::PathBuf;
 
 /// What the report says beside the run itself.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +13,17 @@ pub struct Around {
     pub last_good: Option<(String, String)>,
     /// What to type to see the evidence.
     pub evidence: String,
+    /// The folder of the store: pictures lie below it.
+    pub state: Option<PathBuf>,
+    /// The definition of the run's desk was never tried on the real product.
+    pub unproven: bool,
+}
+
+impl Around {
+    /// Where a picture of the evidence lies.
+    pub fn picture(&self, name: &str) -> String {
+        self.state.as_ref().map_or_else(|| name.to_owned(), |state| state.join(name).display().to_string())
+    }
 }
 
 /// The word of a verdict at the head of a line.
@@ -117,8 +129,23 @@ pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
     for note in &run.notes {
         row("note", note);
     }
+    if around.unproven {
+        row("unproven", "the desk's definition was never tried on the real product: it may be the one that is wrong");
+    }
+    if let Some(picture) = screenshot(run) {
+        row("picture", &around.picture(picture));
+    }
     row("evidence", &around.evidence);
     out
+}
+
+/// The last picture of the browser, of the stage at which it went wrong if there is one.
+fn screenshot(run: &RunReport) -> Option<&str> {
+    fn of(stage: &StageReport) -> Option<&serde_json::Value> {
+        stage.evidence.iter().rev().find_map(|e| e.facts.get("screenshot"))
+    }
+    let at = run.stages.iter().find(|s| Some(&s.stage) == run.stage.as_ref());
+    at.and_then(of).or_else(|| run.stages.iter().rev().find_map(of)).and_then(|p| p.as_str())
 }
 
 fn bad_checks(run: &RunReport) -> Vec<&CheckReport> {
@@ -198,6 +225,8 @@ mod tests {
             .iter()
             .map(|run| {
                 let around = Around {
+                    state: Some(PathBuf::from("/srv/state")),
+                    unproven: run.probe.name == "shipping",
                     title: (run.probe.name == "returns").then(|| "the answer is delivered to the spam folder".to_owned()),
                     last_good: (run.probe.name == "returns").then(|| ("r-good".to_owned(), "2026-11-25T07:45:00Z".to_owned())),
                     evidence: format!("replypath show {}", run.id),
@@ -227,11 +256,19 @@ unknown: shipping could not be judged at land: desk-api-down
   |           the desk's API did not answer
   | blame     monitor, minor
   | ticket    12
+  | unproven  the desk's definition was never tried on the real product: it may be the one that is wrong
   | evidence  replypath show r-unknown
 
 3 runs: 1 passed, 1 failed, 1 unknown in 1m49
 ";
         assert_eq!(plain(&render(&runs, 109.0, Look::PLAIN)), expected);
+    }
+
+    #[test]
+    fn a_picture_is_named_by_its_whole_path() {
+        let around = Around { state: Some(PathBuf::from("/srv/state")), ..Around::default() };
+        let text = plain(&block(&sample::report(&sample::submitted()), &around, Look::PLAIN));
+        assert!(text.contains("  | picture   /srv/state/screenshots/r-failed-send.png\n"), "{text}");
     }
 
     #[test]

@@ -115,6 +115,12 @@ pub fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
+/// Time since the run began: `+12.3s`.
+pub fn offset(started: jiff::Timestamp, at: jiff::Timestamp) -> String {
+    let seconds = (at.as_microsecond() - started.as_microsecond()) as f64 / 1e6;
+    format!("{}{}", if seconds < 0.0 { "-" } else { "+" }, duration(seconds.abs()))
+}
+
 /// Characters that a string takes on the screen. Every character counts as one column, which holds for
 /// the names that we make ourselves.
 pub fn columns(text: &str) -> usize {

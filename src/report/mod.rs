@@ -10,6 +10,7 @@ pub mod look;
 pub mod ndjson;
 #[cfg(test)]
 pub mod sample;
+pub mod ways;
 
 use std::path::PathBuf;
 use std::str::FromStr;

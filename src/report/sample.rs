@@ -45,6 +45,42 @@ pub fn probe(name: &str) -> Probe {
     }
 }
 
+/// A web form.
+pub fn form() -> FormChannel {
+    FormChannel {
+        page: Some("https://shop.test/contact".to_owned()),
+        by: FormBy::Page,
+        subject: "Invoice ${token}".to_owned(),
+        text: "Hello".to_owned(),
+        fields: vec![FormField { by: FieldBy::Label("Topic".to_owned()), fill: Fill::Choose("Billing".to_owned()) }],
+        attachments: vec![],
+        attachments_in: None,
+        form: None,
+        submit: None,
+        thanks: None,
+        number: None,
+        dwell: Duration::from_secs(4),
+    }
+}
+
+/// A live chat.
+pub fn chat() -> ChatChannel {
+    ChatChannel {
+        page: None,
+        by: ChatBy::Desk,
+        text: "Hello ${token}".to_owned(),
+        attachments: vec![],
+        prechat: BTreeMap::new(),
+        hand_over: Some("A person, please".to_owned()),
+        bot_turns: 3,
+        when_offline: WhenOffline::Fail,
+        answer: AnswerBy::Chat,
+        visitor: Visitor::Fresh,
+        reload: false,
+        pushed: true,
+    }
+}
+
 /// An account.
 pub fn account(name: &str) -> Account {
     let server = ServerSettings {
@@ -86,6 +122,8 @@ pub fn running(id: &str, name: &str) -> Run {
         acts: vec![],
         mails: vec![],
         chat: None,
+        form: None,
+        senders: Vec::new(),
         ticket: Some(TicketRef { id: "12".to_owned(), number: "12".to_owned() }),
         tickets: vec![],
         polls: BTreeMap::new(),
@@ -187,6 +225,55 @@ pub fn unknown() -> Run {
     };
     end(&mut run, unknown, 63);
     run.leftovers.push(Leftover { what: "ticket 12".to_owned(), why: "the desk's API did not answer".to_owned() });
+    run
+}
+
+/// A run that chatted.
+pub fn chatted() -> Run {
+    let mut run = running("r-chat", "chat");
+    run.probe.channel = Channel::Chat(Box::new(chat()));
+    let line = |speaker, text: &str, pushed: Option<i64>, stored: i64| ChatLine {
+        id: None,
+        speaker: Some(speaker),
+        text: text.to_owned(),
+        at: None,
+        pushed: pushed.map(at),
+        stored: Some(at(stored)),
+        shown: None,
+        files: vec![],
+        tokens: vec![],
+    };
+    let file = |name: &str, size| Attachment { name: name.to_owned(), content_type: String::new(), size, sha256: None };
+    let mut bot = line(Speaker::Bot, "I am\na bot.", Some(2), 3);
+    bot.files.push(file("a.csv", Some(12)));
+    let mut agent = line(Speaker::Agent, "Hello \u{1b}[31m Alice", None, 5);
+    agent.files.push(file("b.png", None));
+    run.chat = Some(ChatMemory {
+        conversation: Some("c17".to_owned()),
+        visitor: Some("v4".to_owned()),
+        turns: 1,
+        lines: vec![line(Speaker::Visitor, "Hello rpaaaa", None, 1), agent, bot],
+        ..ChatMemory::default()
+    });
+    end(&mut run, diagnosis(Verdict::Pass), 12);
+    run
+}
+
+/// A run that failed in a form, with a picture of the browser.
+pub fn submitted() -> Run {
+    let mut run = failed();
+    run.probe.channel = Channel::Form(form());
+    let print = FormPrint {
+        fields: vec!["E-mail (email)*".to_owned(), "Message (textarea)*".to_owned()],
+        hidden: vec!["csrf".to_owned()],
+        target: "POST https://shop.test/contact (multipart)".to_owned(),
+    };
+    run.observations.push(
+        Observation::new(at(1), Some(Stage::Return), Source::Page, "form", "rpaaaa", Looked::Found)
+            .class(ResultClass::Ok)
+            .fact("print", serde_json::to_value(print).unwrap())
+            .fact("screenshot", "screenshots/r-failed-send.png"),
+    );
     run
 }
 

@@ -88,6 +88,31 @@ switches! {
     DeskApiDown, "desk-api-down", WHOLE, "every call of the desk's API answers 503";
     DeskLoginRefused, "desk-login-refused", WHOLE, "every call of the desk's API answers 401";
     MailboxLoginRefused, "mailbox-login-refused", WHOLE, "the customer's IMAP server refuses every login and drops open sessions";
+    FormDoesNotLoad, "form-does-not-load", WHOLE, "the form's configuration answers 401 and the contact page says 'not authorized' instead of its fields";
+    FormCorsRefused, "form-cors-refused", WHOLE, "the form's endpoint answers 500 without cross-origin headers to whatever another site's page submits";
+    FormContractChanged, "form-contract-changed", WHOLE, "the form's server demands a fingerprint that no form sends, and the hidden token has another name";
+    FormCaptchaExpired, "form-captcha-expired", WHOLE, "the form refuses tokens that are older than two seconds or were used before, as a captcha does";
+    FormSubmit500, "form-submit-500", WHOLE, "submitting the form answers 500";
+    FormConsentAdded, "form-consent-added", WHOLE, "the form has a new required field: consent";
+    FormMovedElsewhere, "form-moved-elsewhere", WHOLE, "the form is submitted to another host, where nobody answers";
+    HoneypotFalseSuccess, "honeypot-false-success", WHOLE, "the form says thanks and discards the request";
+    FormReplytoIgnored, "form-replyto-ignored", WHOLE, "the desk takes the sender of form mail, noreply@, as the requester";
+    FormConfirmationMissing, "form-confirmation-missing", WHOLE, "requests by form are not acknowledged by mail";
+    ChatFrameRefused, "chat-frame-refused", WHOLE, "the chat's frame forbids every page to embed it";
+    ChatNotOffered, "chat-not-offered", WHOLE, "no agent is there, and the chat says so";
+    ChatOfferedWithNoAgent, "chat-offered-with-no-agent", WHOLE, "no agent is there, and the chat is offered nevertheless";
+    ChatThrottled, "chat-throttled", WHOLE, "beginning a conversation answers 429 with Retry-After";
+    ChatPrechatDeadEnd, "chat-prechat-dead-end", WHOLE, "a visitor who has a closed conversation cannot begin another: nothing happens";
+    ChatOfflineNoteNowhere, "chat-offline-note-nowhere", WHOLE, "offline messages are taken and discarded";
+    ChatWaitingNotShown, "chat-waiting-not-shown", WHOLE, "agents' screens are not told of a new conversation; the list has it";
+    BotNeverHandsOver, "bot-never-hands-over", WHOLE, "a bot has every conversation, promises a person and keeps it";
+    BotTalksOverAgent, "bot-talks-over-agent", WHOLE, "the bot goes on answering after an agent has taken over";
+    ChatAttachmentNotTransferred, "chat-attachment-not-transferred", WHOLE, "the links of files in a chat answer 404, for visitors and agents";
+    ChatConnectedNoFanout, "chat-connected-no-fanout", WHOLE, "lines are stored and pushed to nobody; every socket stays open";
+    ChatAgentLineInvisible, "chat-agent-line-invisible", WHOLE, "agents' lines never reach the visitor, neither pushed nor in the history";
+    ChatHistoryLostOnReturn, "chat-history-lost-on-return", WHOLE, "a visitor who comes back is not given the conversation again";
+    ChatSocketSilent, "chat-socket-silent", WHOLE, "sockets, event streams and long polls are accepted and never answered";
+    ChatSocketDrops, "chat-socket-drops", WHOLE, "every socket and event stream is closed after three seconds; a new one works";
 }
 
 impl Fault {

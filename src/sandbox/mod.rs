@@ -3,6 +3,7 @@
 //! Its protocol code is its own: nothing here is shared with the side that probes, so neither can hide the other's mistakes.
 
 mod admin;
+mod chat;
 mod desk;
 mod faults;
 mod imap;
@@ -15,9 +16,10 @@ mod smtp;
 mod style;
 #[cfg(test)]
 mod tests;
+mod web;
 mod world;
 
-pub use desk::{Author, Event, Message, Place, Received, Status, StoredFile, Ticket};
+pub use desk::{Author, Channel, Event, Message, Place, Received, Status, StoredFile, Ticket};
 pub use faults::faults;
 
 use crate::clock::{Clock, SystemClock};
@@ -32,7 +34,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use world::{AgentRule, Names, Places, Setup, World};
 
-/// The sentence that every acknowledgement of the sandbox promises, whatever the seed.
+/// The sentence that every acknowledgement and every greeting of the sandbox promises, whatever the seed.
 pub const PROMISE: &str = desk::outbound::PROMISE;
 
 /// What a sandbox is to be like.
@@ -54,6 +56,8 @@ pub struct Options {
     pub agent: bool,
     /// The queues that the agent looks after; empty: all.
     pub agent_queues: Vec<String>,
+    /// True: a bot answers visitors of the chat first, and hands over when they ask for a person.
+    pub bot: bool,
     /// Ports on 127.0.0.1; 0: a free one.
     pub ports: Ports,
     /// The clock whose time stands in mails and tickets.
@@ -72,6 +76,7 @@ impl Default for Options {
             speed: 1.0,
             agent: false,
             agent_queues: Vec::new(),
+            bot: false,
             ports: Ports::default(),
             clock: Arc::new(SystemClock),
         }
@@ -167,6 +172,8 @@ pub struct Sandbox {
     pub desk_mx: SocketAddr,
     /// The base address of the desk's API: `http://127.0.0.1:PORT/api/v1`.
     pub api: String,
+    /// Where customers' pages, form and chat are: `http://127.0.0.1:PORT`.
+    pub web: String,
     /// The API's key.
     pub api_key: String,
     /// The switchboard: `POST /admin/faults`.
@@ -201,8 +208,9 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
     let (admin_listener, admin) = listen(options.ports.admin).await?;
     let (provider_listener, provider_mx) = listen(0).await?;
     let (desk_listener, desk_mx) = listen(0).await?;
-    let api = format!("http://{api}/api/v1");
-    let _ = world.places.set(Places { provider_mx, desk_mx, api: api.clone() });
+    let web = format!("http://{api}");
+    let api = format!("{web}/api/v1");
+    let _ = world.places.set(Places { provider_mx, desk_mx, api: api.clone(), web: web.clone() });
     world.spawn(smtp::server::serve(world.clone(), Door::Submission, submission));
     world.spawn(smtp::server::serve(world.clone(), Door::ProviderMx, provider_listener));
     world.spawn(smtp::server::serve(world.clone(), Door::DeskMx, desk_listener));
@@ -211,7 +219,11 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         world.spawn(desk::intake::poll(world.clone(), queue));
     }
     let servers = vec![
-        serve_http(&world, api_listener, desk::api::router(world.clone())),
+        serve_http(
+            &world,
+            api_listener,
+            desk::api::router(world.clone()).merge(web::router(world.clone())).merge(chat::router(world.clone())),
+        ),
         serve_http(&world, admin_listener, admin::router(world.clone())),
     ];
     Ok(Sandbox {
@@ -220,6 +232,7 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         imap,
         desk_mx,
         api,
+        web,
         api_key: world.api_key.clone(),
         admin,
         accounts: world.accounts.clone(),
@@ -264,6 +277,7 @@ fn build(options: &Options) -> World {
         intake,
         agent: options.agent.then_some(AgentRule { queues: agent_queues }),
         api_key: word(32),
+        bot: options.bot,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Strangers: newsletters and other people's mail in a mailbox, other people's tickets at the desk.
 
-use super::desk::{Author, Desk, Message, Place, Status, Ticket};
+use super::desk::{Author, Channel, Desk, Message, Place, Status, Ticket};
 use super::mime::{Draft, date, encode_words, mailbox};
 use super::world::World;
 use std::collections::BTreeMap;
@@ -62,6 +62,7 @@ pub(crate) fn tickets(world: &World, desk: &mut Desk, count: usize) {
             id,
             subject: format!("Order {mark}"),
             queue: world.queues[at % world.queues.len()].name.clone(),
+            channel: Channel::Email,
             status: if at % 2 == 0 { Status::Open } else { Status::Closed },
             place: Place::Normal,
             hold_cause: None,

@@ -1,5 +1,6 @@
 //! What all parts of the sandbox share, and the tasks they run in.
 
+use super::chat::Chat;
 use super::desk::Desk;
 use super::faults::{Fault, Switches};
 use super::mailbox::{Mail, Mailboxes};
@@ -7,6 +8,7 @@ use super::mime;
 use super::smtp::server::Door;
 use super::smtp::{Envelope, Reply};
 use super::style::{Pace, Style};
+use super::web::Web;
 use super::{Account, Queue};
 use crate::clock::Clock;
 use std::collections::HashSet;
@@ -23,6 +25,8 @@ pub(crate) struct Places {
     pub(crate) provider_mx: SocketAddr,
     pub(crate) desk_mx: SocketAddr,
     pub(crate) api: String,
+    /// `http://127.0.0.1:PORT`: pages, form and chat lie below it.
+    pub(crate) web: String,
 }
 
 /// The names that addresses and greetings are made of.
@@ -58,6 +62,8 @@ pub(crate) struct World {
     pub(crate) agent: Option<AgentRule>,
     pub(crate) api_key: String,
     pub(crate) places: OnceLock<Places>,
+    pub(crate) web: Web,
+    pub(crate) chat: Chat,
     /// Calls of the API so far.
     pub(crate) calls: AtomicU64,
     greylist: Mutex<HashSet<String>>,
@@ -79,6 +85,8 @@ pub(crate) struct Setup {
     pub(crate) intake: Mailboxes,
     pub(crate) agent: Option<AgentRule>,
     pub(crate) api_key: String,
+    /// A bot has new conversations first.
+    pub(crate) bot: bool,
 }
 
 impl World {
@@ -98,6 +106,8 @@ impl World {
             agent: setup.agent,
             api_key: setup.api_key,
             places: OnceLock::new(),
+            web: Web::new(setup.seed),
+            chat: Chat::new(setup.seed, setup.bot),
             calls: AtomicU64::new(0),
             greylist: Mutex::new(HashSet::new()),
             deliveries: AtomicU64::new(0),

@@ -1,5 +1,8 @@
 //! The engine in a small world with a clock that the tests drive: verdicts, and death at every act.
 
+mod chat;
+mod form;
+mod web;
 mod world;
 
 use jiff::Timestamp;

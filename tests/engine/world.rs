@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+pub use crate::web::{ChatWeather, FormWeather};
+
 /// What goes wrong in this world.
 #[derive(Debug, Clone, Default)]
 pub struct Weather {
@@ -42,6 +44,10 @@ pub struct Weather {
     pub stranger: Option<usize>,
     /// From this many answers on, tickets no longer carry any text of ours.
     pub stripped: Option<usize>,
+    /// What goes wrong with forms.
+    pub form: FormWeather,
+    /// What goes wrong with chats.
+    pub chat: ChatWeather,
     /// The call of this number (counted over all acts) dies before its effect.
     pub die_before: Option<usize>,
     /// The call of this number dies after its effect.
@@ -57,6 +63,10 @@ pub struct FakeTicket {
     pub closed: bool,
     pub created: Timestamp,
     pub messages: Vec<TicketMessage>,
+    /// The conversation that it is, for a chat.
+    pub conversation: Option<String>,
+    /// A bot has it.
+    pub bot: bool,
 }
 
 #[derive(Default)]
@@ -71,7 +81,11 @@ pub struct State {
     pub tickets: Vec<FakeTicket>,
     pub inbox: Vec<ReceivedMail>,
     pub next_uid: u32,
-    events: Option<mpsc::Sender<MailEvent>>,
+    /// Conversations by id.
+    pub chats: BTreeMap<String, crate::web::FakeChat>,
+    /// How often a form was submitted, a conversation begun, a line said, a window left.
+    pub web: crate::web::Counts,
+    pub events: Option<mpsc::Sender<MailEvent>>,
 }
 
 pub struct World {
@@ -92,6 +106,10 @@ impl World {
         change(&mut self.state.lock().unwrap().weather);
     }
 
+    pub fn key(&self) -> &TokenKey {
+        &self.key
+    }
+
     /// Counts an act; true when it shall die before (or after) its effect.
     fn dies(&self, before: bool) -> bool {
         let mut state = self.state.lock().unwrap();
@@ -102,7 +120,7 @@ impl World {
         at == Some(state.calls)
     }
 
-    async fn mortal<T>(&self, effect: impl FnOnce() -> T) -> T {
+    pub async fn mortal<T>(&self, effect: impl FnOnce() -> T) -> T {
         if self.dies(true) {
             std::future::pending::<()>().await;
         }
@@ -136,7 +154,7 @@ impl World {
         }
     }
 
-    fn desk_mail(&self, ticket: &FakeTicket, text: &str, automatic: bool) -> Vec<u8> {
+    pub fn desk_mail(&self, ticket: &FakeTicket, text: &str, automatic: bool) -> Vec<u8> {
         let auto = if automatic { "Auto-Submitted: auto-replied\r\n" } else { "" };
         let serial = self.state.lock().unwrap().next_uid;
         format!(
@@ -169,35 +187,38 @@ impl World {
             message_id: Some(mail.message_id.clone()),
             delivery: None,
         };
-        let (fresh, ticket) = {
+        let known = {
             let mut state = self.state.lock().unwrap();
             let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)));
-            match known {
-                Some(ticket) => {
-                    ticket.messages.push(message);
-                    ticket.closed = false;
-                    (false, ticket.clone())
-                }
-                None => {
-                    let id = state.tickets.len() + 1;
-                    let ticket = FakeTicket {
-                        id,
-                        subject: mail.subject.clone(),
-                        requester: mail.from.clone(),
-                        queue: "Support".into(),
-                        closed: false,
-                        created: now,
-                        messages: vec![message],
-                    };
-                    state.tickets.push(ticket.clone());
-                    (true, ticket)
-                }
-            }
+            known.map(|ticket| {
+                ticket.messages.push(message.clone());
+                ticket.closed = false;
+            })
         };
-        if fresh && !weather.no_acknowledgement {
-            let raw = self.desk_mail(&ticket, "We have your request.", true);
-            self.deliver(&raw);
+        if known.is_none() {
+            let ticket = self.open_ticket(&mail.subject, &mail.from, message, None);
+            if !weather.no_acknowledgement {
+                let raw = self.desk_mail(&ticket, "We have your request.", true);
+                self.deliver(&raw);
+            }
         }
+    }
+
+    pub fn open_ticket(&self, subject: &str, requester: &str, message: TicketMessage, conversation: Option<String>) -> FakeTicket {
+        let mut state = self.state.lock().unwrap();
+        let ticket = FakeTicket {
+            id: state.tickets.len() + 1,
+            subject: subject.into(),
+            requester: requester.into(),
+            queue: "Support".into(),
+            closed: false,
+            created: self.clock.now(),
+            messages: vec![message],
+            bot: conversation.is_some() && state.weather.chat.bot_turns.is_some(),
+            conversation,
+        };
+        state.tickets.push(ticket.clone());
+        ticket
     }
 
     pub async fn engine(self: &Arc<World>, dir: &Path, instance: &str) -> (Engine, Arc<SqliteStore>, mpsc::UnboundedReceiver<RunEvent>) {
@@ -210,8 +231,8 @@ impl World {
             mailboxes: self.clone(),
             submission: self.clone(),
             desks: Arc::new(FakeDesks(self.clone())),
-            forms: Arc::new(replypath::engine::ways::OnlyMail),
-            chats: Arc::new(replypath::engine::ways::OnlyMail),
+            forms: Arc::new(crate::web::Web(self.clone())),
+            chats: Arc::new(crate::web::Web(self.clone())),
             clock: Arc::new(self.clock.clone()),
             events_in,
             events,
@@ -283,7 +304,11 @@ impl Desk for FakeDesk {
             reference: id.clone(),
             subject: Some(if stripped { "Parcel".to_owned() } else { t.subject.clone() }),
             queue: Some(t.queue.clone()),
-            status: Some(if t.closed { TicketStatus::Closed } else { TicketStatus::Open }),
+            status: Some(match (t.closed, t.bot) {
+                (true, _) => TicketStatus::Closed,
+                (false, true) => TicketStatus::Bot,
+                (false, false) => TicketStatus::Open,
+            }),
             status_text: None,
             requester: Some(if stranger { "eve@elsewhere.test".to_owned() } else { t.requester.clone() }),
             priority: None,
@@ -291,7 +316,7 @@ impl Desk for FakeDesk {
             channel: None,
             created: Some(t.created),
             hold_cause: None,
-            fields: BTreeMap::new(),
+            fields: t.conversation.iter().map(|c| ("conversation".to_owned(), c.clone())).collect(),
         }))
     }
     async fn messages(&self, ticket: &Ticket) -> Result<Vec<TicketMessage>, Trouble> {
@@ -335,6 +360,13 @@ impl Desk for FakeDesk {
                     });
                     (found.clone(), weather)
                 };
+                if let Some(conversation) = &ticket.conversation
+                    && !ticket.closed
+                    && !weather.internal
+                {
+                    world.agent_says(conversation, content);
+                    return;
+                }
                 if !weather.internal && !weather.no_answer_mail {
                     let raw = world.desk_mail(&ticket, &content.text, false);
                     world.deliver(&raw);
@@ -366,7 +398,7 @@ impl Desk for FakeDesk {
         Err(Acted::NotDone(down()))
     }
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
-        Ok(None)
+        Ok(self.up()?.weather.chat.agents)
     }
     async fn health(&self) -> Result<Vec<String>, Trouble> {
         self.up().map(|_| vec!["up".into()])

@@ -2,7 +2,7 @@
 //! of the desk).
 
 use crate::rt;
-use crate::site::{Probe, Ran, Site, Ways, digest};
+use crate::site::{Desk, Probe, Ran, Site, Ways, digest};
 use crate::stack::{Lane, nonce, until};
 use crate::stack_or_skip;
 use std::io::{Read, Write};
@@ -56,7 +56,7 @@ fn a_desk_whose_api_is_down_from_the_start_is_unknown() {
     let customer = "customer15@customers.test";
     let mut ways = Ways::usual(stack, customer);
     let forwarder = Forwarder::to(stack.port("RT_PORT"));
-    ways.desk_url = forwarder.url();
+    ways.desk = Desk::rt(stack, &forwarder.url());
     let site = Site::with(stack, &ways);
     let short = Probe::of(Lane(13)).limit("land", "20s").limit("reply", "20s").limit("clean_up", "20s");
     site.probe("case", &short);
@@ -72,7 +72,7 @@ fn a_desk_whose_api_goes_down_on_the_way_is_unknown() {
     let (customer, lane) = ("customer16@customers.test", Lane(14));
     let mut ways = Ways::usual(stack, customer);
     let forwarder = Forwarder::to(stack.port("RT_PORT"));
-    ways.desk_url = forwarder.url();
+    ways.desk = Desk::rt(stack, &forwarder.url());
     let site = Site::with(stack, &ways);
     // A person answers, so that the run waits for as long as this test needs; and nobody will.
     let mut probe = Probe::of(lane).limit("reply", "25s").limit("clean_up", "20s");

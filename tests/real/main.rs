@@ -1,16 +1,24 @@
-//! The product against real parts: Postfix, Dovecot and Request Tracker.
+//! The product against real parts: Postfix, Dovecot, Request Tracker, django-helpdesk, Matrix Synapse and Chromium.
 //!
 //! `tests/run` starts the parts and sets `REPLYPATH_STACK`; without it every test here says that it skips. All tests run at
 //! once, so each has desk addresses (lanes) and customers that no other test has: broken.rs lanes 1–9 and customers 3–11,
 //! harmless.rs lanes 10–14 and customers 12–16, healthy.rs lane 15 and customers 1–2, crash.rs lane 16 and customers
-//! 21–32, variants.rs lanes 17–20 and customers 17–20, parts.rs lanes 21–32 and customers 41–53.
+//! 21–32, variants.rs lanes 17–20 and customers 17–20, parts.rs lanes 21–32 and customers 41–53. Lanes of django-helpdesk and
+//! of Synapse are others than those of Request Tracker: more_parts.rs lanes 1–4 and 20 and customers 61–64,
+//! form.rs lanes 5–15 and 20 and customers 65–76.
 
 mod broken;
 mod crash;
+mod form;
 mod harmless;
 mod healthy;
+mod helpdesk;
+mod http;
 mod imap;
+mod matrix;
+mod more_parts;
 mod parts;
+mod proxy;
 mod rt;
 mod site;
 mod smtp;
@@ -19,3 +27,9 @@ mod variants;
 
 /// Held by whoever stops the second Dovecot.
 static SECOND_DOVECOT: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Held by whoever starts or kills the second Synapse.
+static SECOND_SYNAPSE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Held by whoever changes the default queue of django-helpdesk's second form.
+static DEFAULT_QUEUE: std::sync::Mutex<()> = std::sync::Mutex::new(());

@@ -1,10 +1,8 @@
 //! Request Tracker as an agent sees it, by plain HTTP requests; shares nothing with the product.
 
+use crate::http::{self, escape};
 use crate::stack::Stack;
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 /// One ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,23 +30,8 @@ pub struct Entry {
 
 /// Asks RT's REST 2 interface; panics on any error.
 pub fn ask(stack: &Stack, method: &str, path: &str, body: Option<&Value>) -> Value {
-    let mut stream = TcpStream::connect(("127.0.0.1", stack.port("RT_PORT"))).expect("Request Tracker");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
-    let body = body.map(Value::to_string).unwrap_or_default();
-    // HTTP/1.0, so that the answer comes in one piece and ends with the connection.
-    let head = format!(
-        "{method} /REST/2.0{path} HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: token {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        stack.word("RT_TOKEN"),
-        body.len()
-    );
-    stream.write_all((head + &body).as_bytes()).expect("Request Tracker listens");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer of Request Tracker");
-    let split = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
-    let status = String::from_utf8_lossy(&answer[..split]).lines().next().unwrap_or_default().to_owned();
-    let text = &answer[split + 4..];
-    assert!(status.contains(" 20"), "{method} {path}: {status} {}", String::from_utf8_lossy(text));
-    if text.is_empty() { Value::Null } else { serde_json::from_slice(text).expect("JSON") }
+    let token = format!("token {}", stack.word("RT_TOKEN"));
+    http::json(stack.port("RT_PORT"), method, &format!("/REST/2.0{path}"), Some(&token), body)
 }
 
 /// The tickets whose subject holds a word, in order of their numbers.
@@ -112,8 +95,4 @@ pub fn files(stack: &Stack, id: &str) -> Vec<(String, Vec<u8>)> {
         files.push((name.to_owned(), base64::engine::general_purpose::STANDARD.decode(content).expect("base64")));
     }
     files
-}
-
-fn escape(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -27,14 +27,31 @@ pub struct Ways<'a> {
     pub customer: &'a str,
     /// The mailbox's password.
     pub password: &'a str,
-    /// Where Request Tracker answers.
-    pub desk_url: String,
+    /// The desk.
+    pub desk: Desk,
 }
+
+/// A desk: the lines of `[desks.helpdesk]`.
+pub struct Desk(pub String);
 
 impl<'a> Ways<'a> {
     /// The ways that work.
     pub fn usual(stack: &Stack, customer: &'a str) -> Ways<'a> {
-        Ways { customer, password: "secret", desk_url: stack.word("RT_URL").to_owned() }
+        Ways { customer, password: "secret", desk: Desk::rt(stack, stack.word("RT_URL")) }
+    }
+}
+
+impl Desk {
+    /// Request Tracker, reached there.
+    pub fn rt(stack: &Stack, url: &str) -> Desk {
+        Desk(format!("use = \"rt\"\n[desks.helpdesk.params]\nurl = \"{url}\"\ntoken = \"{}\"\n", stack.word("RT_TOKEN")))
+    }
+
+    /// django-helpdesk.
+    pub fn helpdesk(stack: &Stack) -> Desk {
+        let url = stack.word("HELPDESK_URL");
+        let secret = "user = \"monitor\"\npassword = \"monitor-pass\"\n";
+        Desk(format!("use = \"django-helpdesk\"\n[desks.helpdesk.params]\nurl = \"{url}\"\n{secret}"))
     }
 }
 
@@ -42,6 +59,11 @@ impl Site {
     /// A folder with one account and one desk.
     pub fn new(stack: &Stack, customer: &str) -> Site {
         Site::with(stack, &Ways::usual(stack, customer))
+    }
+
+    /// A folder with one account and this desk.
+    pub fn at(stack: &Stack, customer: &str, desk: Desk) -> Site {
+        Site::with(stack, &Ways { desk, ..Ways::usual(stack, customer) })
     }
 
     /// A folder whose account and desk are reached in these ways.
@@ -75,18 +97,14 @@ password = "secret"
 ca = "{ca}"
 
 [desks.helpdesk]
-use = "rt"
-[desks.helpdesk.params]
-url = "{url}"
-token = "{token}"
+{desk}
 "#,
             customer = ways.customer,
             password = ways.password,
             ca = stack.word("CA"),
             imaps = stack.port(if second { "IMAPS2" } else { "IMAPS" }),
             submission = stack.port("SUBMISSION"),
-            url = ways.desk_url,
-            token = stack.word("RT_TOKEN"),
+            desk = ways.desk.0,
         );
         site.write("replypath.toml", text.as_bytes());
         site
@@ -215,6 +233,8 @@ pub struct Probe {
     pub text: String,
     /// More lines of `[email]`.
     pub email: String,
+    /// Instead of `[email]`: the whole table of another way in.
+    pub way: Option<String>,
     /// More tables.
     pub tables: String,
     limits: Vec<(&'static str, &'static str)>,
@@ -236,9 +256,15 @@ impl Probe {
             subject: "Question about order 1187".to_owned(),
             text: "Hello,\n\nmy order has not come yet. Where is it?\n\nReference: ${token}\n".to_owned(),
             email: String::new(),
+            way: None,
             tables: String::new(),
             limits: stages.map(|s| (s, "3m")).to_vec(),
         }
+    }
+
+    /// A probe that writes in by a form or a chat: the lines of its table, `[form]` or `[chat]` at the top.
+    pub fn by(way: &str, queue: &str) -> Probe {
+        Probe { way: Some(way.to_owned()), ..Probe::to("", queue) }
     }
 
     /// Gives one stage another limit.
@@ -256,9 +282,12 @@ impl Probe {
 
     fn text(&self) -> String {
         let limits: String = self.limits.iter().map(|(s, l)| format!("{s} = \"{l}\"\n")).collect();
+        let mail =
+            || format!("[email]\nto = \"{}\"\nsubject = \"{}\"\ntext = \"\"\"\n{}\"\"\"\n{}", self.to, self.subject, self.text, self.email);
+        let way = self.way.clone().unwrap_or_else(mail);
         format!(
-            "desk = \"helpdesk\"\naccount = \"customer\"\nsettle = \"5s\"\nwatch_after = \"1m\"\n{}\n[email]\nto = \"{}\"\nsubject = \"{}\"\ntext = \"\"\"\n{}\"\"\"\n{}\n[expect]\nqueue = \"{}\"\n\n[limits]\n{limits}\n{}",
-            self.top, self.to, self.subject, self.text, self.email, self.queue, self.tables
+            "desk = \"helpdesk\"\naccount = \"customer\"\nsettle = \"5s\"\nwatch_after = \"1m\"\n{}\n{way}\n[expect]\nqueue = \"{}\"\n\n[limits]\n{limits}\n{}",
+            self.top, self.queue, self.tables
         )
     }
 }
@@ -276,6 +305,36 @@ impl Ran {
         let runs = self.report["runs"].as_array().cloned().unwrap_or_default();
         let passed = !runs.is_empty() && runs.iter().all(|r| r["verdict"] == "pass");
         assert!(self.code == Some(0) && passed, "expected a pass, exit was {:?}\n{}\n{}", self.code, digest(&self.report), self.said);
+    }
+}
+
+/// A failure as a test wants it.
+pub struct Expected {
+    /// The stage that must be named.
+    pub stage: &'static str,
+    /// Fault ids of which the answer must hold one.
+    pub accepted: &'static [&'static str],
+    /// Stages that work all the same.
+    pub unhurt: &'static [&'static str],
+}
+
+impl Ran {
+    /// Panics unless the only run failed as expected: at that stage, with a short list of causes that holds the right one.
+    pub fn assert_failed(&self, what: &str, expected: &Expected) {
+        let run = self.only();
+        let about = format!("{what}\n{}\n{}", digest(&self.report), self.said);
+        assert_eq!(run["verdict"], "fail", "{about}");
+        assert_eq!(self.code, Some(1), "{about}");
+        assert_eq!(run["stage"], expected.stage, "{about}");
+        let candidates: Vec<&str> = run["candidates"].as_array().expect("candidates").iter().filter_map(|c| c.as_str()).collect();
+        assert!((1..=6).contains(&candidates.len()), "not a short list: {about}");
+        assert!(candidates.iter().any(|c| expected.accepted.contains(c)), "none of {:?}: {about}", expected.accepted);
+        if let Some(fault) = run["fault"].as_str() {
+            assert!(expected.accepted.contains(&fault), "a wrong fault is named: {about}");
+        }
+        for stage in expected.unhurt {
+            assert_eq!(outcome(run, stage), "pass", "{stage}: {about}");
+        }
     }
 }
 

@@ -65,6 +65,11 @@ impl Stack {
         self.script(&[act, "dovecot2"]);
     }
 
+    /// Starts, kills or stops the second Synapse.
+    pub fn second_synapse(&self, act: &str) {
+        self.script(&[act, "synapse2"]);
+    }
+
     fn script(&self, words: &[&str]) {
         let out = self.try_script(words);
         assert!(out.status.success(), "break.sh {words:?}: {}", String::from_utf8_lossy(&out.stderr));
@@ -101,6 +106,11 @@ impl Lane {
     /// The address customers write to.
     pub fn address(self) -> String {
         format!("lane{:02}@desk.test", self.0)
+    }
+
+    /// The address of the same lane at django-helpdesk.
+    pub fn helpdesk(self) -> String {
+        format!("lane{:02}@helpdesk.test", self.0)
     }
 
     /// The queue in which their requests belong.

@@ -14,8 +14,12 @@
 #   junk              an agent's answer from this queue ends in the customer's folder Junk
 #   split             answers of customers lose what ties them to their ticket
 #   greylisted        the first attempts of a sender are deferred for eight seconds
-# and for the second Dovecot (domain letters.test), whole:
-#   break.sh DIR stop dovecot2 / break.sh DIR start dovecot2
+# at django-helpdesk (lane01@helpdesk.test, queue Lane01):
+#   unpolled          the queue's mailbox is no longer fetched
+#   default-queue     the form without a choice of queues puts requests into General instead of this lane
+# and whole parts that only the tests in question use:
+#   break.sh DIR stop|start dovecot2    the second Dovecot (domain letters.test)
+#   break.sh DIR start|kill|stop synapse2    the second Synapse; killed means at once
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ $# -ge 3 ] || die "usage: break.sh DIR break|mend FAULT LANE"
@@ -31,6 +35,11 @@ case "$act $what" in
     . "$HERE/dovecot.sh"
     "${act}_dovecot" dovecot2
     [ "$act" = stop ] || { wait_port "$IMAPS2" 30 && wait_port "$LMTP2" 30; }
+    exit
+    ;;
+  "start synapse2" | "kill synapse2" | "stop synapse2")
+    . "$HERE/synapse.sh"
+    "${act}_synapse" synapse2 "$SYNAPSE2"
     exit
     ;;
 esac
@@ -50,6 +59,14 @@ case $what in
   unthreaded) put_map "$D/desk/outbound" "$address" "$(value "FILTER smtp:[127.0.0.1]:$DESK_UNTHREAD" "")" ;;
   noreply) put_map "$D/desk/outbound" "$address" "$(value "FILTER smtp:[127.0.0.1]:$DESK_NOREPLY" "")" ;;
   junk) put_map "$D/provider/senders" "$address" "$(value "FILTER smtp:[127.0.0.1]:$PROVIDER_FILTER" "")" ;;
+  unpolled)
+    . "$HERE/helpdesk.sh"
+    as_helpdesk /usr/bin/python3 "$D/bin/helpdesk/switch.py" "$(value unpolled polled)" "lane$lane"
+    ;;
+  default-queue)
+    . "$HERE/helpdesk.sh"
+    default_queue "$(value general "lane$lane")"
+    ;;
   no-acknowledgement)
     . "$HERE/rt.sh"
     (cd "$D/rt" && as_rt perl "$D/bin/rt-scrip.pl" "$(value off on)" "Lane$lane")

@@ -11,6 +11,7 @@ write_dovecot() {
     echo "customer$i@customers.test:{PLAIN}secret::::::"
     echo "customer$i@letters.test:{PLAIN}secret::::::"
   done >"$p/users"
+  for i in general $(seq -f 'lane%02g' 1 $HELPDESK_LANES); do echo "$i@helpdesk.test:{PLAIN}secret::::::"; done >>"$p/users"
   chgrp dovecot "$p/users"
   chmod 640 "$p/users"
   cat >"$p/dovecot.conf" <<E

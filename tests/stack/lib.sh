@@ -2,7 +2,8 @@
 export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 LANES=40        # desk addresses with a queue of their own: lane01@desk.test is queue Lane01, and so on
-CUSTOMERS=60    # customer1@customers.test and so on
+CUSTOMERS=99    # customer1@customers.test and so on
+VENVS=/var/cache/replypath-tests    # what install.sh takes from PyPI; every stack uses it, none writes to it
 
 die() { echo "stack: $*" >&2; exit 1; }
 
@@ -77,4 +78,11 @@ put_map() {
 put_gate() {
   echo "$2 $3" >"$D/desk/gates/.$1.$$"
   mv "$D/desk/gates/.$1.$$" "$D/desk/gates/$1"
+}
+
+# venv NAME: the folder of the Python packages that NAME/requirements.txt lists; a changed list is another folder.
+venv() {
+  local key
+  key=$({ /usr/bin/python3 --version; cat "$HERE/$1/requirements.txt"; } | sha256sum)
+  echo "$VENVS/$1-${key:0:12}"
 }

@@ -133,25 +133,27 @@ E
     inner_listener "$PROVIDER_JUNK" junk "recipient_canonical_maps=regexp:$p/to-junk"
   } >"$p/master.cf"
   cat >"$p/mailboxes" <<'E'
-/^customer([1-9]|[1-5][0-9]|60)(\+[^@]*)?@(customers|letters)\.test$/ ok
+/^customer[1-9][0-9]?(\+[^@]*)?@(customers|letters)\.test$/ ok
 E
   # An agent's answer; acknowledgements carry the customer's own address here.
   printf '/^X-RT-Originator: *(monitor|agent1)@/ FILTER smtp:[127.0.0.1]:%s\n' "$PROVIDER_JUNK" >"$p/suspect"
   printf '/^([^@+]+)@((customers|letters)\\.test)$/ $1+Junk@$2\n' >"$p/to-junk"
-  printf 'desk.test smtp:[127.0.0.1]:%s\nletters.test lmtp:inet:127.0.0.1:%s\n' "$DESK_MX" "$LMTP2" >"$p/transport"
+  printf '%s smtp:[127.0.0.1]:%s\n' desk.test "$DESK_MX" helpdesk.test "$DESK_MX" >"$p/transport"
+  echo "letters.test lmtp:inet:127.0.0.1:$LMTP2" >>"$p/transport"
   : >"$p/senders"
   build_map "$p/transport"
   build_map "$p/senders"
 }
 
-# The desk's mail exchange: known addresses only, each piped into Request Tracker; and its way out.
+# The desks' mail exchange: known addresses only, each piped into Request Tracker or laid into a mailbox from which
+# django-helpdesk fetches it; and their way out.
 write_desk() {
   local p=$D/desk i
   prepare_postfix desk
   {
     common_main desk mx.desk.test
     cat <<E
-relay_domains = desk.test
+relay_domains = desk.test helpdesk.test
 relay_recipient_maps = hash:$p/recipients
 transport_maps = hash:$p/transport
 rt_destination_recipient_limit = 1
@@ -204,6 +206,8 @@ E
   gate support General
   gate billing Billing
   for i in $(seq -w 1 $LANES); do gate "lane$i" "Lane$i"; done
+  echo "helpdesk.test lmtp:inet:127.0.0.1:$LMTP" >>"$p/transport"
+  for i in general $(seq -f 'lane%02g' 1 $HELPDESK_LANES); do echo "$i@helpdesk.test ok" >>"$p/recipients"; done
   : >"$p/inbound"
   : >"$p/outbound"
   for i in transport recipients inbound outbound; do build_map "$p/$i"; done

@@ -1,4 +1,4 @@
-//! Reads request bodies: JSON shapes with `$each`, `$list` and `$omit_empty`, forms, raw bytes and text.
+//! Reads request bodies: JSON shapes with `$each`, `$list` and `$omit_empty`, forms, multipart, raw bytes and text.
 
 use super::names::{Names, Op};
 use super::steps::{nodes, over, pairs, quoted, value_template};
@@ -18,6 +18,14 @@ pub fn body(table: &Table<'_>, names: &Names<'_>) -> Option<Body> {
             searched(node, names, &template);
         }
     }
+    let multipart = table.get("multipart").map(|_| pairs(table, "multipart", names));
+    let files = table.string("files");
+    if files.is_some() && multipart.is_none() {
+        table.reader.problem(table.key_span("files"), "`files` needs `multipart`", Some("files in JSON go through `$each`".to_owned()));
+    }
+    if files.is_some() && !names.op.has_files() {
+        table.reader.problem(table.key_span("files"), "only a reply, a form and a visitor's line have files", None);
+    }
     let raw = table.get("raw").and_then(|n| names.template(n, "`raw`"));
     let text = table.get("text").and_then(|n| names.template(n, "`text`"));
     let kind = table.get("type").and_then(|n| names.template(n, "`type`"));
@@ -25,6 +33,7 @@ pub fn body(table: &Table<'_>, names: &Names<'_>) -> Option<Body> {
     let mut bodies: Vec<Body> = [
         json.map(Body::Json),
         form.map(Body::Form),
+        multipart.map(|fields| Body::Multipart { fields, files }),
         raw.map(|content| Body::Raw { content, kind: kind.clone() }),
         text.map(|content| Body::Text { content, kind }),
     ]
@@ -32,7 +41,7 @@ pub fn body(table: &Table<'_>, names: &Names<'_>) -> Option<Body> {
     .flatten()
     .collect();
     if bodies.len() > 1 {
-        table.reader.problem(Some(table.span()), "a body has one kind", Some("keep one of json, form, raw, text".to_owned()));
+        table.reader.problem(Some(table.span()), "a body has one kind", Some("keep one of json, form, multipart, raw, text".to_owned()));
     }
     bodies.pop()
 }
@@ -44,7 +53,8 @@ fn searched(node: Node<'_>, names: &Names<'_>, template: &Template) {
     }
 }
 
-fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
+/// Reads JSON with templates.
+pub fn shape(node: Node<'_>, names: &Names<'_>) -> Option<Shape> {
     match node.get_ref() {
         DeValue::String(_) => {
             let template = names.template(node, "this value")?;

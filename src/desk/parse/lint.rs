@@ -75,7 +75,9 @@ fn spam(step: &Step) -> bool {
     let path = step.target.text().split(['/', '_', '-']).any(word);
     path || match &step.body {
         Some(Body::Json(shape)) => in_shape(shape),
-        Some(Body::Form(pairs)) => pairs.iter().any(|(name, value)| word(name) || word(value.text())),
+        Some(Body::Form(pairs) | Body::Multipart { fields: pairs, .. }) => {
+            pairs.iter().any(|(name, value)| word(name) || word(value.text()))
+        }
         _ => false,
     }
 }

@@ -10,7 +10,7 @@ use crate::suggest::suggest;
 use toml::de::DeValue;
 
 /// Values that a mapped status may have.
-pub const STATUSES: [&str; 6] = ["new", "open", "waiting", "closed", "spam", "deleted"];
+pub const STATUSES: [&str; 7] = ["new", "open", "waiting", "closed", "spam", "bot", "deleted"];
 /// Values that a mapped author may have.
 pub const AUTHORS: [&str; 3] = ["customer", "agent", "system"];
 /// Values that a mapped `public` may have.
@@ -107,7 +107,7 @@ pub fn entry(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<Ent
 }
 
 /// The step whose rows are meant: the first with `rows` that is not repeated.
-fn main_step(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<String> {
+pub fn main_step(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<String> {
     let found = steps.iter().find(|s| s.rows.is_some() && s.each.is_none()).map(|s| s.id.clone());
     if found.is_none() && !steps.is_empty() {
         names.reader.problem(
@@ -119,7 +119,8 @@ fn main_step(table: &Table<'_>, names: &Names<'_>, steps: &[Step]) -> Option<Str
     found
 }
 
-fn timed(node: Node<'_>, names: &Names<'_>) -> Option<Timed> {
+/// Reads a time.
+pub fn timed(node: Node<'_>, names: &Names<'_>) -> Option<Timed> {
     match node.get_ref() {
         DeValue::Table(_) => {
             let table = names.reader.table(node, "a time", &VALUE)?;
@@ -261,7 +262,8 @@ fn not_permitted(table: &Table<'_>, span: std::ops::Range<usize>, value: &str, a
     table.reader.problem(Some(span), format!("`{value}` is none of the values that this may have"), Some(help));
 }
 
-fn files(table: &Table<'_>, names: &Names<'_>) -> Option<FilesMap> {
+/// Reads `files`.
+pub fn files(table: &Table<'_>, names: &Names<'_>) -> Option<FilesMap> {
     let each = table.get("each").and_then(|n| names.source(n, "`each`"));
     let mut inner = names.clone();
     inner.item = ItemKind::Row;

@@ -1,6 +1,8 @@
 //! The checker of desk files: reads a definition, reports every problem at once, needs no network.
 
 mod body;
+mod chat;
+mod create;
 mod lint;
 mod mapping;
 mod names;
@@ -90,6 +92,10 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
 
     let (note_steps, close, delete) = (act("note", Op::Note), act("close", Op::Ticket), act("delete", Op::Ticket));
     let (move_to, mark) = (act("move", Op::Move), act("mark", Op::Mark));
+    let presence = chat::presence(root, &params, &auth_names);
+    let chat = chat::chat(root, &params, &auth_names).map(std::sync::Arc::new);
+    let creates = create::creates(root, &params, &auth_names);
+    let limit = root.table("limit").and_then(|t| create::limit(&t));
     root.finish("a desk file");
     let head = head?;
     let mut definition = Definition {
@@ -120,6 +126,10 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
         mark,
         health,
         health_say,
+        presence,
+        chat,
+        creates,
+        limit,
         capabilities: Vec::new(),
         views: Vec::new(),
         includes,
@@ -245,6 +255,9 @@ fn capabilities(d: &Definition) -> Vec<Capability> {
         (Capability::History, !d.history.is_empty() && d.entry.is_some()),
         (Capability::Health, !d.health.is_empty()),
         (Capability::Files, files),
+        (Capability::Presence, d.presence.is_some()),
+        (Capability::Chat, d.chat.is_some()),
+        (Capability::Create, !d.creates.is_empty()),
     ]
     .into_iter()
     .filter_map(|(c, has)| has.then_some(c))

@@ -22,6 +22,10 @@ const TICKET: [&str; 9] = [
     "ticket.channel",
 ];
 
+/// Variables of a request that a customer writes.
+const CREATE: [&str; 10] =
+    ["token", "subject", "text", "html", "customer.name", "customer.address", "customer.email", "page", "page.origin", "random"];
+
 /// An operation, for the variables that it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -41,17 +45,29 @@ pub enum Op {
     Move,
     /// `[mark]`.
     Mark,
-    /// `[health]`.
+    /// `[health]`, `[presence]`.
     Health,
+    /// `[chat]`: what a visitor does without saying anything.
+    Visit,
+    /// `[chat]`: what a visitor says.
+    Say,
+    /// `[[create]]`.
+    Create,
 }
+
+/// Variables of a chat visitor.
+const VISITOR: [&str; 9] =
+    ["customer.address", "customer.email", "customer.name", "page", "origin", "since", "conversation", "visitor", "prechat"];
 
 impl Op {
     /// The variables that its templates can use, beside params.
     pub fn variables(self) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = match self {
             Op::Setup => return Vec::new(),
-            Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email"],
+            Op::Find => vec!["token", "subject", "since", "customer.address", "customer.email", "conversation", "number"],
             Op::Health => vec![],
+            Op::Visit | Op::Say => VISITOR.to_vec(),
+            Op::Create => CREATE.to_vec(),
             Op::Id => vec!["id", "number"],
             _ => vec!["id", "number"].into_iter().chain(TICKET).collect(),
         };
@@ -61,9 +77,20 @@ impl Op {
             Op::Note => names.push("note.text"),
             Op::Move => names.push("queue"),
             Op::Mark => names.push("tag"),
+            Op::Say => names.extend(["text", "token"]),
             _ => {}
         }
         names
+    }
+
+    /// True where files go with the text.
+    pub fn has_files(self) -> bool {
+        matches!(self, Op::Reply | Op::Say | Op::Create)
+    }
+
+    /// True for the visitor's side of a chat.
+    pub fn is_chat(self) -> bool {
+        matches!(self, Op::Visit | Op::Say)
     }
 }
 
@@ -74,7 +101,7 @@ pub enum ItemKind {
     None,
     /// A row.
     Row,
-    /// A file of the reply.
+    /// A file of the reply or form.
     File,
 }
 
@@ -167,6 +194,7 @@ impl<'a> Names<'a> {
         let variables = self.op.variables();
         let known = variables.contains(&name)
             || self.extra.contains(&name)
+            || (self.op.is_chat() && name.starts_with("prechat."))
             || self.picks.iter().any(|p| p == name)
             || self.params.iter().any(|p| p.name == name);
         if known {

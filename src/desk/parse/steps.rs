@@ -4,6 +4,7 @@ use super::body::body;
 use super::lint;
 use super::names::{Names, Op};
 use super::rows::{matching, page};
+use crate::desk::create::Means;
 use crate::desk::definition::{Answer, Fail, Method, Over, Pick, PickSource, Step, Verify};
 use crate::desk::filter::{Filter, LANGUAGES};
 use crate::desk::path::Path;
@@ -14,6 +15,7 @@ use crate::desk::template::{Part, Template};
 use crate::model::ResultClass;
 use crate::problem;
 use crate::suggest::suggest;
+use regex::Regex;
 use toml::de::DeValue;
 
 /// Rows of a repeated step, and pages, when the file does not say.
@@ -35,14 +37,20 @@ pub fn steps(tables: Vec<Table<'_>>, names: &mut Names<'_>, auths: &[String]) ->
         if names.steps.contains(&step.id) {
             names.reader.problem(Some(table.span()), format!("there are two steps `{}`", step.id), Some("give each its own id".to_owned()));
         }
-        names.steps.push(step.id.clone());
-        names.picks.extend(step.pick.iter().map(|p| format!("{}.{}", step.id, p.name)));
+        taken(&step.id, &step.pick, names);
         out.push(step);
     }
     out
 }
 
-fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) -> Option<Step> {
+/// From here on the step's answer and picks can be used.
+pub fn taken(id: &str, picks: &[Pick], names: &mut Names<'_>) {
+    names.steps.push(id.to_owned());
+    names.picks.extend(picks.iter().map(|p| format!("{id}.{}", p.name)));
+}
+
+/// Reads one step; `index` is its place in its list.
+pub fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize) -> Option<Step> {
     let reader = table.reader;
     let each = table.get("each").and_then(|n| over(n, outer));
     let names = &each.as_ref().map_or_else(|| outer.clone(), |o| outer.with_item(o));
@@ -227,7 +235,11 @@ pub fn pairs(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Vec<(St
 }
 
 fn auth(table: &Table<'_>, auths: &[String]) -> Option<String> {
-    let node = table.get("auth")?;
+    auth_name(table, table.get("auth")?, auths)
+}
+
+/// The name of a way to sign in, or `none`.
+pub fn auth_name(table: &Table<'_>, node: Node<'_>, auths: &[String]) -> Option<String> {
     let name = table.reader.string(node, "`auth`")?;
     if name != "none" && !auths.contains(&name) {
         let near = suggest(&name, auths.iter().map(String::as_str).chain(["none"])).map(|n| format!("did you mean `{n}`?"));
@@ -257,30 +269,52 @@ fn answer(table: &Table<'_>) -> Answer {
     }
 }
 
-fn picks(table: &Table<'_>) -> Vec<Pick> {
+/// Reads `pick` and `pick_optional`.
+pub fn picks(table: &Table<'_>) -> Vec<Pick> {
     let mut out = Vec::new();
     for (key, optional) in [("pick", false), ("pick_optional", true)] {
         let Some(picks) = table.table(key) else { continue };
         for (name, _, node) in picks.entries() {
             let Some(text) = table.reader.string(node, "a pick") else { continue };
-            let source = match text.strip_prefix("header:") {
-                Some(header) => PickSource::Header(header.trim().to_owned()),
-                None => match Path::parse(&text) {
-                    Ok(path) => PickSource::Path(path),
-                    Err(e) => {
-                        table.reader.inside(node, &text, e);
-                        continue;
-                    }
-                },
-            };
-            out.push(Pick { name: name.to_owned(), source, optional });
+            let Some(source) = pick_source(table, node, &text) else { continue };
+            out.push(Pick { name: name.to_owned(), source, optional, secret: false });
+        }
+    }
+    for (name, span) in table.strings("secret") {
+        match out.iter_mut().find(|p| p.name == name) {
+            Some(pick) => pick.secret = true,
+            None => table.reader.problem(Some(span), format!("this step picks no `{name}`"), None),
         }
     }
     out
 }
 
-/// `when` and `unless`: a template, or just the name in it.
-fn condition(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Option<Template> {
+fn pick_source(table: &Table<'_>, node: Node<'_>, text: &str) -> Option<PickSource> {
+    if let Some(header) = text.strip_prefix("header:") {
+        return Some(PickSource::Header(header.trim().to_owned()));
+    }
+    let Some(pattern) = text.strip_prefix("regex:") else {
+        return Path::parse(text).map(PickSource::Path).map_err(|e| table.reader.inside(node, text, e)).ok();
+    };
+    match Regex::new(pattern) {
+        Ok(regex) if regex.captures_len() == 2 => Some(PickSource::Text(regex)),
+        Ok(_) => {
+            table.reader.problem(
+                Some(node.span()),
+                "this pattern has not exactly one group",
+                Some("put (…) round what is meant".to_owned()),
+            );
+            None
+        }
+        Err(e) => {
+            table.reader.problem(Some(node.span()), "this pattern cannot be used", Some(e.to_string()));
+            None
+        }
+    }
+}
+
+/// `when`, `unless` and the like: a template, or just the name in it.
+pub fn condition(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Option<Template> {
     let node = table.get(key)?;
     let text = table.reader.string(node, &format!("`{key}`"))?;
     let text = if text.contains("${") { text } else { format!("${{{text}}}") };
@@ -291,14 +325,14 @@ fn condition(table: &Table<'_>, key: &'static str, names: &Names<'_>) -> Option<
 pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
     let text = names.reader.string(node, "`each`")?;
     if text == "files" {
-        if names.op != Op::Reply {
-            names.reader.problem(Some(node.span()), "only a reply has files", None);
+        if !names.op.has_files() {
+            names.reader.problem(Some(node.span()), "only a reply, a form and a visitor's line have files", None);
         }
         return Some(Over::Files);
     }
     if !text.contains(':') {
         if !names.steps.contains(&text) {
-            let known: Vec<&str> = names.steps.iter().map(String::as_str).chain((names.op == Op::Reply).then_some("files")).collect();
+            let known: Vec<&str> = names.steps.iter().map(String::as_str).chain(names.op.has_files().then_some("files")).collect();
             let help = problem::suggest(&text, &known, "known here");
             names.reader.problem(Some(node.span()), format!("no step `{text}` has an answer here"), Some(help));
         }
@@ -313,26 +347,38 @@ pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
     }
 }
 
-/// Named failures of a body: `name = "path"` or `name = { when = "path", class = "denied" }`.
+/// Named failures of a body: `name = "path"` or `name = { when = "path", class = "denied", means = "mx" }`.
 pub fn fails(table: &Table<'_>) -> Vec<Fail> {
     let mut out = Vec::new();
     for (name, _, node) in table.entries() {
-        let (path, class) = match node.get_ref() {
+        let (mut class, mut means) = (ResultClass::Denied, Means::default());
+        let path = match node.get_ref() {
             DeValue::Table(_) => {
                 let Some(inner) = table.reader.table(node, "a failure", &FAIL) else { continue };
                 let path = inner.path("when");
-                let class = inner.get("class").and_then(|n| class(&inner, n)).unwrap_or(ResultClass::Denied);
+                class = inner.get("class").and_then(|n| self::class(&inner, n)).unwrap_or(class);
+                means = inner.get("means").and_then(|n| self::means(&inner, n)).unwrap_or_default();
                 if path.is_none() && !inner.has("when") {
                     table.reader.problem(Some(node.span()), "a failure needs `when`", None);
                 }
                 inner.finish("a failure");
-                (path, class)
+                path
             }
-            _ => (table.reader.path(node, "a failure"), ResultClass::Denied),
+            _ => table.reader.path(node, "a failure"),
         };
-        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class }));
+        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class, means }));
     }
     out
+}
+
+fn means(table: &Table<'_>, node: Node<'_>) -> Option<Means> {
+    let name = table.reader.string(node, "`means`")?;
+    let found = Means::ALL.into_iter().find(|m| m.as_str() == name);
+    if found.is_none() {
+        let help = problem::suggest(&name, &Means::ALL.map(Means::as_str), "meanings");
+        table.reader.problem(Some(node.span()), format!("a failure cannot mean `{name}`"), Some(help));
+    }
+    found
 }
 
 fn class(table: &Table<'_>, node: Node<'_>) -> Option<ResultClass> {

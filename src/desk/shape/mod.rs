@@ -2,12 +2,16 @@
 //!
 //! The checker reads a key only when it stands here, so that a key without a description cannot be.
 
+mod chat;
+mod create;
 mod recipes;
 mod tables;
 
 use serde_json::{Value, json};
 
-pub use recipes::{ENTRY, MESSAGE, RECORD, VALUE};
+pub use chat::*;
+pub use create::*;
+pub use recipes::{ENTRY, FILES, MESSAGE, RECORD, VALUE};
 pub use tables::*;
 
 /// One TOML table of a desk file.
@@ -80,7 +84,7 @@ pub enum Kind {
     Scalar,
     /// Names with templates: a table, or a list of pairs.
     Pairs,
-    /// Names with paths or `header:NAME`.
+    /// Names with paths, `header:NAME` or `regex:PATTERN`.
     Picks,
     /// Query parameters with the language of their value.
     Languages,
@@ -240,7 +244,7 @@ impl Kind {
             Kind::Time => "`\"rfc3339\"` \\| `\"epoch_s\"` \\| `\"epoch_ms\"` \\| `\"naive:ZONE\"`".to_owned(),
             Kind::Scalar => "string \\| number \\| boolean".to_owned(),
             Kind::Pairs => "names with templates".to_owned(),
-            Kind::Picks => "names with paths or `header:NAME`".to_owned(),
+            Kind::Picks => "names with paths, `header:NAME` or `regex:PATTERN`".to_owned(),
             Kind::Languages => format!("parameters with {}", quoted(&super::filter::LANGUAGES)),
             Kind::Fails => "names with a path or a failure".to_owned(),
             Kind::Map => "what the desk says = the common word".to_owned(),

@@ -1,6 +1,6 @@
 //! Tables from `[desk]` to the parts of a step.
 
-use super::{ENTRY, Kind, MESSAGE, RECORD, Shape, key};
+use super::{AWAIT, CHAT, CHAT_FAULTS, CREATE, ENTRY, Kind, LIMIT, MEANS, MESSAGE, PRESENCE, RECORD, Shape, TRANSPORTS, key};
 
 /// Kinds of params.
 pub const PARAM_KINDS: [&str; 4] = ["text", "int", "bool", "url"];
@@ -55,8 +55,12 @@ pub static ROOT: Shape = Shape {
             Kind::Table(&HEALTH),
             "Proves that the API answers and knows the credentials; changes nothing. For `replypath doctor`.",
         ),
+        key("presence", Kind::Table(&PRESENCE), "Says whether agents are available for chat."),
+        key("chat", Kind::Table(&CHAT), "The visitor's side of live chat."),
+        key("create", Kind::Tables(&CREATE), "Ways to write in without mail, by the desk's own API."),
+        key("limit", Kind::Table(&LIMIT), "How many calls the desk takes."),
     ],
-    reserved: &["presence", "chat", "create", "visitor_view", "upload", "limit", "discover"],
+    reserved: &["visitor_view", "upload", "discover"],
 };
 
 pub static DESK: Shape = Shape {
@@ -152,6 +156,12 @@ pub static FAIL: Shape = Shape {
     keys: &[
         key("when", Kind::Path, "True when it happened.").required(),
         key("class", Kind::Word(&CLASSES), "Its result class.").default("`\"denied\"`"),
+        key(
+            "means",
+            Kind::Word(&MEANS),
+            "In `[[create]]`: what it says of the form. `rejected`: what was written is not taken; `expired`: what came with the form ran out; `disabled`: it is switched off; `mx` and `captcha` concern probes only, so the stage is unknown.",
+        )
+        .default("`\"rejected\"`"),
     ],
     reserved: &[],
 };
@@ -255,9 +265,10 @@ pub static STEP: Shape = Shape {
         key(
             "pick",
             Kind::Picks,
-            "Values of the answer for later templates: `pick = { uid = \"users[0].id\" }` gives `${STEP.uid}`. A missing one is a broken contract.",
+            "Values of the answer for later templates: `pick = { uid = \"users[0].id\" }` gives `${STEP.uid}`. `header:NAME` takes a header, `regex:PATTERN` the first group of a pattern in an answer that is text. A missing one is a broken contract.",
         ),
         key("pick_optional", Kind::Picks, "As `pick`, but may be missing."),
+        key("secret", Kind::Texts, "Names of picks that are never shown."),
         key(
             "rows",
             Kind::Path,
@@ -277,7 +288,7 @@ pub static STEP: Shape = Shape {
         key(
             "each",
             Kind::Text,
-            "Once for each row of a step (`\"STEP\"`, `\"STEP:path\"`) or for each file of a reply (`\"files\"`); the element is `${item}`.",
+            "Once for each row of a step (`\"STEP\"`, `\"STEP:path\"`) or for each file of a reply or form (`\"files\"`); the element is `${item}`.",
         ),
         key("max", Kind::Number(1, 1000), "With `each`: more elements than this are a broken contract.").default("`50`"),
         key(
@@ -292,8 +303,20 @@ pub static STEP: Shape = Shape {
         key("verify", Kind::Table(&VERIFY), "Read the ticket again after the change: for desks whose success proves nothing."),
         key("prepares", Kind::Bool, "A writing call that by itself changes nothing at the ticket: an upload.").default("`false`"),
         key("reads", Kind::Bool, "A POST that only reads: a search.").default("`true` in `[[find]]`, else `false`"),
+        key("transport", Kind::Words(&TRANSPORTS), "In `[chat]`: take the step only with these transports.").default("every transport"),
+        key(
+            "else",
+            Kind::Word(&CHAT_FAULTS),
+            "In `[chat]`: the fault that it points to when this step does not get its answer. Customers meet it, so the probe fails.",
+        ),
+        key(
+            "send",
+            Kind::Json,
+            "In `[chat]`, instead of a call: what to send on the visitor's socket. With ActionCable an action to perform.",
+        ),
+        key("await", Kind::Table(&AWAIT), "In `[chat]`: what must then come on the socket. Can stand without `send`."),
     ],
-    reserved: &["form", "submit", "fill", "cookies", "redirect", "always", "limit", "secret"],
+    reserved: &["form", "submit", "fill", "cookies", "redirect", "always", "limit"],
 };
 
 pub static MATCH: Shape = Shape {
@@ -344,15 +367,17 @@ pub static PAGE: Shape = Shape {
 pub static BODY: Shape = Shape {
     name: "body",
     heading: "`body`",
-    doc: "What is sent: one of `json`, `form`, `raw`, `text`.",
+    doc: "What is sent: one of `json`, `form`, `multipart`, `raw`, `text`.",
     keys: &[
         key("json", Kind::Json, "Any TOML value. Strings are templates; one that is exactly one template keeps its type."),
         key("form", Kind::Pairs, "An HTML form's fields, URL-encoded."),
+        key("multipart", Kind::Pairs, "An HTML form's fields as `multipart/form-data`."),
+        key("files", Kind::Text, "With `multipart`: the field under which each file of the reply or form is sent."),
         key("raw", Kind::Template, "Bytes: `\"${item.bytes}\"`."),
         key("text", Kind::Template, "Plain text."),
         key("type", Kind::Template, "With `raw` and `text`: the Content-Type."),
     ],
-    reserved: &["multipart"],
+    reserved: &[],
 };
 
 pub static EACH: Shape = Shape {

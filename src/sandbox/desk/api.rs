@@ -1,5 +1,6 @@
 //! The desk's JSON API for agents and programs.
 
+use super::super::chat::{self, agents};
 use super::super::faults::Fault;
 use super::super::mime::File;
 use super::super::world::World;
@@ -58,6 +59,8 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/tickets/{id}/reply", post(reply))
         .route("/tickets/{id}/notes", post(note))
         .route("/files/{id}", get(file))
+        .route("/agents", get(agents::available))
+        .route("/events", get(agents::events))
         .fallback(async || Failure(StatusCode::NOT_FOUND, "no such resource".to_owned()))
         .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
         .layer(middleware::from_fn_with_state(world.clone(), guard))
@@ -172,7 +175,7 @@ fn full(ticket: &Ticket, shift: SignedDuration) -> Value {
     let mut value = brief(ticket, shift);
     value["priority"] = json!(ticket.priority);
     value["tags"] = json!(ticket.tags);
-    value["channel"] = json!("email");
+    value["channel"] = json!(ticket.channel);
     value["fields"] = json!(ticket.fields);
     json!({ "ticket": value })
 }
@@ -227,9 +230,18 @@ async fn history(State(world): Shared, Path(id): Path<u64>) -> Answer {
 }
 
 async fn file(State(world): Shared, Path(id): Path<u64>) -> Answer {
-    let StoredFile { content_type, bytes, .. } = world.desk().file(id).cloned().ok_or_else(|| gone("file", id))?;
-    let kind = header::HeaderValue::from_str(&content_type).unwrap_or(header::HeaderValue::from_static("application/octet-stream"));
-    Ok(([(header::CONTENT_TYPE, kind)], bytes.to_vec()).into_response())
+    let desk = world.desk();
+    let file = desk.file(id).cloned().ok_or_else(|| gone("file", id))?;
+    if world.switches.on(Fault::ChatAttachmentNotTransferred) && desk.is_of_chat(id) {
+        return Err(gone("file", id));
+    }
+    Ok(file_response(&file))
+}
+
+/// A file as it was stored.
+pub(crate) fn file_response(StoredFile { content_type, bytes, .. }: &StoredFile) -> Response {
+    let kind = header::HeaderValue::from_str(content_type).unwrap_or(header::HeaderValue::from_static("application/octet-stream"));
+    ([(header::CONTENT_TYPE, kind)], bytes.to_vec()).into_response()
 }
 
 fn body<T: for<'de> Deserialize<'de>>(bytes: &Bytes) -> Result<T, Failure> {
@@ -329,6 +341,7 @@ async fn remove(State(world): Shared, Path(id): Path<u64>) -> Answer {
         t.place = Place::Deleted;
         t.source
     })?;
+    chat::end(&world, &mut world.desk(), id);
     world.touch();
     if world.switches.on(Fault::DeletedComesBack)
         && let Some((queue, uid)) = source

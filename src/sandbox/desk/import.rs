@@ -3,7 +3,7 @@
 use super::super::faults::{Fault, Switches};
 use super::super::mime::{File, escape_html};
 use super::super::world::World;
-use super::{Author, Desk, Event, Message, Place, Status, Ticket};
+use super::{Author, Channel, Desk, Event, Message, Place, Status, Ticket};
 use mail_parser::{Address, HeaderValue, MessageParser, MimeHeaders, PartType};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub(crate) struct Incoming {
     pub(crate) from: String,
     pub(crate) from_name: String,
+    /// Address and name of Reply-To.
+    pub(crate) reply_to: Option<(String, String)>,
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: Option<String>,
@@ -49,6 +51,10 @@ pub(crate) fn read(raw: &[u8]) -> Incoming {
     Incoming {
         from_name: sender.and_then(|a| a.name()).unwrap_or_default().to_owned(),
         from,
+        reply_to: mail.reply_to().and_then(Address::first).and_then(|a| {
+            let address = a.address()?.to_ascii_lowercase();
+            Some((address, a.name().unwrap_or_default().to_owned()))
+        }),
         subject: mail.subject().unwrap_or_default().to_owned(),
         text: text.replace("\r\n", "\n"),
         html,
@@ -114,6 +120,23 @@ impl Incoming {
     }
 }
 
+impl Incoming {
+    /// Form mail comes from the desk's own noreply address: who wrote it stands in Reply-To.
+    fn name_the_writer(&mut self, world: &World) {
+        if self.from != noreply(world) || world.switches.on(Fault::FormReplytoIgnored) {
+            return;
+        }
+        if let Some((address, name)) = self.reply_to.take() {
+            (self.from, self.from_name) = (address, name);
+        }
+    }
+}
+
+/// The address from which the desk mails what wants no answer.
+pub(crate) fn noreply(world: &World) -> String {
+    format!("noreply@{}", world.names.desk)
+}
+
 /// UTF-8 read as if it were Latin-1.
 fn as_latin1(text: &str) -> String {
     text.bytes().map(char::from).collect()
@@ -126,10 +149,10 @@ fn quotes(text: &str) -> bool {
 /// What became of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// A new ticket.
-    Opened,
-    /// Appended to a ticket.
-    Joined,
+    /// A new ticket with this number.
+    Opened(u64),
+    /// Appended to the ticket with this number.
+    Joined(u64),
     /// Nothing: the mail is gone.
     Lost,
 }
@@ -143,9 +166,28 @@ pub(crate) enum Manner {
     Again,
 }
 
-/// Turns a mail from the mailbox of `queue` into a message of a ticket.
-pub(crate) fn admit(world: &Arc<World>, queue: usize, uid: u32, raw: &[u8], manner: Manner) -> Outcome {
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// The queue it was addressed to.
+    pub(crate) queue: usize,
+    /// Its UID in the queue's mailbox, where it lies there.
+    pub(crate) uid: Option<u32>,
+    pub(crate) channel: Channel,
+}
+
+impl Arrival {
+    /// A mail in the mailbox of `queue`.
+    pub(crate) fn mail(queue: usize, uid: u32) -> Arrival {
+        Arrival { queue, uid: Some(uid), channel: Channel::Email }
+    }
+}
+
+/// Turns a mail into a message of a ticket.
+pub(crate) fn admit(world: &Arc<World>, arrival: Arrival, raw: &[u8], manner: Manner) -> Outcome {
+    let queue = arrival.queue;
     let mut mail = read(raw);
+    mail.name_the_writer(world);
     let plain = format!("{}\n{}\n{}", mail.subject, mail.text, mail.html.as_deref().unwrap_or_default());
     if is_lost(world, queue, &mail, raw) {
         return Outcome::Lost;
@@ -161,13 +203,18 @@ pub(crate) fn admit(world: &Arc<World>, queue: usize, uid: u32, raw: &[u8], mann
     let outcome = match (known, stranger) {
         (Some(id), _) => {
             follow_up(world, &mut desk, id, mail, &plain);
-            Outcome::Joined
+            Outcome::Joined(id)
         }
         (None, Some(id)) => {
             append(world, &mut desk, id, mail, &plain, "merged");
-            Outcome::Joined
+            Outcome::Joined(id)
         }
-        (None, None) => open(world, &mut desk, Source { queue, uid, published: came_published(world, raw) }, mail, &plain),
+        (None, None) => {
+            let (published, automatic) = (came_published(world, raw), mail.automatic);
+            let id = open(world, &mut desk, arrival, published, mail, &plain);
+            welcome(world, &mut desk, id, arrival, published, automatic);
+            Outcome::Opened(id)
+        }
     };
     drop(desk);
     world.touch();
@@ -244,7 +291,7 @@ fn follow_up(world: &Arc<World>, desk: &mut Desk, id: u64, mail: Incoming, plain
     }
 }
 
-fn append(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str, kind: &'static str) {
+pub(crate) fn append(world: &World, desk: &mut Desk, id: u64, mail: Incoming, plain: &str, kind: &'static str) {
     remember(world, desk, id, &mail);
     let message = message(world, desk, mail);
     let now = world.clock.now();
@@ -273,21 +320,13 @@ fn strangers_ticket(world: &Arc<World>, desk: &mut Desk, from: &str) -> Option<u
     other(desk)
 }
 
-/// Where a mail that opens a ticket came from.
-#[derive(Debug, Clone, Copy)]
-struct Source {
-    queue: usize,
-    uid: u32,
-    published: bool,
-}
-
 /// Why a new ticket is held back, if it is.
-fn hold_cause(world: &World, desk: &Desk, source: Source, requester: &str) -> Option<String> {
-    let on = |fault| world.switches.hits(fault, source.queue);
+fn hold_cause(world: &World, desk: &Desk, queue: usize, published: bool, requester: &str) -> Option<String> {
+    let on = |fault| world.switches.hits(fault, queue);
     let earlier = || desk.tickets.values().filter(|t| t.requester == requester).count();
     let cause = if on(Fault::DeskSpamView) {
         "detected as spam"
-    } else if on(Fault::DmarcFailSuspended) && source.published {
+    } else if on(Fault::DmarcFailSuspended) && published {
         "failed email authentication"
     } else if on(Fault::BlocksProbe) && earlier() >= 1 {
         "detected as email loop"
@@ -297,16 +336,17 @@ fn hold_cause(world: &World, desk: &Desk, source: Source, requester: &str) -> Op
     Some(cause.to_owned())
 }
 
-fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, plain: &str) -> Outcome {
-    let queue = source.queue;
+/// Opens a ticket and places it. Its number.
+pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, published: bool, mail: Incoming, plain: &str) -> u64 {
+    let queue = arrival.queue;
     let now = world.clock.now();
     let switches = &world.switches;
     let id = desk.next_ticket();
     remember(world, desk, id, &mail);
     let landing = if switches.hits(Fault::DefaultQueueInstead, queue) { 0 } else { queue };
-    let hold_cause = hold_cause(world, desk, source, &mail.from);
+    let hold_cause = hold_cause(world, desk, queue, published, &mail.from);
     let held = hold_cause.is_some();
-    let (requester, requester_name, subject, automatic) = (mail.from.clone(), mail.from_name.clone(), mail.subject.clone(), mail.automatic);
+    let (requester, requester_name, subject) = (mail.from.clone(), mail.from_name.clone(), mail.subject.clone());
     let message = message(world, desk, mail);
     let name = world.queues[landing].name.clone();
     let created = Event { at: now, who: "system".into(), kind: "created", field: Some("queue"), old: None, new: Some(name.clone()) };
@@ -314,6 +354,7 @@ fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, pla
         id,
         subject,
         queue: name,
+        channel: arrival.channel,
         status: Status::New,
         place: if held { Place::Suspended } else { Place::Normal },
         hold_cause,
@@ -325,7 +366,7 @@ fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, pla
         fields: BTreeMap::new(),
         messages: vec![message],
         history: vec![created],
-        source: Some((queue, source.uid)),
+        source: arrival.uid.map(|uid| (queue, uid)),
         search: String::new(),
     };
     ticket.index(plain);
@@ -334,7 +375,7 @@ fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, pla
         let other = &world.queues[(landing + 1) % world.queues.len()].name;
         ticket.set_queue(now, "rule Key accounts", other);
     }
-    if switches.hits(Fault::ReplyToLastWriter, queue) {
+    if switches.hits(Fault::ReplyToLastWriter, queue) && arrival.channel != Channel::Chat {
         let other = world.accounts.iter().map(|a| a.address.clone()).find(|a| !a.eq_ignore_ascii_case(&ticket.requester));
         let words = Incoming { from: other.unwrap_or_default(), text: "I wait for this as well.\n".to_owned(), ..Incoming::default() };
         ticket.messages.push(self::message(world, desk, words));
@@ -343,13 +384,20 @@ fn open(world: &Arc<World>, desk: &mut Desk, source: Source, mail: Incoming, pla
     if switches.on(Fault::SmallPages) {
         super::super::plant::tickets(world, desk, 3);
     }
+    id
+}
+
+/// What follows a new ticket: the acknowledgement, and the agent where there is one.
+pub(crate) fn welcome(world: &Arc<World>, desk: &mut Desk, id: u64, arrival: Arrival, published: bool, automatic: bool) {
+    let (queue, switches) = (arrival.queue, &world.switches);
+    let held = desk.live(id).is_none_or(|t| t.place != Place::Normal);
     let normal = !held && !automatic;
-    let forwarded = source.published && switches.hits(Fault::AckNotForForwarded, queue);
-    if (normal && !forwarded) || switches.on(Fault::AckLoop) {
+    let forwarded = published && switches.hits(Fault::AckNotForForwarded, queue);
+    let silent = forwarded || (arrival.channel == Channel::Form && switches.on(Fault::FormConfirmationMissing));
+    if (normal && !silent) || switches.on(Fault::AckLoop) {
         super::outbound::acknowledge(world, desk, id);
     }
     if normal {
         super::outbound::call_agent(world, id);
     }
-    Outcome::Opened
 }

@@ -5,7 +5,7 @@ use super::super::mailbox::{Mail, Mailbox};
 use super::super::smtp::Envelope;
 use super::super::world::World;
 use super::Received;
-use super::import::{self, Manner, Outcome};
+use super::import::{self, Arrival, Manner, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,10 +65,11 @@ async fn fetch(world: &Arc<World>, queue: usize, uid: u32, mail: &Mail) {
     if world.switches.hits(Fault::FetchedNotTicketed, queue) {
         return;
     }
-    let outcome = import::admit(world, queue, uid, &mail.raw, Manner::Usual);
-    if world.switches.hits(Fault::DoubleFetchDuplicates, queue) && matches!(outcome, Outcome::Opened) {
+    let arrival = Arrival::mail(queue, uid);
+    let outcome = import::admit(world, arrival, &mail.raw, Manner::Usual);
+    if world.switches.hits(Fault::DoubleFetchDuplicates, queue) && matches!(outcome, Outcome::Opened(_)) {
         tokio::time::sleep(world.pace.between(5, 60)).await;
-        import::admit(world, queue, uid, &mail.raw, Manner::Again);
+        import::admit(world, arrival, &mail.raw, Manner::Again);
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Status {
     Open,
     /// The desk wrote last.
     Waiting,
+    /// A bot has it; nobody looks at it yet.
+    Bot,
     /// Done.
     Closed,
 }
@@ -51,9 +53,22 @@ impl Status {
             Status::New => "new",
             Status::Open => "open",
             Status::Waiting => "waiting",
+            Status::Bot => "bot",
             Status::Closed => "closed",
         }
     }
+}
+
+/// By which way in a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// Mail.
+    Email,
+    /// The web form.
+    Form,
+    /// The live chat, offline messages too.
+    Chat,
 }
 
 /// Who wrote a message.
@@ -66,6 +81,8 @@ pub enum Author {
     Agent,
     /// The desk itself.
     System,
+    /// The bot of the chat.
+    Bot,
 }
 
 /// A file of a message.
@@ -133,6 +150,8 @@ pub struct Ticket {
     pub subject: String,
     /// Queue by name.
     pub queue: String,
+    /// The way in.
+    pub channel: Channel,
     /// State.
     pub status: Status,
     /// View.
@@ -161,10 +180,15 @@ pub struct Ticket {
     pub(crate) search: String,
 }
 
+/// What agents call the ticket with this id.
+pub(crate) fn number(id: u64) -> String {
+    format!("SB-{id}")
+}
+
 impl Ticket {
     /// What agents call it.
     pub fn number(&self) -> String {
-        format!("SB-{}", self.id)
+        number(self.id)
     }
 
     /// Adds text to what the search knows.
@@ -281,6 +305,12 @@ impl Desk {
 
     pub(crate) fn file(&self, id: u64) -> Option<&StoredFile> {
         self.files.get(&id)
+    }
+
+    /// True when the file belongs to a message of a chat.
+    pub(crate) fn is_of_chat(&self, file: u64) -> bool {
+        let of_chat = self.tickets.values().filter(|t| t.channel == Channel::Chat);
+        of_chat.flat_map(|t| &t.messages).any(|m| m.files.iter().any(|f| f.id == file))
     }
 
     /// Remembers that mails with this Message-ID belong to the ticket; an older ticket keeps it while it lives.

@@ -1,12 +1,13 @@
 //! The desk's way out: acknowledgements, agents' replies, notices; how they are worded and threaded.
 
+use super::super::chat;
 use super::super::faults::Fault;
 use super::super::mime::{Draft, File, date, encode_words, escape_html, mailbox};
 use super::super::smtp::Reply;
 use super::super::smtp::server::Door;
 use super::super::style::{Quote, Threading};
 use super::super::world::World;
-use super::{Author, Desk, Message, Place, Status, Ticket};
+use super::{Author, Channel, Desk, Message, Place, Status, Ticket};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -60,7 +61,7 @@ pub(crate) fn acknowledge(world: &Arc<World>, desk: &mut Desk, id: u64) {
         ticket.note(now, "rule Acknowledge new requests", "automatic_reply");
         ticket.messages.push(message);
     }
-    send(world, id, message_id, Kind::Acknowledgement);
+    mail(world, id, message_id, Kind::Acknowledgement);
 }
 
 fn acknowledgement_text(world: &World, ticket: &Ticket, raw_variables: bool) -> String {
@@ -157,6 +158,7 @@ pub(crate) fn add_note(world: &Arc<World>, id: u64, who: &str, text: String) -> 
 
 /// What follows from closing.
 pub(crate) fn closed(world: &Arc<World>, id: u64) {
+    chat::end(world, &mut world.desk(), id);
     if !world.switches.on(Fault::CloseSendsNotice) {
         return;
     }
@@ -183,7 +185,8 @@ pub(crate) fn call_agent(world: &Arc<World>, id: u64) {
             let Some(ticket) = desk.live(id) else { return };
             let served = job.agent.as_ref().is_some_and(|a| a.queues.is_empty() || a.queues.contains(&ticket.queue.to_ascii_lowercase()));
             let answered = ticket.messages.iter().any(|m| m.author == Author::Agent && m.public);
-            if !served || answered || ticket.place != Place::Normal {
+            let away = ticket.channel == Channel::Chat && chat::agents_available(&job) == 0;
+            if !served || answered || away || ticket.place != Place::Normal {
                 return;
             }
             let words = "I looked into it and everything is in order again. Write to me if anything is left open.";
@@ -193,8 +196,16 @@ pub(crate) fn call_agent(world: &Arc<World>, id: u64) {
     });
 }
 
+/// Brings a stored message to the customer: into the chat while he is there, else as mail, in the background.
+fn send(world: &Arc<World>, ticket: u64, message: u64, kind: Kind) {
+    if chat::carries(world, &mut world.desk(), ticket, message) {
+        return world.touch();
+    }
+    mail(world, ticket, message, kind);
+}
+
 /// Sends a stored message as mail, in the background.
-pub(crate) fn send(world: &Arc<World>, ticket: u64, message: u64, kind: Kind) {
+fn mail(world: &Arc<World>, ticket: u64, message: u64, kind: Kind) {
     let job = world.clone();
     world.spawn(async move {
         job.switches.wait_until(|s| !s.on(Fault::DeskWorkerDown)).await;

@@ -1,5 +1,9 @@
 //! The sandbox seen from outside: by raw lines on its sockets, and by its own books.
 
+mod browser;
+mod chat;
+mod chat_faults;
+mod form;
 mod imap;
 mod journey;
 mod smtp;

@@ -99,6 +99,8 @@ pub(crate) fn run(id: &str, name: &str) -> Run {
         acts: vec![],
         mails: vec![],
         chat: None,
+        form: None,
+        senders: vec![],
         ticket: None,
         tickets: vec![],
         polls: BTreeMap::new(),

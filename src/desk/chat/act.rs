@@ -1,0 +1,234 @@
+//! Takes a visitor's steps: calls, and words on the socket.
+
+use super::ear::{Out, Why, WhyKind};
+use super::recipe::{Act, Await, ChatStep, SocketStep};
+use super::stop::Broke;
+use super::talk::{Heard, Talk};
+use crate::desk::call::shaped;
+use crate::desk::definition::PickSource;
+use crate::desk::flow::{Empties, Flow};
+use crate::desk::outcome::{Cause, Failure};
+use crate::desk::path::{Json, scalar};
+use crate::desk::scope::{Scope, Value};
+use crate::engine::ways::{Push, Saying};
+use crate::model::ResultClass;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How long a socket may take to open for a step.
+const OPENING: Duration = Duration::from_secs(15);
+/// How long a socket may take to send a frame.
+const SENDING: Duration = Duration::from_secs(12);
+
+/// How a step list ended.
+pub(crate) struct Done<'a> {
+    pub scope: Scope<'a>,
+    /// A step said: asked properly, nothing there.
+    pub empty: bool,
+}
+
+/// Stops frames from being kept for steps when the steps are through.
+struct Hearing<'t>(&'t Talk, Option<mpsc::Receiver<Heard>>);
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        self.0.heed_not();
+    }
+}
+
+impl Talk {
+    /// Takes steps in order, those of the desk's transport. What they pick of the visitor is kept.
+    pub async fn act<'a>(self: &Arc<Talk>, steps: &[ChatStep], saying: Option<&'a Saying>) -> Result<Done<'a>, Broke> {
+        let mut scope: Scope<'a> = self.scope();
+        if let Some(saying) = saying {
+            scope.set("text", Value::text(saying.text.clone()));
+            scope.set("token", Value::text(saying.token.as_str()));
+            scope.files = &saying.attachments;
+        }
+        let mut hearing = Hearing(self, None);
+        let mut wrote = false;
+        for step in steps.iter().filter(|s| self.desk.takes(s)) {
+            let taken = match &step.act {
+                Act::Http(call) => match self.desk.runner.run(std::slice::from_ref(&**call), &mut scope, Empties::End).await {
+                    Ok(Flow::Done { .. }) => {
+                        wrote |= call.writes() && scope.answer(&call.id).is_some();
+                        Ok(())
+                    }
+                    Ok(Flow::Empty { .. }) => return Ok(Done { scope, empty: true }),
+                    Err(failure) => Err(Broke { failure, fault: step.fault }),
+                },
+                Act::Socket(word) => {
+                    self.word(word, step.fault, &mut scope, saying, &mut hearing).await.inspect(|sent| wrote |= *sent).map(drop)
+                }
+            };
+            taken.map_err(|mut broke| {
+                broke.failure.no_effect &= !wrote;
+                broke
+            })?;
+            self.visitor.learn(&self.desk.recipe, &mut scope);
+        }
+        Ok(Done { scope, empty: false })
+    }
+
+    /// One step on the socket; true when something was sent that may have changed something.
+    async fn word<'a>(
+        self: &Arc<Talk>,
+        step: &SocketStep,
+        fault: Option<&'static str>,
+        scope: &mut Scope<'a>,
+        saying: Option<&'a Saying>,
+        hearing: &mut Hearing<'_>,
+    ) -> Result<bool, Broke> {
+        let says = |t: &Option<crate::desk::template::Template>| t.as_ref().map(|t| super::talk::truth(t, scope).unwrap_or(false));
+        if says(&step.when) == Some(false) || says(&step.unless) == Some(true) {
+            return Ok(false);
+        }
+        let frame = step.send.as_ref().map(|s| shaped(s, scope)).transpose().map_err(Failure::contract)?.flatten();
+        let frames = match hearing.1.take() {
+            Some(frames) => frames,
+            None => self.hear(),
+        };
+        let frames = hearing.1.insert(frames);
+        self.opened(fault).await?;
+        let mut effect = false;
+        if let Some(frame) = frame {
+            self.send(frame, fault).await?;
+            effect = !step.reads;
+        }
+        if let Some(wait) = &step.wait {
+            let frame = awaited(wait, fault, saying, frames).await.map_err(|mut broke| {
+                broke.failure.no_effect &= !effect;
+                broke
+            })?;
+            picked(step, wait, &frame, scope).map_err(|f| if effect { f.after_effect() } else { f })?;
+        }
+        Ok(effect)
+    }
+
+    /// Waits for the socket.
+    async fn opened(self: &Arc<Talk>, fault: Option<&'static str>) -> Result<(), Broke> {
+        self.follow();
+        let mut push = self.push.subscribe();
+        let decided = push.wait_for(|s| matches!(s.push, Push::Open(_)) || s.why.is_some());
+        let state = match timeout(OPENING, decided).await {
+            Ok(Ok(state)) => state.clone(),
+            _ => {
+                return Err(Broke::met(
+                    fault.unwrap_or("chat-socket-silent"),
+                    ResultClass::Unavailable,
+                    "the chat's socket did not open in time",
+                    true,
+                ));
+            }
+        };
+        match state.why {
+            None => Ok(()),
+            Some(why) => Err(dead(&why, fault, true)),
+        }
+    }
+
+    /// Sends a frame, once. It is certain whether it was sent, but not whether it arrived.
+    async fn send(&self, frame: serde_json::Value, fault: Option<&'static str>) -> Result<(), Broke> {
+        let (done, sent) = oneshot::channel();
+        let taken = Arc::new(AtomicBool::new(false));
+        let unsent = |text: &str| Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, text, true);
+        let Some(out) = &self.out else { return Err(Failure::contract("this transport has no socket to speak on").into()) };
+        let order = Out { frame, taken: taken.clone(), done };
+        if timeout(SENDING, out.send(order)).await.is_err() {
+            return Err(unsent("the socket took no frame in time"));
+        }
+        match timeout(SENDING, sent).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(text))) => Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, text, false)),
+            _ if Out::claim(&taken) => Err(unsent("the socket took no frame in time")),
+            _ => Err(Broke::met(
+                fault.unwrap_or("chat-server-error"),
+                ResultClass::Unavailable,
+                "the socket broke while the line was sent",
+                false,
+            )),
+        }
+    }
+}
+
+/// A socket that cannot be used, as what it means for the visitor.
+fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
+    let class = ResultClass::Unavailable;
+    match why.kind {
+        WhyKind::Unreachable => {
+            let message = format!("the chat's socket: {}", why.text);
+            Failure { no_effect, ..Failure::new(class, Cause::NotSent, message) }.into()
+        }
+        WhyKind::Refused => Broke::met(fault.unwrap_or("chat-socket-refused"), class, why.text.clone(), no_effect),
+        WhyKind::Silent => Broke::met(fault.unwrap_or("chat-socket-silent"), class, why.text.clone(), no_effect),
+        WhyKind::Broken => Broke::met(fault.unwrap_or("chat-server-error"), class, why.text.clone(), no_effect),
+        WhyKind::Unusable => Broke { failure: Failure { no_effect, ..Failure::contract(why.text.clone()) }, fault },
+    }
+}
+
+/// The frame that is meant; those before it are passed over.
+async fn awaited(
+    wait: &Await,
+    fault: Option<&'static str>,
+    saying: Option<&Saying>,
+    frames: &mut mpsc::Receiver<Heard>,
+) -> Result<Json, Broke> {
+    let deadline = Instant::now() + wait.deadline;
+    let fault = wait.fault.or(fault);
+    let mut passed = 0usize;
+    loop {
+        let frame = match timeout_at(deadline, frames.recv()).await {
+            Ok(Some(Heard::Frame(frame))) => frame,
+            Ok(Some(Heard::Broken(why))) => return Err(dead(&why, fault, true)),
+            Ok(None) => {
+                return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, "the socket was closed", true));
+            }
+            Err(_) => {
+                let silent =
+                    format!("nothing came on the socket for {} s, where `{}` is awaited", wait.deadline.as_secs(), wait.when.text());
+                let other =
+                    format!("no frame of {passed} was the awaited one (`{}`) within {} s", wait.when.text(), wait.deadline.as_secs());
+                return Err(match passed {
+                    0 => Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, silent, true),
+                    _ => Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, other, true),
+                });
+            }
+        };
+        passed += 1;
+        if !wait.when.holds(&frame).map_err(Failure::contract)? || !ours(wait, saying, &frame)? {
+            continue;
+        }
+        if let Some(check) = &wait.check
+            && !check.holds(&frame).map_err(Failure::contract)?
+        {
+            let text = format!("the answer on the socket does not hold `{}`", check.text());
+            return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Denied, text, true));
+        }
+        return Ok(frame);
+    }
+}
+
+/// Whether the frame holds the line's token, where it must.
+fn ours(wait: &Await, saying: Option<&Saying>, frame: &Json) -> Result<bool, Failure> {
+    let (Some(path), Some(saying)) = (&wait.token, saying) else { return Ok(true) };
+    let text = scalar(&path.eval(frame).map_err(Failure::contract)?);
+    Ok(text.is_some_and(|t| saying.token.is_in(&t)))
+}
+
+/// Keeps what a frame is picked for.
+fn picked(step: &SocketStep, wait: &Await, frame: &Json, scope: &mut Scope<'_>) -> Result<(), Failure> {
+    for pick in &wait.pick {
+        let PickSource::Path(path) = &pick.source else { continue };
+        let value = path.eval(frame).map_err(Failure::contract)?;
+        if !value.is_null() {
+            scope.set(format!("{}.{}", step.id, pick.name), Value::Json(value));
+        } else if !pick.optional {
+            return Err(Failure::contract(format!("step `{}` expects a value `{}`, and the frame has none", step.id, pick.name)));
+        }
+    }
+    scope.set_step(step.id.clone(), frame.clone());
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! Forms and widgets in Chromium, against pages of our own. Without Chromium the tests say so and pass.
+#![cfg(feature = "browser")]
+
+mod forms;
+mod kit;
+mod site;
