@@ -101,9 +101,9 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
         .replacen("format = 1", "format = 3", 1)
         .replacen("rows = \"items\"", "rows = \"a[]\"", 1)
         .replacen("${reply.text}", "${reply.txt}", 1)
-        .replacen("[health]", "[limit]\n[health]", 1);
+        .replacen("[health]", "[discover]\n[health]", 1);
     let found: Vec<String> = problems(&text).iter().map(|p| shown(&text, p).0).collect();
-    assert_eq!(found, ["3", "[]", "${reply.txt}", "limit"]);
+    assert_eq!(found, ["3", "[]", "${reply.txt}", "discover"]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Schema, reference and checker say the same of every key.
 
+use super::create::{LimitScope, Means};
 use super::definition::ParamKind;
 use super::reader::ASKED;
-use super::shape::{CLASSES, PARAM_KINDS, ROOT, VIEWS, schema};
+use super::shape::{CLASSES, MEANS, PARAM_KINDS, ROOT, SCOPES, VIEWS, schema};
 use super::{Definition, built_in, reference};
 use crate::model::{ResultClass, View};
 use serde_json::Value;
@@ -167,6 +168,22 @@ files = { each = "files", name = "name" }
 [health]
   [[health.step]]
   get = "/"
+  as = "html"
+  select = { a = "a" }
+[limit]
+count = 100
+per = "1m"
+[[create]]
+id = "form"
+limit = { count = 1, per = "1h", scope = "ip" }
+fields = { each = "c:f", name = "name" }
+  [[create.step]]
+  id = "c"
+  get = "/c"
+  fail = { x = { when = "a", means = "mx" } }
+  [[create.step]]
+  post = "/s"
+  body = { multipart = { a = "${text}" }, files = "f" }
 "#;
 
 #[test]
@@ -186,5 +203,7 @@ fn the_words_of_the_schema_are_those_of_the_program() {
     let classes =
         [ResultClass::Throttled, ResultClass::Unauthorised, ResultClass::Unavailable, ResultClass::Denied, ResultClass::BrokenContract];
     assert_eq!(CLASSES, classes.map(ResultClass::as_str));
+    assert_eq!(SCOPES, LimitScope::ALL.map(LimitScope::as_str));
+    assert_eq!(MEANS, Means::ALL.map(Means::as_str));
     assert_eq!(PARAM_KINDS, [ParamKind::Text, ParamKind::Int, ParamKind::Bool, ParamKind::Url].map(ParamKind::as_str));
 }

@@ -176,7 +176,7 @@ impl<'a> Names<'a> {
             Name::Item(name, _) => self.check_item(name, span),
         }
         for filter in &expr.filters {
-            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) = filter {
+            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) | Filter::Hmac(Arg::Name(name)) = filter {
                 if name.starts_with("item.") { self.check_item(name, span) } else { self.check_variable(name, span) }
             }
         }

@@ -11,7 +11,7 @@ pub const VIEWS: [&str; 5] = ["normal", "suspended", "spam", "closed", "deleted"
 /// Result classes that a failure may be given.
 pub const CLASSES: [&str; 5] = ["throttled", "unauthorised", "unavailable", "denied", "broken_contract"];
 /// How an answer can be read.
-pub const ANSWERS: [&str; 3] = ["json", "text", "ignored"];
+pub const ANSWERS: [&str; 4] = ["json", "text", "html", "ignored"];
 /// Fields that can be read again after a change.
 pub const VERIFIED: [&str; 6] = ["status", "queue", "tags", "subject", "priority", "requester"];
 
@@ -156,6 +156,7 @@ pub static FAIL: Shape = Shape {
     keys: &[
         key("when", Kind::Path, "True when it happened.").required(),
         key("class", Kind::Word(&CLASSES), "Its result class.").default("`\"denied\"`"),
+        key("fault", Kind::Word(&CHAT_FAULTS), "In `[chat]`: the fault that it points to. Customers meet it, so the probe fails."),
         key(
             "means",
             Kind::Word(&MEANS),
@@ -262,6 +263,11 @@ pub static STEP: Shape = Shape {
         key("status", Kind::Statuses, "Status codes that are a success.").default("200 to 299"),
         key("as", Kind::Word(&ANSWERS), "How the answer is read. An answer that is not what is said here is a broken contract.")
             .default("`\"json\"`"),
+        key(
+            "select",
+            Kind::Selectors,
+            "With `as = \"html\"`: `select = { queues = \"select[name=queue] option\" }` makes the answer `{ queues: […] }`, with an object for each element that the CSS selector finds: its attributes, and its `text`.",
+        ),
         key(
             "pick",
             Kind::Picks,
