@@ -43,11 +43,11 @@ pub use shape::schema;
 pub fn built_in() -> &'static [(&'static str, &'static str)] {
     &[
         ("sandbox", include_str!("definitions/sandbox.toml")),
-        ("matrix", include_str!("definitions/matrix.toml")),
         ("rt", include_str!("definitions/rt.toml")),
         ("django-helpdesk", include_str!("definitions/django-helpdesk.toml")),
         ("zammad", include_str!("definitions/zammad.toml")),
         ("chatwoot", include_str!("definitions/chatwoot.toml")),
+        ("matrix", include_str!("definitions/matrix.toml")),
     ]
 }
 

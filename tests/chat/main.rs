@@ -2,6 +2,7 @@
 
 mod crowd;
 mod journey;
+mod matrix;
 mod rude;
 mod server;
 mod world;
