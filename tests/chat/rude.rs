@@ -109,7 +109,8 @@ impl Scene {
         })
         .await;
         let state = tempfile::tempdir().unwrap();
-        let params = [&[("url", server.url.as_str()), ("transport", transport)], more].concat();
+        let mut params = vec![("url", server.url.as_str()), ("transport", transport)];
+        params.extend_from_slice(more);
         let world = World::new(&settings(DESK, &params, "agents-key"), state.path());
         Scene { world, server, order: order("run1"), _state: state }
     }
@@ -219,8 +220,6 @@ async fn what_becomes_of_the_first_line_is_told_honestly() {
     for one in all {
         one.await.unwrap();
     }
-    let scene = Scene::new("http", |_, _| None).await;
-    drop(scene.server);
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
@@ -288,9 +287,9 @@ async fn a_stream_goes_on_where_it_broke_and_what_was_missed_is_stored_not_pushe
 async fn a_desk_that_answers_every_poll_at_once_is_not_asked_in_a_circle() {
     let mut scene = Scene::new("long-poll", |asked, _| asked.is("GET /poll").then(|| json("{\"next\":7,\"lines\":[]}"))).await;
     scene.begun().await;
-    let began = Instant::now();
+    let (began, mut pace) = (Instant::now(), tokio::time::interval(std::time::Duration::from_millis(50)));
     while scene.server.asked("GET /poll?after=7").len() < 6 {
-        tokio::task::yield_now().await;
+        pace.tick().await;
         assert!(began.elapsed() < super::world::LIMIT);
     }
     assert!(began.elapsed().as_millis() >= 2000, "six polls in {:?}", began.elapsed());
