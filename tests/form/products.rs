@@ -25,7 +25,11 @@ fn django(got: &Got) -> Vec<u8> {
     let cookie_ok = got.header("cookie").is_some_and(|c| c.contains("csrftoken=k7Secret"));
     let token_ok = got.part("csrfmiddlewaretoken").as_deref() == Some(b"masked-of-k7Secret");
     if !(origin_ok && referer_ok && cookie_ok && token_ok) {
-        return answer("403 Forbidden", "Content-Type: text/html\r\n", "<h1>Forbidden</h1><p>CSRF verification failed. Request aborted.</p>");
+        return answer(
+            "403 Forbidden",
+            "Content-Type: text/html\r\n",
+            "<h1>Forbidden</h1><p>CSRF verification failed. Request aborted.</p>",
+        );
     }
     see_other("/view/?ticket=support-41&email=ada%40customers.example&key=k")
 }
@@ -59,7 +63,9 @@ async fn a_django_form_is_sent_with_token_cookie_origin_and_file() {
 #[tokio::test]
 async fn a_lost_csrf_token_is_a_contract_that_changed() {
     let page = DJANGO.replace("csrfmiddlewaretoken", "csrf_renamed");
-    let server = Server::new(move |got| if got.method == "GET" { answer("200 OK", "Content-Type: text/html\r\n", &page) } else { django(got) }).await;
+    let server =
+        Server::new(move |got| if got.method == "GET" { answer("200 OK", "Content-Type: text/html\r\n", &page) } else { django(got) })
+            .await;
     let mut order = order(server.url("/tickets/submit/"));
     order.form.fields = vec![label("Queue", choose("Support"))];
     let stop = send(&order).await.unwrap_err();
@@ -206,7 +212,10 @@ fn perl(got: &Got) -> Vec<u8> {
     let body = String::from_utf8(got.body.clone()).unwrap();
     assert_eq!(got.path, "/cgi-bin/mail.pl");
     assert_eq!(got.header("content-type"), Some("application/x-www-form-urlencoded"));
-    assert!(body.starts_with("recipient=support&realname=Ada+Byron&email=ada%40customers.example&dept=sales&subject=A+question+"), "{body}");
+    assert!(
+        body.starts_with("recipient=support&realname=Ada+Byron&email=ada%40customers.example&dept=sales&subject=A+question+"),
+        "{body}"
+    );
     assert!(body.contains("&text=Gr%FC%DFe+%26+%22more%22+%3Cb%3E%0D%0Asecond+line+") && body.ends_with("&go=Abschicken"), "{body}");
     answer("200 OK", "Content-Type: text/html; charset=iso-8859-1\r\n", latin("<HTML><BODY>Vielen Dank für Ihre Nachricht!</BODY></HTML>"))
 }
