@@ -13,6 +13,7 @@ mod flow;
 mod http;
 mod jar;
 mod live;
+mod login;
 mod mapping;
 mod matching;
 mod multipart;
@@ -47,6 +48,7 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
         ("django-helpdesk", include_str!("definitions/django-helpdesk.toml")),
         ("zammad", include_str!("definitions/zammad.toml")),
         ("chatwoot", include_str!("definitions/chatwoot.toml")),
+        ("matrix", include_str!("definitions/matrix.toml")),
     ]
 }
 
