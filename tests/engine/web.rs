@@ -58,6 +58,8 @@ pub struct ChatWeather {
     pub agents_unheard: bool,
     /// The push path broke.
     pub broken: bool,
+    /// The push path broke when the agent answered and is open again.
+    pub reconnects: bool,
     /// The stored conversation cannot be read.
     pub unreadable: Option<Stop>,
     /// A bot has the conversation until it was asked so many times.
@@ -120,7 +122,10 @@ impl World {
         let weather = state.weather.chat.clone();
         let Some(chat) = state.chats.get_mut(conversation) else { return };
         let answer = speaker == Speaker::Agent;
-        let pushes = !(weather.silent || weather.broken || answer && weather.no_answer_push) && chat.open.is_some();
+        let pushes = !(weather.silent || weather.broken || answer && (weather.no_answer_push || weather.reconnects)) && chat.open.is_some();
+        if answer && weather.reconnects {
+            chat.open = Some(now + Duration::from_secs(1));
+        }
         let shows = !(weather.silent || weather.not_shown || weather.agents_unheard);
         let line = ChatLine {
             id: Some(format!("l{}", chat.lines.len() + 1)),
@@ -138,6 +143,15 @@ impl World {
         if pushes && let Some(events) = &state.events {
             events.try_send(MailEvent::Moved { run }).expect("the queue is large enough");
         }
+    }
+
+    /// A person answers at the desk.
+    pub fn person_answers(&self, conversation: &str, text: &str) {
+        self.line(conversation, Speaker::Agent, text, Vec::new());
+        let message = self.message(Author::Agent, text, Vec::new());
+        let mut state = self.state.lock().unwrap();
+        let ticket = state.chats[conversation].ticket;
+        state.tickets.iter_mut().filter(|t| t.id == ticket).for_each(|t| t.messages.push(message.clone()));
     }
 
     /// An agent answers at the desk.
