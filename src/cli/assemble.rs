@@ -2,7 +2,7 @@
 //!
 //! Commands know the parts by their traits only.
 
-use super::Failure;
+use super::{Failure, channels};
 use crate::clock::Clock;
 use crate::config::{self, Config, DeskFiles};
 use crate::daemon::{Driver, Timetable};
@@ -122,12 +122,14 @@ async fn named(
     events: mpsc::Sender<crate::engine::ports::MailEvent>,
 ) -> Result<Named, Failure> {
     let tokens = store.token_key().await?;
+    let desks = desk_set(config)?;
+    let (forms, chats) = channels::all(config, &channels::Shared { desks: &desks, tokens: &tokens, clock, events: &events })?;
     Ok(Named {
         mailboxes: Arc::new(ImapMailboxes::new(config.accounts.clone(), tokens, clock.clone(), events)),
         submission: Arc::new(SmtpSubmission::new(&config.accounts)),
-        desks: desk_set(config)?,
-        forms: Arc::new(crate::engine::ways::OnlyMail),
-        chats: Arc::new(crate::engine::ways::OnlyMail),
+        desks,
+        forms,
+        chats,
     })
 }
 

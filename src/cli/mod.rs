@@ -2,6 +2,7 @@
 
 pub mod assemble;
 mod bench;
+mod channels;
 mod check;
 mod demo;
 mod desk;

@@ -247,6 +247,8 @@ pub(crate) struct Fail {
     pub name: String,
     pub when: Path,
     pub class: ResultClass,
+    /// In `[chat]`: what it points to.
+    pub fault: Option<&'static str>,
     /// What it says of a form.
     pub means: Means,
 }
