@@ -201,16 +201,34 @@ pub(crate) struct Auth {
 #[derive(Debug, Clone)]
 pub(crate) enum AuthKind {
     None,
-    Basic { user: Template, password: Template },
-    Header { name: String, value: Template },
-    Query { name: String, value: Template },
-    Bearer { token: Template },
+    Basic {
+        user: Template,
+        password: Template,
+    },
+    Header {
+        name: String,
+        value: Template,
+    },
+    Query {
+        name: String,
+        value: Template,
+    },
+    Bearer {
+        token: Template,
+    },
+    /// A call whose picks, as `login.NAME`, stand in a header until the desk refuses them.
+    Login {
+        step: Box<Step>,
+        name: String,
+        value: Template,
+    },
 }
 
 impl AuthKind {
     pub fn templates(&self) -> Vec<&Template> {
         match self {
-            AuthKind::None => Vec::new(),
+            // What a login gives is no param; what it needs is told when it is tried.
+            AuthKind::None | AuthKind::Login { .. } => Vec::new(),
             AuthKind::Basic { user, password } => vec![user, password],
             AuthKind::Header { value, .. } | AuthKind::Query { value, .. } => vec![value],
             AuthKind::Bearer { token } => vec![token],

@@ -13,6 +13,7 @@ mod flow;
 mod http;
 mod jar;
 mod live;
+mod login;
 mod mapping;
 mod matching;
 mod multipart;
@@ -43,6 +44,7 @@ pub use shape::schema;
 pub fn built_in() -> &'static [(&'static str, &'static str)] {
     &[
         ("sandbox", include_str!("definitions/sandbox.toml")),
+        ("matrix", include_str!("definitions/matrix.toml")),
         ("rt", include_str!("definitions/rt.toml")),
         ("django-helpdesk", include_str!("definitions/django-helpdesk.toml")),
         ("zammad", include_str!("definitions/zammad.toml")),
