@@ -109,6 +109,14 @@ impl Definition {
         self.limit
     }
 
+    /// Every step.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
+        let lists = [&self.read, &self.messages, &self.history, &self.reply, &self.note_steps, &self.close, &self.delete];
+        let more = [&self.move_to, &self.mark, &self.health];
+        let finds = self.finds.iter().flat_map(|f| &f.steps);
+        finds.chain(lists.into_iter().chain(more).flatten()).chain(self.creates.iter().flat_map(|c| &c.steps))
+    }
+
     /// Calls of each operation at worst, for one look or one act; files of messages and redirects are not counted.
     pub fn calls(&self) -> Vec<(String, u64)> {
         let sum = |steps: &[Step]| steps.iter().map(Step::most).sum::<u64>();
@@ -239,6 +247,8 @@ pub(crate) struct Fail {
     pub name: String,
     pub when: Path,
     pub class: ResultClass,
+    /// In `[chat]`: what it points to.
+    pub fault: Option<&'static str>,
     /// What it says of a form.
     pub means: Means,
 }

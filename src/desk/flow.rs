@@ -203,7 +203,10 @@ impl Runner {
         let preflight = call.page.as_ref().and_then(|page| page.preflight(call).map(|before| (page, before)));
         if let Some((page, before)) = preflight {
             // Whatever becomes of the question, the call itself was not made.
-            let reply = self.exchanged(&before).await.map_err(|failure| Failure { no_effect: true, ..failure })?;
+            let reply = self.exchanged(&before).await.map_err(|failure| {
+                let cause = if failure.cause == Cause::NoAnswer { Cause::NotSent } else { failure.cause };
+                Failure { no_effect: true, cause, ..failure }
+            })?;
             page.permits(call, &reply)?;
         }
         let reply = self.exchanged(call).await?;

@@ -30,6 +30,7 @@ mod set;
 mod settings;
 mod shape;
 mod template;
+pub mod transcript;
 
 pub use create::{Limit, LimitScope, Recipe, RecipeForms};
 pub use definition::{Definition, Param, ParamKind};

@@ -30,6 +30,32 @@ pub(crate) fn elements(page: &str, select: &[(String, Selector)]) -> Json {
     Arc::new(Variable::Object(select.iter().map(|(name, selector)| (name.clone(), found(selector))).collect()))
 }
 
+/// A page cut down to what selectors find, each with the tags around it: they find the same in it.
+pub(crate) fn only(page: &str, select: &[(String, Selector)]) -> String {
+    let page = Html::parse_document(page);
+    let mut out = String::new();
+    for (_, selector) in select {
+        for element in page.select(selector).take(MAX_ELEMENTS) {
+            let around: Vec<_> = element.ancestors().filter_map(scraper::ElementRef::wrap).collect();
+            let inner = around.iter().filter(|e| !matches!(e.value().name(), "html" | "head" | "body"));
+            let tags: Vec<String> = inner.map(|e| tag(e.value())).collect();
+            let open: String = tags.iter().rev().cloned().collect();
+            let close: String = around
+                .iter()
+                .map(|e| format!("</{}>", e.value().name()))
+                .filter(|t| !["</html>", "</head>", "</body>"].contains(&t.as_str()))
+                .collect();
+            out.push_str(&format!("{open}{}{close}\n", element.html()));
+        }
+    }
+    format!("<html><body>\n{out}</body></html>")
+}
+
+fn tag(element: &scraper::node::Element) -> String {
+    let attributes: String = element.attrs().map(|(name, value)| format!(" {name}=\"{}\"", super::filter::escape_html(value))).collect();
+    format!("<{}{attributes}>", element.name())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +72,7 @@ mod tests {
         let found = elements(page, &select);
         let get = |path: &str| Path::parse(path).unwrap().eval(&found).unwrap().to_string();
         assert_eq!(get("queues[?value == '2'] | [0].text"), "\"Billing & more\"");
+        assert_eq!(elements(&only(page, &select), &select), found, "{}", only(page, &select));
         assert_eq!((get("none"), get("b[0].text"), get("length(queues)")), ("[]".to_owned(), "\"y\"".to_owned(), "2".to_owned()));
     }
 

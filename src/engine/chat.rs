@@ -49,6 +49,7 @@ impl Journey<'_> {
     /// Sees whether chat is offered, and begins a conversation, or leaves a message where the probe says so.
     pub(super) async fn send_chat(&mut self) -> Walk<Option<Timestamp>> {
         if self.run.chat.is_none() {
+            self.remember_last_pass().await?;
             let keeps = self.chat().is_some_and(|c| c.visitor == Visitor::Kept);
             let sealed = if keeps { self.parts.store.kept(&self.kept_name()).await? } else { None };
             self.memory().sealed = sealed;
@@ -94,7 +95,7 @@ impl Journey<'_> {
         if let Some(next) = self.try_again("send", Stage::Send, &stop) {
             return Ok(Some(next));
         }
-        let stop = self.weigh(stop).await?;
+        let stop = self.weigh(stop).await;
         self.stopped(Stage::Send, "opened", "visitors can open the chat", &stop);
         Ok(None)
     }
@@ -175,7 +176,7 @@ impl Journey<'_> {
             self.finish_act(ActKind::Send, "", state).await?;
             return Ok(Some(next));
         }
-        let stop = self.weigh(stop).await?;
+        let stop = self.weigh(stop).await;
         if stop.no_effect && stop.outcome != Outcome::Fail {
             self.stopped(Stage::Send, "first line", "the first line is taken", &stop);
         } else {
@@ -210,8 +211,13 @@ impl Journey<'_> {
     fn listens_until(&self) -> Option<Timestamp> {
         let waits = [Stage::Queue, Stage::Acknowledge, Stage::Return, Stage::FollowUp];
         let open = waits.into_iter().filter(|s| self.is_open(*s)).map(|s| self.grace(s)).max();
-        let begun = self.in_conversation() && self.acted(ActKind::Send, "") && self.act(ActKind::Leave, "").is_none();
-        open.filter(|_| begun)
+        open.filter(|_| self.has_window() && self.act(ActKind::Leave, "").is_none())
+    }
+
+    /// The visitor can be opened again. The window of a conversation whose beginning was never answered is lost.
+    pub(super) fn has_window(&self) -> bool {
+        let known = self.run.chat.as_ref().is_some_and(|c| c.conversation.is_some());
+        self.in_conversation() && (known || self.act(ActKind::Send, "") == Some(&ActState::Done))
     }
 
     /// Reads the stored conversation now.

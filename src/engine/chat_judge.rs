@@ -8,7 +8,7 @@ use super::ports::Trouble;
 use super::ways::Push;
 use crate::check;
 use crate::clock::after;
-use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, Speaker, Stage};
+use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, ResultClass, Speaker, Stage};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Journey<'_> {
         let stage = Stage::Return;
         let Some(line) = self.answer_line().cloned() else { return };
         let mut findings = Findings::default();
-        self.pushed(&line, &mut findings);
+        let remark = self.pushed(&line, &mut findings);
         self.stored(&line, &mut findings);
         self.files_of_answer(&mut findings).await;
         if findings.checks.iter().any(|c| c.1 != Outcome::Pass) && !final_look {
@@ -96,6 +96,9 @@ impl Journey<'_> {
                 Some(d) => findings.fail("text", &first_line(&written), &d.found, d.fault),
             }
         }
+        if let Some(remark) = remark {
+            self.note(remark);
+        }
         self.take_findings(stage, findings);
     }
 
@@ -105,16 +108,17 @@ impl Journey<'_> {
         act.or(line.at).or(line.stored)
     }
 
-    fn pushed(&self, line: &ChatLine, out: &mut Findings) {
+    /// Judges the push path. Some: a remark, where it is not judged.
+    fn pushed(&self, line: &ChatLine, out: &mut Findings) -> Option<String> {
         const EXPECTED: &str = "the answer is pushed to the visitor";
         if self.chat().is_none_or(|c| !c.pushed) {
-            return;
+            return None;
         }
         let written = self.answered_at(line);
         if let Some(at) = line.pushed {
             let lag = written.map_or_else(String::new, |w| format!(" {} after it was written", span(w, at)));
             out.pass("pushed", EXPECTED, &format!("pushed{lag}"));
-            return;
+            return None;
         }
         match self.pushes.as_ref().map(|p| &p.0) {
             Some(Push::Open(since)) if written.is_some_and(|at| *since <= at) => {
@@ -122,13 +126,17 @@ impl Journey<'_> {
                 out.fail("pushed", EXPECTED, "the connection was open all the time and the answer was not pushed", causes[0]);
                 out.hints.extend(causes.into_iter().skip(1));
             }
-            Some(Push::Open(since)) => {
-                out.unclear("pushed", EXPECTED, &format!("the connection was opened anew at {since:.0}, after the answer was written"));
+            // A window that connects again reads the conversation anew: the visitor has it, and by which way nobody knows.
+            Some(Push::Open(since)) if line.stored.is_some() => {
+                let since = format!("{since:.0}");
+                return Some(format!("whether the answer was pushed is not known: the connection was opened anew at {since}"));
             }
+            Some(Push::Open(since)) => out.unclear("pushed", EXPECTED, &format!("the connection was opened anew at {since:.0}")),
             Some(Push::Broken(why)) => out.unclear("pushed", EXPECTED, &format!("the push path was broken: {why}")),
             Some(Push::None) => {}
             None => out.unclear("pushed", EXPECTED, "nobody listened"),
         }
+        None
     }
 
     /// Nothing at all is pushed, or nothing in this direction.
@@ -147,11 +155,12 @@ impl Journey<'_> {
     /// Something else that should have been pushed to visitor or agents was not, although they listened.
     pub(super) fn silence_seen(&self) -> bool {
         let Some((push, agents)) = &self.pushes else { return false };
-        let missed = |open: &Push, at: Option<Timestamp>| matches!(open, Push::Open(since) if at.is_some_and(|at| *since < at));
+        let listened = |path: &Push, at: Option<Timestamp>| matches!(path, Push::Open(since) if at.is_some_and(|at| *since <= at));
         let of_desk = |l: &&ChatLine| !self.is_answer(l) && !matches!(l.speaker, Some(Speaker::Visitor) | None);
-        let to_visitor = self.lines().iter().filter(of_desk).any(|l| l.pushed.is_none() && missed(push, l.at.or(l.stored)));
-        let ours = |l: &&ChatLine| l.speaker == Some(Speaker::Visitor);
-        to_visitor || self.lines().iter().filter(ours).any(|l| l.shown.is_none() && missed(agents, l.at.or(l.stored)))
+        let to_visitor = self.lines().iter().filter(of_desk).any(|l| l.pushed.is_none() && listened(push, l.at));
+        let said = super::ports::act(&self.run, ActKind::Send, "").map(|a| a.intent);
+        let untold = self.lines().iter().all(|l| l.shown.is_none());
+        to_visitor || untold && listened(agents, said)
     }
 
     fn stored(&self, line: &ChatLine, out: &mut Findings) {
@@ -247,7 +256,10 @@ impl Journey<'_> {
         if !self.poll_due(&name) {
             return Ok(LastLook::Again(self.poll_next(&name)));
         }
-        let Some(order) = self.chat_order() else { return Ok(LastLook::Done) };
+        let Some(order) = self.chat_order().filter(|_| self.has_window()) else {
+            let why = "nobody knows the conversation: its beginning was never answered";
+            return Ok(LastLook::Trouble(Trouble::new(ResultClass::Unavailable, "act-uncertain", why)));
+        };
         match self.look_at_chat(&order).await {
             Ok(()) => Ok(LastLook::Done),
             Err(stop) => {
@@ -256,7 +268,7 @@ impl Journey<'_> {
                 if self.now() < grace {
                     return Ok(LastLook::Again(self.poll_next(&name)));
                 }
-                let stop = self.weigh(stop).await?;
+                let stop = self.weigh(stop).await;
                 if stop.outcome == Outcome::Fail {
                     self.stopped(stage, "conversation", "the visitor can read the conversation", &stop);
                     return Ok(LastLook::Done);

@@ -14,7 +14,6 @@ use crate::desk::set::DeskSet;
 use crate::engine::ways::{FilledForm, FormOrder, Forms, Seen, Stop, Thanks};
 use crate::model::{FormBy, FormPrint, ResultClass};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 
@@ -113,8 +112,8 @@ impl Recipe {
     fn scope(&self) -> Result<Scope<'static>, Failure> {
         let order = &self.order;
         let mut scope = Scope::new(self.desk.runner.settings.params.clone());
-        scope.set("now", Value::Time(Timestamp::now()));
-        scope.set("random", Value::text(random().map_err(Failure::contract)?));
+        scope.set("now", Value::Time(self.desk.now()));
+        scope.set("random", Value::text(self.desk.random().map_err(Failure::contract)?));
         scope.set("token", Value::text(order.token.as_str()));
         scope.set("subject", Value::text(order.form.subject.clone()));
         scope.set("text", Value::text(order.form.text.clone()));
@@ -249,7 +248,7 @@ fn note(seen: &mut Seen, scope: &Scope<'_>, took: &str) {
 }
 
 /// Forty letters and digits, for fingerprints and visitors' names.
-fn random() -> Result<String, String> {
+pub(crate) fn random() -> Result<String, String> {
     let mut bytes = [0u8; 20];
     SystemRandom::new().fill(&mut bytes).map_err(|_| "the system gives no random bytes; is /dev/urandom there?".to_owned())?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())

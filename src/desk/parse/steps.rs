@@ -10,7 +10,7 @@ use crate::desk::filter::{Filter, LANGUAGES};
 use crate::desk::path::Path;
 use crate::desk::reader::{Node, Table};
 use crate::desk::recipe::Source;
-use crate::desk::shape::{FAIL, FREE, VERIFIED};
+use crate::desk::shape::{CHAT_FAULTS, FAIL, FREE, VERIFIED};
 use crate::desk::template::{Part, Template};
 use crate::model::ResultClass;
 use crate::problem;
@@ -367,7 +367,7 @@ pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
 pub fn fails(table: &Table<'_>) -> Vec<Fail> {
     let mut out = Vec::new();
     for (name, _, node) in table.entries() {
-        let (mut class, mut means) = (ResultClass::Denied, Means::default());
+        let (mut class, mut means, mut fault) = (ResultClass::Denied, Means::default(), None);
         let path = match node.get_ref() {
             DeValue::Table(_) => {
                 let Some(inner) = table.reader.table(node, "a failure", &FAIL) else { continue };
@@ -377,14 +377,27 @@ pub fn fails(table: &Table<'_>) -> Vec<Fail> {
                 if path.is_none() && !inner.has("when") {
                     table.reader.problem(Some(node.span()), "a failure needs `when`", None);
                 }
+                fault = word(&inner, "fault", &CHAT_FAULTS);
                 inner.finish("a failure");
                 path
             }
             _ => table.reader.path(node, "a failure"),
         };
-        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class, means }));
+        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class, means, fault }));
     }
     out
+}
+
+/// One of the words that a key may have.
+pub fn word(table: &Table<'_>, key: &'static str, words: &[&'static str]) -> Option<&'static str> {
+    let node = table.get(key)?;
+    let text = table.reader.string(node, &format!("`{key}`"))?;
+    let found = words.iter().find(|w| **w == text).copied();
+    if found.is_none() {
+        let help = problem::suggest(&text, words, "it may be");
+        table.reader.problem(Some(node.span()), format!("`{key}` cannot be `{text}`"), Some(help));
+    }
+    found
 }
 
 fn means(table: &Table<'_>, node: Node<'_>) -> Option<Means> {

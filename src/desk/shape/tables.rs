@@ -156,6 +156,7 @@ pub static FAIL: Shape = Shape {
     keys: &[
         key("when", Kind::Path, "True when it happened.").required(),
         key("class", Kind::Word(&CLASSES), "Its result class.").default("`\"denied\"`"),
+        key("fault", Kind::Word(&CHAT_FAULTS), "In `[chat]`: the fault that it points to. Customers meet it, so the probe fails."),
         key(
             "means",
             Kind::Word(&MEANS),
