@@ -87,7 +87,7 @@ impl Talk {
         saying: Option<&'a Saying>,
         hearing: &mut Hearing<'_>,
     ) -> Result<bool, Broke> {
-        let says = |t: &Option<crate::desk::template::Template>| t.as_ref().map(|t| super::talk::truth(t, scope).unwrap_or(false));
+        let says = |t: &Option<crate::desk::template::Template>| t.as_ref().map(|t| super::reading::truth(t, scope).unwrap_or(false));
         if says(&step.when) == Some(false) || says(&step.unless) == Some(true) {
             return Ok(false);
         }

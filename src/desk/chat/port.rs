@@ -2,9 +2,10 @@
 
 use super::desk::ChatDesk;
 use super::frame::refused;
+use super::reading::truth;
 use super::recipe::Transport;
 use super::stop::Broke;
-use super::talk::{Talk, truth};
+use super::talk::Talk;
 use super::visitor::Visitor;
 use super::{DeskChats, held};
 use crate::desk::call::address;
