@@ -128,11 +128,11 @@ impl Chats for DeskChats {
             let stop = Stop::unknown("chat-throttled", ResultClass::Throttled, found).advice("run the probe less often");
             return Err(Stop { retry_after: Some(wait), ..stop });
         }
+        // Known from here on: an act whose outcome is uncertain can still be looked for.
+        held(&self.talks).insert(order.run.clone(), talk.clone());
         if let Some(agents) = self.agents(&desk) {
             agents.open().await;
         }
-        // Known from here on: an act whose outcome is uncertain can still be looked for.
-        held(&self.talks).insert(order.run.clone(), talk.clone());
         let done = match talk.act(&desk.recipe.begin, Some(first)).await {
             Ok(done) => done,
             Err(broke) => {

@@ -23,6 +23,8 @@ use tokio::task::AbortHandle;
 
 /// How long a conversation is followed after it began, until the engine says how long it waits.
 const AT_FIRST: Duration = Duration::from_secs(600);
+/// How long it is followed at least when a step needs it.
+const AT_LEAST: Duration = Duration::from_secs(60);
 /// Frames that may wait for a step that awaits one.
 const WAITING: usize = 256;
 
@@ -44,15 +46,14 @@ pub(crate) struct Talk {
     pub desk: Arc<ChatDesk>,
     pub visitor: Visitor,
     pub push: watch::Sender<PushState>,
-    /// Where frames for the socket go.
-    pub out: Option<mpsc::Sender<Out>>,
     pub(super) run: RunId,
     pub(super) shared: Arc<Shared>,
     /// Variables of every step: who writes, on which page.
     who: BTreeMap<&'static str, Value>,
     prechat: BTreeMap<String, String>,
     state: Mutex<State>,
-    orders: Mutex<Option<mpsc::Receiver<Out>>>,
+    /// Where frames for the socket go while it is followed.
+    out: Mutex<Option<mpsc::Sender<Out>>>,
     agents: Mutex<Option<Arc<Agents>>>,
     until: watch::Sender<Timestamp>,
     task: Mutex<Option<AbortHandle>>,
@@ -89,16 +90,14 @@ impl Talk {
             Transport::Http => Push::None,
             _ => Push::Broken("it is not open yet".to_owned()),
         };
-        let (out, orders) = if desk.transport.is_socket() { Some(mpsc::channel(4)).unzip() } else { (None, None) };
         Arc::new(Talk {
             visitor,
             push: watch::Sender::new(PushState { push: none, why: None }),
-            out,
             run: order.run.clone(),
             who,
             prechat: order.chat.prechat.clone(),
             state: Mutex::default(),
-            orders: Mutex::new(orders),
+            out: Mutex::default(),
             agents: Mutex::default(),
             until: watch::Sender::new(after(shared.clock.now(), AT_FIRST)),
             task: Mutex::default(),
@@ -202,17 +201,22 @@ impl Talk {
         *self.until.borrow()
     }
 
+    /// Where frames for the socket go; none without a socket.
+    pub fn out(&self) -> Option<mpsc::Sender<Out>> {
+        self.out.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
     /// Starts the listener where none runs.
     pub fn follow(self: &Arc<Talk>) {
         let mut task = self.task.lock().unwrap_or_else(|e| e.into_inner());
         if task.as_ref().is_some_and(|t| !t.is_finished()) {
             return;
         }
-        let orders = self.orders.lock().unwrap_or_else(|e| e.into_inner()).take();
-        // A socket's task that ended has taken its channel with it; it ends only when nobody waits any more.
-        if self.desk.transport.is_socket() && orders.is_none() {
-            return;
-        }
+        // Whoever needs it now needs it for a while.
+        let least = after(self.shared.clock.now(), AT_LEAST);
+        self.until.send_modify(|until| *until = least.max(*until));
+        let (out, orders) = if self.desk.transport.is_socket() { Some(mpsc::channel(4)).unzip() } else { (None, None) };
+        *self.out.lock().unwrap_or_else(|e| e.into_inner()) = out;
         *task = Some(tokio::spawn(run(self.clone(), orders)).abort_handle());
     }
 
