@@ -2,9 +2,10 @@
 
 use super::desk::ChatDesk;
 use super::frame::refused;
+use super::reading::truth;
 use super::recipe::Transport;
 use super::stop::Broke;
-use super::talk::{Talk, truth};
+use super::talk::Talk;
 use super::visitor::Visitor;
 use super::{DeskChats, held};
 use crate::desk::call::address;
@@ -127,11 +128,11 @@ impl Chats for DeskChats {
             let stop = Stop::unknown("chat-throttled", ResultClass::Throttled, found).advice("run the probe less often");
             return Err(Stop { retry_after: Some(wait), ..stop });
         }
+        // Known from here on: an act whose outcome is uncertain can still be looked for.
+        held(&self.talks).insert(order.run.clone(), talk.clone());
         if let Some(agents) = self.agents(&desk) {
             agents.open().await;
         }
-        // Known from here on: an act whose outcome is uncertain can still be looked for.
-        held(&self.talks).insert(order.run.clone(), talk.clone());
         let done = match talk.act(&desk.recipe.begin, Some(first)).await {
             Ok(done) => done,
             Err(broke) => {
