@@ -8,6 +8,7 @@ use super::template::Template;
 use crate::model::{Capability, ResultClass, View};
 use crate::problem::Problem;
 use regex::Regex;
+use scraper::Selector;
 use std::time::Duration;
 
 /// A desk definition, ready to run.
@@ -108,6 +109,29 @@ impl Definition {
         self.limit
     }
 
+    /// Every step.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
+        let lists = [&self.read, &self.messages, &self.history, &self.reply, &self.note_steps, &self.close, &self.delete];
+        let more = [&self.move_to, &self.mark, &self.health];
+        let finds = self.finds.iter().flat_map(|f| &f.steps);
+        finds.chain(lists.into_iter().chain(more).flatten()).chain(self.creates.iter().flat_map(|c| &c.steps))
+    }
+
+    /// Calls of each operation at worst, for one look or one act; files of messages and redirects are not counted.
+    pub fn calls(&self) -> Vec<(String, u64)> {
+        let sum = |steps: &[Step]| steps.iter().map(Step::most).sum::<u64>();
+        let find = self.finds.iter().filter(|f| f.view == View::Normal).map(|f| sum(&f.steps)).sum();
+        let before = if self.message.as_ref().is_some_and(|m| m.needs_read) { sum(&self.read) } else { 0 };
+        let mut out = vec![("find".to_owned(), find), ("read".to_owned(), sum(&self.read))];
+        if self.message.is_some() {
+            out.push(("messages".to_owned(), before + sum(&self.messages)));
+        }
+        let acts = [("history", &self.history), ("reply", &self.reply), ("close", &self.close), ("delete", &self.delete)];
+        out.extend(acts.into_iter().filter(|(_, s)| !s.is_empty()).map(|(name, steps)| (name.to_owned(), sum(steps))));
+        out.extend(self.creates.iter().map(|c| (format!("create {}", c.id), c.told().calls)));
+        out
+    }
+
     /// The params that a desk of the configuration may set.
     pub fn params(&self) -> &[Param] {
         &self.params
@@ -177,16 +201,34 @@ pub(crate) struct Auth {
 #[derive(Debug, Clone)]
 pub(crate) enum AuthKind {
     None,
-    Basic { user: Template, password: Template },
-    Header { name: String, value: Template },
-    Query { name: String, value: Template },
-    Bearer { token: Template },
+    Basic {
+        user: Template,
+        password: Template,
+    },
+    Header {
+        name: String,
+        value: Template,
+    },
+    Query {
+        name: String,
+        value: Template,
+    },
+    Bearer {
+        token: Template,
+    },
+    /// A call whose picks, as `login.NAME`, stand in a header until the desk refuses them.
+    Login {
+        step: Box<Step>,
+        name: String,
+        value: Template,
+    },
 }
 
 impl AuthKind {
     pub fn templates(&self) -> Vec<&Template> {
         match self {
-            AuthKind::None => Vec::new(),
+            // What a login gives is no param; what it needs is told when it is tried.
+            AuthKind::None | AuthKind::Login { .. } => Vec::new(),
             AuthKind::Basic { user, password } => vec![user, password],
             AuthKind::Header { value, .. } | AuthKind::Query { value, .. } => vec![value],
             AuthKind::Bearer { token } => vec![token],
@@ -223,6 +265,8 @@ pub(crate) struct Fail {
     pub name: String,
     pub when: Path,
     pub class: ResultClass,
+    /// In `[chat]`: what it points to.
+    pub fault: Option<&'static str>,
     /// What it says of a form.
     pub means: Means,
 }
@@ -248,6 +292,8 @@ pub(crate) enum Method {
 pub(crate) enum Answer {
     Json,
     Text,
+    /// A page, of which `select` takes lists of elements.
+    Html,
     /// Whatever it is: not looked at.
     Ignored,
 }
@@ -267,6 +313,8 @@ pub(crate) struct Step {
     /// Statuses that are a success; empty: 200 to 299.
     pub status: Vec<u16>,
     pub answer: Answer,
+    /// Names and CSS selectors of what is taken from a page.
+    pub select: Vec<(String, Selector)>,
     pub pick: Vec<Pick>,
     pub rows: Option<Path>,
     /// Of the rows, those that count; the others between them are their trail.

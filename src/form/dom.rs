@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 1_024;
 /// Bytes between two looks at what has become of the tree.
 const CHUNK: usize = 512;
 /// What a hostile page may cost; a proper one takes well under a second.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// A page, and which form each control belongs to.
 pub(super) struct Tree {
@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, &'static str> {
             return Err("its elements are nested more than 1,024 deep");
         }
         if began.elapsed() > LONGEST {
-            return Err("it takes more than 10 s to be read");
+            return Err("it takes more than 20 s to be read");
         }
     }
     let (inner, owners) = parser.finish();

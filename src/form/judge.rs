@@ -21,7 +21,8 @@ pub(super) fn judge(answer: &Answer, page: &Page, before: &Before, expected: Opt
     }
     let here = place(&answer.url);
     match answer.status {
-        200..=299 => {}
+        // A redirect that names no place is shown as a page.
+        200..=399 => {}
         500.. => return Err(server_error(answer, &here)),
         429 => return Err(settle(stops::throttled(answer))),
         _ if answer.redirects > 0 => {

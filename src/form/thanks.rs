@@ -123,7 +123,7 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
     let words = super::labels::shortened(&new.join("\n"), 2_000);
     let again = answer.forms.iter().any(|form| comes_again(&fields(form), &before.fields));
     let fresh = |n: &&Notice| !before.notices.contains(&plain(&n.text));
-    let errors: Vec<&str> = answer.notices.iter().filter(fresh).filter(|n| n.error && !thanks(&n.text)).map(|n| n.text.as_str()).collect();
+    let errors: Vec<&str> = answer.notices.iter().filter(fresh).filter(|n| n.error).map(|n| n.text.as_str()).collect();
     let wrong = || -> Vec<String> {
         let invalid = answer.forms.iter().flat_map(|f| &f.controls).filter(|c| c.invalid && c.is_field());
         invalid.map(|c| format!("the field `{}` is marked as wrong", c.label())).collect()
@@ -136,6 +136,14 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
             return Says::Thanks(words);
         }
     }
+    let sentences: Vec<&str> = new.iter().flat_map(|l| l.split_inclusive(['.', '!', '?'])).map(str::trim).collect();
+    let in_error = |sentence: &str| errors.iter().any(|e| e.contains(sentence));
+    let thanked = sentences.iter().any(|s| thanks(s) && !in_error(s));
+    // A form that is gone with words of thanks was taken, whatever else the page holds: templates of errors that styles of
+    // other files hide, advice what to do on errors. One that is there again needs a second look.
+    if expected.is_none() && thanked && !again {
+        return Says::Thanks(words);
+    }
     if !errors.is_empty() {
         return Says::Refused(quoted(&errors));
     }
@@ -144,10 +152,9 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
         let alerts: Vec<&str> = answer.notices.iter().filter(fresh).map(|n| n.text.as_str()).collect();
         return Says::Refused(if alerts.is_empty() { wrong.join("; ") } else { quoted(&alerts) });
     }
-    let refusals: Vec<&str> = new.iter().filter(|l| refuses(l)).copied().collect();
-    let thanked = new.iter().any(|l| thanks(l));
-    // A form that is gone with words of thanks was taken, whatever else the page says; one that is there again was not for certain.
-    if expected.is_none() && thanked && (refusals.is_empty() || !again) {
+    // A sentence that does both says nothing: “Thanks, but it could not be sent”.
+    let refusals: Vec<&str> = sentences.iter().filter(|s| refuses(s) && !has_thanks(s)).copied().collect();
+    if expected.is_none() && thanked && refusals.is_empty() {
         return Says::Thanks(words);
     }
     let alerts: Vec<&str> = answer.notices.iter().filter(fresh).filter(|n| !thanks(&n.text)).map(|n| n.text.as_str()).collect();
@@ -166,8 +173,12 @@ fn comes_again(now: &HashSet<String>, before: &HashSet<String>) -> bool {
 }
 
 fn thanks(line: &str) -> bool {
+    has_thanks(line) && !refuses(line)
+}
+
+fn has_thanks(line: &str) -> bool {
     let line = line.to_lowercase();
-    THANKS.iter().any(|w| holds(&line, w)) && !refuses(&line)
+    THANKS.iter().any(|w| holds(&line, w))
 }
 
 fn refuses(line: &str) -> bool {

@@ -1,9 +1,12 @@
 //! Which form, which field, what is put there, and how it is sent.
 
 use crate::server::*;
+use jiff::Timestamp;
 use replypath::clock::Clock;
 use replypath::engine::ways::{FormOrder, Forms};
+use replypath::form::PageForms;
 use replypath::model::{FieldBy, Fill, FormField, Outcome};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const TAKEN: &str = "<p>Thank you! We have received your request.</p>";
@@ -266,42 +269,43 @@ async fn files_go_into_the_right_input() {
     assert!(found.contains("no place for the file `b.png`"), "{found}");
 }
 
+/// A clock that remembers what was waited for, and lets nobody wait.
+#[derive(Default)]
+struct Asked(Mutex<Vec<Timestamp>>);
+
+#[async_trait::async_trait]
+impl Clock for Asked {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+    async fn sleep_until(&self, until: Timestamp) {
+        self.0.lock().unwrap().push(until);
+    }
+}
+
 #[tokio::test]
 async fn a_person_takes_time_between_page_and_submission() {
     let server = site(contact(""), html(TAKEN)).await;
-    let (forms, clock) = driven();
+    let clock = Arc::new(Asked::default());
+    let forms = PageForms::new(Arc::clone(&clock) as Arc<dyn Clock>);
     let mut order = order(server.url("/"));
     order.form.dwell = Duration::from_secs(90);
-    let began = clock.now();
-    let filling = forms.fill_in(&order);
-    tokio::pin!(filling);
-    // Until the page is there nothing waits for the clock; after that only the clock can end it.
-    tokio::select! {
-        _ = &mut filling => panic!("it took no time"),
-        () = async { while server.got().is_empty() { tokio::task::yield_now().await } } => {}
-    }
-    let step = Duration::from_secs(10);
-    loop {
-        tokio::select! {
-            biased;
-            filled = &mut filling => break drop(filled.unwrap()),
-            () = tokio::task::yield_now() => clock.advance(step),
-        }
-    }
-    assert!(clock.now().as_second() - began.as_second() >= 90);
+    let filled = forms.fill_in(&order).await.unwrap();
+    assert_eq!(*clock.0.lock().unwrap(), [Timestamp::from_second(90).unwrap()]);
+    drop(filled);
     assert!(server.posts().is_empty(), "dropping it submits nothing");
 }
 
 #[tokio::test]
 async fn a_page_of_many_fields_is_read_in_time() {
     let fields: String =
-        (0..20_000).map(|n| format!("<p><label for=i{n}>Field {n}</label><input id=i{n} name=n{n}><input type=radio name=r{n}>")).collect();
+        (0..10_000).map(|n| format!("<p><label for=i{n}>Field {n}</label><input id=i{n} name=n{n}><input type=radio name=r{n}>")).collect();
     let server = site(contact(&fields), html(TAKEN)).await;
     let mut order = order(server.url("/"));
-    order.form.fields = vec![label("Field 19999", write("last"))];
+    order.form.fields = vec![label("Field 9999", write("last"))];
     let sent = tokio::time::timeout(Duration::from_secs(60), send(&order)).await.expect("not quadratic");
     assert_eq!(sent.unwrap().seen.print.unwrap().fields.len(), 300);
-    assert_eq!(server.posts()[0].field("n19999").as_deref(), Some("last"));
+    assert_eq!(server.posts()[0].field("n9999").as_deref(), Some("last"));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A small web server that says what a test wants, and remembers what it was asked.
 
 use jiff::Timestamp;
-use replypath::clock::{Clock, ManualClock, SystemClock};
+use replypath::clock::SystemClock;
 use replypath::engine::ways::{Customer, FormOrder, Forms, Stop, Thanks};
 use replypath::form::{Limits, PageForms};
 use replypath::model::{FieldBy, Fill, FormBy, FormChannel, FormField, OutgoingAttachment, RunId, Token};
@@ -210,11 +210,6 @@ pub fn forms() -> PageForms {
 /// Limits that a stalling server meets within a test's patience, and a healthy one never on a busy machine.
 pub fn patient() -> Limits {
     Limits { load: Duration::from_secs(10), submit: Duration::from_secs(10), ..Limits::default() }
-}
-
-pub fn driven() -> (PageForms, ManualClock) {
-    let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-    (PageForms::new(Arc::new(clock.clone()) as Arc<dyn Clock>), clock)
 }
 
 /// Fills in and submits.

@@ -31,11 +31,16 @@ pub(crate) struct Done<'a> {
 }
 
 /// Stops frames from being kept for steps when the steps are through.
-struct Hearing<'t>(&'t Talk, Option<mpsc::Receiver<Heard>>);
+struct Hearing<'t> {
+    talk: &'t Talk,
+    frames: Option<mpsc::Receiver<Heard>>,
+    /// Frames that came.
+    count: usize,
+}
 
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
-        self.0.heed_not();
+        self.talk.heed_not();
     }
 }
 
@@ -48,7 +53,7 @@ impl Talk {
             scope.set("token", Value::text(saying.token.as_str()));
             scope.files = &saying.attachments;
         }
-        let mut hearing = Hearing(self, None);
+        let mut hearing = Hearing { talk: self, frames: None, count: 0 };
         let mut wrote = false;
         for step in steps.iter().filter(|s| self.desk.takes(s)) {
             let taken = match &step.act {
@@ -87,11 +92,8 @@ impl Talk {
             return Ok(false);
         }
         let frame = step.send.as_ref().map(|s| shaped(s, scope)).transpose().map_err(Failure::contract)?.flatten();
-        let frames = match hearing.1.take() {
-            Some(frames) => frames,
-            None => self.hear(),
-        };
-        let frames = hearing.1.insert(frames);
+        // From before the first word on: an answer may come at once.
+        hearing.frames.get_or_insert_with(|| self.hear());
         self.opened(fault).await?;
         let mut effect = false;
         if let Some(frame) = frame {
@@ -99,8 +101,10 @@ impl Talk {
             effect = !step.reads;
         }
         if let Some(wait) = &step.wait {
-            let frame = awaited(wait, fault, saying, frames).await.map_err(|mut broke| {
-                broke.failure.no_effect &= !effect;
+            // A refusal that names itself has done nothing; any other end leaves that open.
+            let frame = hearing.awaited(wait, fault, saying).await.map_err(|mut broke| {
+                let refused = matches!(broke.failure.class, ResultClass::Throttled | ResultClass::Denied | ResultClass::Unauthorised);
+                broke.failure.no_effect &= !effect || refused;
                 broke
             })?;
             picked(step, wait, &frame, scope).map_err(|f| if effect { f.after_effect() } else { f })?;
@@ -169,45 +173,53 @@ fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
     }
 }
 
-/// The frame that is meant; those before it are passed over.
-async fn awaited(
-    wait: &Await,
-    fault: Option<&'static str>,
-    saying: Option<&Saying>,
-    frames: &mut mpsc::Receiver<Heard>,
-) -> Result<Json, Broke> {
-    let deadline = Instant::now() + wait.deadline;
-    let fault = wait.fault.or(fault);
-    let mut passed = 0usize;
-    loop {
-        let frame = match timeout_at(deadline, frames.recv()).await {
-            Ok(Some(Heard::Frame(frame))) => frame,
-            Ok(Some(Heard::Broken(why))) => return Err(dead(&why, fault, true)),
-            Ok(None) => {
-                return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, "the socket was closed", true));
+impl Hearing<'_> {
+    /// The frame that is meant; those before it are passed over.
+    async fn awaited(&mut self, wait: &Await, fault: Option<&'static str>, saying: Option<&Saying>) -> Result<Json, Broke> {
+        let deadline = Instant::now() + wait.deadline;
+        let fault = wait.fault.or(fault).unwrap_or("chat-server-error");
+        let missing = |text: &str| Broke::met(fault, ResultClass::Unavailable, text, true);
+        loop {
+            let Some(frames) = &mut self.frames else { return Err(missing("nobody listens on the socket")) };
+            let frame = match timeout_at(deadline, frames.recv()).await {
+                Ok(Some(Heard::Frame(frame))) => frame,
+                Ok(Some(Heard::Broken(why))) => return Err(dead(&why, None, true)),
+                Ok(None) => return Err(missing("the socket was closed")),
+                Err(_) => {
+                    let text = format!("`{}` did not come on the socket within {} s", wait.when.text(), wait.deadline.as_secs());
+                    return Err(match self.count {
+                        0 => Broke::met("chat-socket-silent", ResultClass::Unavailable, format!("{text}, nor anything else"), true),
+                        _ => missing(&text),
+                    });
+                }
+            };
+            self.count += 1;
+            if let Some(frame) = judged(wait, fault, saying, frame)? {
+                return Ok(frame);
             }
-            Err(_) => {
-                let silent =
-                    format!("nothing came on the socket for {} s, where `{}` is awaited", wait.deadline.as_secs(), wait.when.text());
-                let other =
-                    format!("no frame of {passed} was the awaited one (`{}`) within {} s", wait.when.text(), wait.deadline.as_secs());
-                return Err(match passed {
-                    0 => Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, silent, true),
-                    _ => Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, other, true),
-                });
-            }
-        };
-        passed += 1;
-        if !wait.when.holds(&frame).map_err(Failure::contract)? || !ours(wait, saying, &frame)? {
-            continue;
         }
-        if let Some(check) = &wait.check
-            && !check.holds(&frame).map_err(Failure::contract)?
-        {
+    }
+}
+
+/// The frame, when it is the awaited one.
+fn judged(wait: &Await, fault: &'static str, saying: Option<&Saying>, frame: Json) -> Result<Option<Json>, Broke> {
+    for fail in &wait.fail {
+        if fail.when.holds(&frame).map_err(Failure::contract)? {
+            let no_effect = !matches!(fail.class, ResultClass::Unavailable | ResultClass::BrokenContract);
+            let message = format!("the desk answered `{}` on the socket", fail.name);
+            let failure = Failure { no_effect, fault: fail.fault, ..Failure::new(fail.class, Cause::Shape, message) };
+            return Err(failure.into());
+        }
+    }
+    if !wait.when.holds(&frame).map_err(Failure::contract)? || !ours(wait, saying, &frame)? {
+        return Ok(None);
+    }
+    match &wait.check {
+        Some(check) if !check.holds(&frame).map_err(Failure::contract)? => {
             let text = format!("the answer on the socket does not hold `{}`", check.text());
-            return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Denied, text, true));
+            Err(Broke::met(fault, ResultClass::Denied, text, true))
         }
-        return Ok(frame);
+        _ => Ok(Some(frame)),
     }
 }
 

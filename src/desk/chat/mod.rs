@@ -7,6 +7,8 @@ mod act;
 mod agents;
 mod book;
 mod cable;
+#[cfg(test)]
+mod check_tests;
 mod desk;
 mod ear;
 mod files;

@@ -123,6 +123,7 @@ impl Talk {
             scope.set(*name, value.clone());
         }
         let answers = self.prechat.iter().map(|(k, v)| (k.clone(), Arc::new(Variable::String(v.clone()))));
+        scope.set("random", Value::text(format!("{:016x}{:016x}", crate::engine::random(), crate::engine::random())));
         scope.set("prechat", Value::Json(Arc::new(Variable::Object(answers.collect()))));
         for (key, answer) in &self.prechat {
             scope.set(format!("prechat.{key}"), Value::text(answer.clone()));
