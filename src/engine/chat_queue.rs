@@ -1,5 +1,6 @@
 //! A conversation in the right place: people see it among their open ones, and are told of it when it begins.
 
+use super::chat_judge::is_pushed;
 use super::journey::{Journey, Walk};
 use super::ways::{Push, Saying};
 use crate::clock::after;
@@ -114,7 +115,7 @@ impl Journey<'_> {
 
     /// Nobody was told: only agents, or nobody on either side, which the answer's way back will show.
     fn shown_to_nobody(&mut self, check: &str, expected: &str) -> bool {
-        let told_visitor = self.lines().iter().any(|l| l.pushed.is_some());
+        let told_visitor = self.lines().iter().any(is_pushed);
         let awaited = self.by_chat(Stage::Return) && self.takes(Stage::Return);
         let found = "no event came to the agents' side";
         if told_visitor {
