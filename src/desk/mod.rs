@@ -5,6 +5,7 @@
 
 mod call;
 pub mod chat;
+mod costs;
 mod create;
 mod definition;
 mod files;

@@ -146,7 +146,11 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
             let no_effect = !matches!(class, ResultClass::Unavailable | ResultClass::BrokenContract);
             let told = Some(told()).filter(|t| !t.is_empty()).unwrap_or_else(|| listed(&found, masks));
             let cause = Cause::Named(name.clone(), *means, told.clone());
-            return Err(Failure { cause, fault: *fault, ..failure(*class, format!("the desk answered {status} with `{name}`{told}"), no_effect) });
+            return Err(Failure {
+                cause,
+                fault: *fault,
+                ..failure(*class, format!("the desk answered {status} with `{name}`{told}"), no_effect)
+            });
         }
     }
     if let Some(path) = &step.empty_if

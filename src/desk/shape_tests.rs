@@ -170,6 +170,19 @@ files = { each = "files", name = "name" }
   get = "/"
   as = "html"
   select = { a = "a" }
+[presence]
+available = "a:x"
+  [[presence.step]]
+  id = "a"
+  get = "/p"
+[chat]
+limit = { count = 1, per = "1h" }
+offer = { step = [{ get = "/o" }] }
+begin = { step = [{ post = "/b" }, { send = { a = 1 }, await = { when = "a" } }] }
+say = { step = [{ post = "/s" }] }
+history = { step = [{ id = "l", get = "/l", rows = "@" }] }
+line = { id = "id", files = { each = "files", name = "name" } }
+push = [{ transport = "sse", open = { get = "/e" }, keepalive = { send = { a = 1 } } }]
 [limit]
 count = 100
 per = "1m"

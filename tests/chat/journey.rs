@@ -21,7 +21,8 @@ struct Stage {
 
 impl Stage {
     async fn new(transport: &'static str, faults: &[&str]) -> Stage {
-        Stage::with(transport, Options { faults: faults.iter().map(|f| (*f).to_owned()).collect(), speed: 20.0, ..Options::default() }).await
+        Stage::with(transport, Options { faults: faults.iter().map(|f| (*f).to_owned()).collect(), speed: 20.0, ..Options::default() })
+            .await
     }
 
     async fn with(transport: &'static str, options: Options) -> Stage {
@@ -263,7 +264,8 @@ async fn dropped(transport: &'static str) {
     stage.world.heard(&order, "the break", |v| matches!(v.push, Push::Broken(_))).await;
     stage.answer(&ticket, "run14", "reply", &[]).await;
     let token = key().token("run14", "reply");
-    let view = stage.world.heard(&order, "the line after the break", |v| line(v, &token).is_some() && matches!(v.push, Push::Open(_))).await;
+    let view =
+        stage.world.heard(&order, "the line after the break", |v| line(v, &token).is_some() && matches!(v.push, Push::Open(_))).await;
     let answer = line(&view, &token).unwrap();
     // Whichever way it came: nothing is concluded from its not being pushed.
     let Push::Open(since) = view.push else { panic!("{transport}: it is open again") };

@@ -1,6 +1,5 @@
 //! The visitor's side of live chat: every transport against the sandbox, and servers that do what they must not.
 
-
 mod journey;
 
 mod server;

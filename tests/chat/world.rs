@@ -5,9 +5,7 @@ use replypath::config::{DeskSettings, DeskSource, ParamValue};
 use replypath::desk::chat::DeskChats;
 use replypath::engine::ports::MailEvent;
 use replypath::engine::ways::{ChatOrder, ChatView, Chats, Customer, Saying};
-use replypath::model::{
-    AnswerBy, Budget, ChatBy, ChatChannel, ChatLine, OutgoingAttachment, RunId, Token, TokenKey, Visitor, WhenOffline,
-};
+use replypath::model::{AnswerBy, Budget, ChatBy, ChatChannel, ChatLine, OutgoingAttachment, RunId, Token, TokenKey, Visitor, WhenOffline};
 use replypath::seal::Seal;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
