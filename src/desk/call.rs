@@ -137,7 +137,8 @@ pub(crate) fn sign_in(
 ) -> Result<(), String> {
     let Some(name) = chosen.or(settings.auth.as_deref()) else { return Ok(()) };
     let Some(auth) = definition.auths.iter().find(|a| a.name == name) else { return Ok(()) };
-    let scope = Scope::new(settings.params.clone());
+    let mut scope = Scope::new(settings.params.clone());
+    settings.logins.tell(name, &mut scope);
     let text = |template: &Template| template.string(&scope)?.ok_or_else(|| format!("a param for [auth.{name}] is not set"));
     match &auth.kind {
         AuthKind::None => Ok(()),
@@ -146,7 +147,7 @@ pub(crate) fn sign_in(
             put(headers, AUTHORIZATION.as_str(), &format!("Basic {pair}"), true)
         }
         AuthKind::Bearer { token } => put(headers, AUTHORIZATION.as_str(), &format!("Bearer {}", text(token)?), true),
-        AuthKind::Header { name, value } => put(headers, name, &text(value)?, true),
+        AuthKind::Header { name, value } | AuthKind::Login { name, value, .. } => put(headers, name, &text(value)?, true),
         AuthKind::Query { name, value } => {
             let value = text(value)?;
             url.query_pairs_mut().append_pair(name, &value);

@@ -59,7 +59,7 @@ fn each_fault_is_shown_where_it_stands_with_what_would_be_right() {
         ("time = \"epoch_s\"", "time = \"epoch\"", "\"epoch\"", "no kind of time", "`epoch_s`"),
         ("time = \"epoch_s\"", "time = \"naive:Mars/Base\"", "\"naive:Mars/Base\"", "no time zone", ""),
         ("requester = \"t:from\"", "", "reply", "must map the requester", "its own customer"),
-        ("kind = \"bearer\"", "kind = \"login\"", "kind", "reserved, not in this release", ""),
+        ("kind = \"bearer\"", "kind = \"oauth2\"", "kind", "reserved, not in this release", ""),
         ("kind = \"bearer\"", "kind = \"baerer\"", "kind", "no kind `baerer`", "`bearer`"),
         ("token = \"${key}\"", "token = \"${kay}\"", "${kay}", "nothing here is called `kay`", "did you mean `key`?"),
         ("format = 1", "format = 2", "2", "format 1 only", "format = 1"),

@@ -1,5 +1,6 @@
 //! A desk file, compiled: plain data that the interpreter walks.
 
+pub(crate) use super::auth::{Auth, AuthKind};
 use super::chat::recipe::{ChatRecipe, Presence};
 use super::create::{Create, Limit, Means};
 use super::path::Path;
@@ -154,35 +155,6 @@ pub(crate) struct HostRule {
     pub template: Template,
     /// `host(…)`: the host of a URL.
     pub of_url: bool,
-}
-
-/// One way to sign in.
-#[derive(Debug, Clone)]
-pub(crate) struct Auth {
-    pub name: String,
-    /// Taken only when this param is set.
-    pub when: Option<String>,
-    pub kind: AuthKind,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum AuthKind {
-    None,
-    Basic { user: Template, password: Template },
-    Header { name: String, value: Template },
-    Query { name: String, value: Template },
-    Bearer { token: Template },
-}
-
-impl AuthKind {
-    pub fn templates(&self) -> Vec<&Template> {
-        match self {
-            AuthKind::None => Vec::new(),
-            AuthKind::Basic { user, password } => vec![user, password],
-            AuthKind::Header { value, .. } | AuthKind::Query { value, .. } => vec![value],
-            AuthKind::Bearer { token } => vec![token],
-        }
-    }
 }
 
 /// How answers are named. First match wins, in the order of the fields.

@@ -158,6 +158,7 @@ impl Runner {
     }
 
     async fn step(&self, step: &Step, scope: &Scope<'_>) -> Result<Got, Ended> {
+        self.log_in(step).await?;
         let call = build(&self.definition, &self.settings, step, scope)?;
         let place = format!("{} {}", call.method, call.url.path());
         let result = match &step.page {
@@ -187,7 +188,10 @@ impl Runner {
     pub(super) async fn exchange(&self, step: &Step, call: &Call) -> Result<(Reply, Json), Ended> {
         let reply = self.send(call).await?;
         let judged = judge(step, &self.definition.outcome, &reply, Timestamp::now(), &self.masks);
-        match judged.inspect_err(|failure| self.obey(failure))? {
+        match judged.inspect_err(|failure| {
+            self.obey(failure);
+            self.refused(step, failure);
+        })? {
             Judged::Empty => Err(Ended::Empty),
             Judged::Ok(body) => Ok((reply, body)),
         }

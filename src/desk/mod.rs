@@ -3,6 +3,7 @@
 //! A definition is third-party input that handles secrets, so it holds no code: paths are a JMESPath subset,
 //! templates have filters but no conditions, and requests go only to the hosts that it lists.
 
+mod auth;
 mod call;
 pub mod chat;
 mod costs;
@@ -14,6 +15,7 @@ mod flow;
 mod http;
 mod jar;
 mod live;
+mod login;
 mod mapping;
 mod matching;
 mod multipart;
@@ -48,6 +50,7 @@ pub fn built_in() -> &'static [(&'static str, &'static str)] {
         ("django-helpdesk", include_str!("definitions/django-helpdesk.toml")),
         ("zammad", include_str!("definitions/zammad.toml")),
         ("chatwoot", include_str!("definitions/chatwoot.toml")),
+        ("matrix", include_str!("definitions/matrix.toml")),
     ]
 }
 

@@ -122,6 +122,7 @@ p = {}
 a = { kind = "basic", user = "${p}", password = "${p}" }
 b = { kind = "header", name = "X", value = "${p}" }
 c = { kind = "bearer", token = "${p}" }
+d = { kind = "login", name = "X", value = "${login.t}", login = { post = "/l", pick = { t = "t" } } }
 [outcome]
 denied = { status = [403] }
 fail = { a = { when = "b", class = "denied" } }
@@ -174,15 +175,30 @@ files = { each = "files", name = "name" }
 available = "a:x"
   [[presence.step]]
   id = "a"
-  get = "/p"
+  get = "/a"
 [chat]
 limit = { count = 1, per = "1h" }
-offer = { step = [{ get = "/o" }] }
-begin = { step = [{ post = "/b" }, { send = { a = 1 }, await = { when = "a" } }] }
-say = { step = [{ post = "/s" }] }
-history = { step = [{ id = "l", get = "/l", rows = "@" }] }
-line = { id = "id", files = { each = "files", name = "name" } }
-push = [{ transport = "sse", open = { get = "/e" }, keepalive = { send = { a = 1 } } }]
+[chat.offer]
+  [[chat.offer.step]]
+  get = "/o"
+[chat.begin]
+  [[chat.begin.step]]
+  transport = "json-events"
+  send = { a = "x" }
+  await = { when = "a" }
+[chat.say]
+  [[chat.say.step]]
+  post = "/s"
+[chat.history]
+  [[chat.history.step]]
+  get = "/h"
+  rows = "@"
+[chat.line]
+text = "text"
+[[chat.push]]
+transport = "json-events"
+open = { get = "/w" }
+keepalive = { send = { a = 1 } }
 [limit]
 count = 100
 per = "1m"

@@ -47,7 +47,7 @@ async fn crowd(transport: &str) {
     let world = World::new(&settings(DESK, &[("url", &server.url), ("transport", transport)], "agents-key"), state.path());
     let (threads_before, memory) = (threads(), resident());
     let orders: Vec<ChatOrder> = (0..CROWD).map(|n| order(&format!("run{n}"))).collect();
-    let begun = futures_util::future::join_all(orders.iter().map(|o| async move { (o, saying(&o.run.0, "send")) })).await;
+    let begun: Vec<_> = orders.iter().map(|order| (order, saying(&order.run.0, "send"))).collect();
     let all = begun.iter().map(|(order, first)| world.chats.begin(order, first));
     for one in futures_util::future::join_all(all).await {
         one.unwrap();
@@ -62,5 +62,5 @@ async fn crowd(transport: &str) {
     assert!(views.iter().all(|v| v.lines.len() == 1 && v.lines[0].pushed.is_some() && matches!(v.push, Push::Open(_))));
     // A resolver's helper may come; nothing grows with the visitors.
     assert!(threads() <= threads_before + 8, "{} threads, {threads_before} before", threads());
-    println!("{transport}: {} KiB for each chat, its server's side included", (resident().saturating_sub(memory)) / CROWD);
+    println!("{transport}: {} KiB for each chat, its server's side included", resident().saturating_sub(memory) / CROWD);
 }

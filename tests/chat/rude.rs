@@ -100,11 +100,7 @@ impl Scene {
         Scene::with(transport, &[], script).await
     }
 
-    async fn with(
-        transport: &str,
-        more: &[(&str, &str)],
-        script: impl Fn(&Asked, usize) -> Option<Does> + Send + Sync + 'static,
-    ) -> Scene {
+    async fn with(transport: &str, more: &[(&str, &str)], script: impl Fn(&Asked, usize) -> Option<Does> + Send + Sync + 'static) -> Scene {
         let server = Server::start(move |asked, number| match script(asked, number) {
             Some(does) => does,
             None if asked.is("POST /begin") => json(BEGUN),
@@ -113,7 +109,8 @@ impl Scene {
         })
         .await;
         let state = tempfile::tempdir().unwrap();
-        let params = [&[("url", server.url.as_str()), ("transport", transport)], more].concat();
+        let mut params = vec![("url", server.url.as_str()), ("transport", transport)];
+        params.extend_from_slice(more);
         let world = World::new(&settings(DESK, &params, "agents-key"), state.path());
         Scene { world, server, order: order("run1"), _state: state }
     }
@@ -157,7 +154,11 @@ async fn a_bad_push_path_is_broken_with_its_reason_and_costs_nothing_else() {
         ),
         ("json-events", "closed the socket (1001, bye)", Box::new(socket([&[0x88, 5, 0x03, 0xe9][..], b"bye"].concat()))),
         ("actioncable", "no sign of a welcome within 10 s", Box::new(|| Does::Socket(Vec::new()))),
-        ("actioncable", "refused the subscription", Box::new(socket([text(b"{\"type\":\"welcome\"}"), text(b"{\"type\":\"reject_subscription\"}")].concat()))),
+        (
+            "actioncable",
+            "refused the subscription",
+            Box::new(socket([text(b"{\"type\":\"welcome\"}"), text(b"{\"type\":\"reject_subscription\"}")].concat())),
+        ),
         ("actioncable", "disconnects: unauthorized", Box::new(socket(text(b"{\"type\":\"disconnect\",\"reason\":\"unauthorized\"}")))),
         ("sse", "instead of an event stream", Box::new(|| json("{}"))),
         ("sse", "answered with 503", Box::new(|| Does::Json(503, "{}".to_owned()))),
@@ -188,7 +189,8 @@ async fn bad_push(transport: &'static str, words: &'static str, does: Box<dyn Fn
 
 fn gzipped() -> Vec<u8> {
     let bomb = bomb();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", bomb.len());
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", bomb.len());
     [head.into_bytes(), bomb].concat()
 }
 
@@ -218,8 +220,6 @@ async fn what_becomes_of_the_first_line_is_told_honestly() {
     for one in all {
         one.await.unwrap();
     }
-    let scene = Scene::new("http", |_, _| None).await;
-    drop(scene.server);
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
@@ -232,7 +232,8 @@ async fn what_becomes_of_the_first_line_is_told_honestly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_on_a_socket_that_breaks_after_it_was_sent_is_uncertain_and_never_sent_again() {
     // The socket takes the line and never says so.
-    let mut scene = Scene::new("json-events", |asked, _| asked.is("GET /socket").then(|| Does::Socket(text(b"{\"text\":\"hi\",\"id\":\"1\"}")))).await;
+    let mut scene =
+        Scene::new("json-events", |asked, _| asked.is("GET /socket").then(|| Does::Socket(text(b"{\"text\":\"hi\",\"id\":\"1\"}")))).await;
     scene.begun().await;
     scene.world.heard(&scene.order, "the greeting", |v| v.lines.iter().any(|l| l.pushed.is_some())).await;
     let stop = scene.world.chats.say(&scene.order, &saying("run1", "follow_up")).await.unwrap_err();
@@ -286,9 +287,9 @@ async fn a_stream_goes_on_where_it_broke_and_what_was_missed_is_stored_not_pushe
 async fn a_desk_that_answers_every_poll_at_once_is_not_asked_in_a_circle() {
     let mut scene = Scene::new("long-poll", |asked, _| asked.is("GET /poll").then(|| json("{\"next\":7,\"lines\":[]}"))).await;
     scene.begun().await;
-    let began = Instant::now();
+    let (began, mut pace) = (Instant::now(), tokio::time::interval(std::time::Duration::from_millis(50)));
     while scene.server.asked("GET /poll?after=7").len() < 6 {
-        tokio::task::yield_now().await;
+        pace.tick().await;
         assert!(began.elapsed() < super::world::LIMIT);
     }
     assert!(began.elapsed().as_millis() >= 2000, "six polls in {:?}", began.elapsed());

@@ -56,8 +56,8 @@ pub enum Op {
 }
 
 /// Variables of a chat visitor.
-const VISITOR: [&str; 9] =
-    ["customer.address", "customer.email", "customer.name", "page", "origin", "since", "conversation", "visitor", "prechat"];
+const VISITOR: [&str; 10] =
+    ["random", "customer.address", "customer.email", "customer.name", "page", "origin", "since", "conversation", "visitor", "prechat"];
 
 impl Op {
     /// The variables that its templates can use, beside params.

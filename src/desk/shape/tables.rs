@@ -5,7 +5,7 @@ use super::{AWAIT, CHAT, CHAT_FAULTS, CREATE, ENTRY, Kind, LIMIT, MEANS, MESSAGE
 /// Kinds of params.
 pub const PARAM_KINDS: [&str; 4] = ["text", "int", "bool", "url"];
 /// Ways to sign in.
-pub const AUTH_KINDS: [&str; 5] = ["none", "basic", "header", "query", "bearer"];
+pub const AUTH_KINDS: [&str; 6] = ["none", "basic", "header", "query", "bearer", "login"];
 /// Places in which a search looks.
 pub const VIEWS: [&str; 5] = ["normal", "suspended", "spam", "closed", "deleted"];
 /// Result classes that a failure may be given.
@@ -103,15 +103,24 @@ pub static PARAM: Shape = Shape {
 pub static AUTH: Shape = Shape {
     name: "auth",
     heading: "`[auth.NAME]`",
-    doc: "A way to sign in. Credentials go to `hosts` only. `basic` needs `user` and `password`, `header` and `query` need `name` and `value`, `bearer` needs `token`.",
+    doc: "A way to sign in. Credentials go to `hosts` only. `basic` needs `user` and `password`, `header` and `query` need `name` and `value`, `bearer` needs `token`, `login` needs `login`, `name` and `value`.",
     keys: &[
         key("kind", Kind::Word(&AUTH_KINDS), "The way.").required(),
         key("when", Kind::Text, "A param: this way is taken only when it is given."),
         key("user", Kind::Template, "`basic`: the user name."),
         key("password", Kind::Template, "`basic`: the password."),
-        key("name", Kind::Text, "`header`, `query`: the name of the header or query parameter."),
-        key("value", Kind::Template, "`header`, `query`: its value, for instance `\"token ${token}\"`."),
+        key("name", Kind::Text, "`header`, `query`, `login`: the name of the header or query parameter."),
+        key(
+            "value",
+            Kind::Template,
+            "`header`, `query`, `login`: its value, for instance `\"token ${token}\"`, or `\"Bearer ${login.token}\"`.",
+        ),
         key("token", Kind::Template, "`bearer`: what follows `Authorization: Bearer`."),
+        key(
+            "login",
+            Kind::Table(&STEP),
+            "`login`: the call that signs in. Its picks are `${login.NAME}` in `value`; name them under `secret`. It is made once, and again when the desk refuses what it gave.",
+        ),
     ],
     reserved: &["step", "persist", "valid_for", "renew_on", "limit", "send", "logout"],
 };
