@@ -70,7 +70,7 @@ impl<'d> Redactor<'d> {
             origins,
             queries: definition.auths.iter().filter_map(query).collect(),
             secret_name: regex(&format!("(?i){SECRETS}"))?,
-            address: regex(r"[A-Za-z0-9.!#$&'*+/=?^_`{|}~-]+(@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")?,
+            address: regex(r"[A-Za-z0-9._+~-]+(@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")?,
             customer: customer.to_lowercase(),
             token: token.to_lowercase(),
             strangers: Mutex::default(),
