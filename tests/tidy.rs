@@ -187,6 +187,7 @@ const NO_FAULTS: &[&str] = &[
     "uidvalidity-changed",
     "authentication-results",
     "in-reply-to",
+    "thank-you",
 ];
 
 /// These know headers, and name no faults.
