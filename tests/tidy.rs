@@ -191,6 +191,7 @@ const NO_FAULTS: &[&str] = &[
     "json-events",
     "frame-ancestors",
     "last-event-id",
+    "thank-you",
 ];
 
 /// These know headers, and name no faults.

@@ -32,12 +32,18 @@ impl Journey<'_> {
             return Ok(());
         };
         let turns = self.memory().turns;
-        if self.shall_ask() && (turns == 0 || !final_look) {
+        if self.has_window() && self.shall_ask() && (turns == 0 || !final_look) {
             self.ask_for_person(&phrase).await?;
         } else if final_look && self.patience_is_over() {
-            let found = format!("a bot still has it; a person was asked for {turns} times");
-            self.check(Stage::Queue, CHECK, Outcome::Fail, "people see it once a person was asked for", found);
-            self.fail(Stage::Queue, &["bot-never-hands-over"]);
+            let asked = self.run.acts.iter().filter(|a| a.kind == ActKind::HandOver && a.state == ActState::Done).count();
+            let found = format!("a bot still has it; a person was asked for {asked} times");
+            if asked > 0 {
+                self.check(Stage::Queue, CHECK, Outcome::Fail, "people see it once a person was asked for", found);
+                self.fail(Stage::Queue, &["bot-never-hands-over"]);
+            } else {
+                self.check(Stage::Queue, CHECK, Outcome::Unknown, "people see it once a person was asked for", found);
+                self.unknown(Stage::Queue, "act-uncertain");
+            }
         }
         Ok(())
     }
