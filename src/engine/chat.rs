@@ -227,6 +227,7 @@ impl Journey<'_> {
             Ok(view) => {
                 let pushes = matches!(view.push, Push::Open(_));
                 let fresh = self.take_view(view);
+                self.saw_lines(stage);
                 // New lines are pushed and wake the run; further looks are only for what was not.
                 let patience = (self.run.probe.limit(stage) / 12).min(Duration::from_secs(30));
                 self.poll_again(LOOKS, stage, true, (pushes && !fresh).then_some(patience));
@@ -238,6 +239,26 @@ impl Journey<'_> {
                 Err(stop)
             }
         }
+    }
+
+    /// Records what a look at the conversation gave: what it was made for, or nothing.
+    fn saw_lines(&mut self, stage: Stage) {
+        let answer = self.token(Stage::Reply).map_or_else(|| "agent's answer".to_owned(), |t| t.0);
+        let (looked_for, found) = match stage {
+            Stage::Return => (answer, self.answer_line().cloned()),
+            Stage::Acknowledge => ("greeting".to_owned(), self.greetings().first().map(|l| (*l).clone())),
+            _ => ("lines".to_owned(), self.lines().last().cloned()),
+        };
+        let (result, class) = if found.is_some() { (Looked::Found, ResultClass::Ok) } else { (Looked::Empty, ResultClass::Empty) };
+        let mut seen = Observation::new(self.now(), Some(stage), Source::Chat, CONVERSATION, looked_for, result).class(class);
+        if let Some(line) = found {
+            let times = [("said", line.at), ("pushed", line.pushed), ("stored", line.stored)];
+            for (name, at) in times.into_iter().filter_map(|(name, at)| Some((name, at?))) {
+                seen = seen.fact(name, at.to_string());
+            }
+            seen = seen.raw(line.text);
+        }
+        self.observe(seen);
     }
 
     /// Merges what the visitor has with what the run remembers. True when there is anything new.

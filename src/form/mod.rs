@@ -1,8 +1,8 @@
 //! Web forms as a browser would fill them in and submit them, without one.
 //!
-//! The way of a form: [`fetch`] loads the page with cookies and redirects, [`dom`] and [`read`] make plain data of it,
-//! [`choose`] finds the form, [`fill`] fills it in, [`encode`] and [`send`] submit it, [`thanks`] and [`judge`] read the
-//! answer. What stands in the way ([`captcha`], [`walls`]) is named and never fought.
+//! The way of a form: `fetch` loads the page with cookies and redirects, `dom` and `read` make plain data of it, `choose`
+//! finds the form, `fill` fills it in, `encode` and `send` submit it, `thanks` and `judge` read the answer. What stands in
+//! the way (`captcha`, `walls`) is named and never fought; `stops` says whose trouble each thing is.
 
 mod captcha;
 mod choose;
@@ -86,7 +86,7 @@ impl PageForms {
         let unfit = |gap: String| stops::incomplete(&[gap]);
         let address = order.form.page.as_deref().ok_or_else(|| unfit("the probe names no `page`".to_owned()))?;
         let url = Url::parse(address).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
-        let url = url.ok_or_else(|| unfit(format!("`page` is no web address: {address}")))?;
+        let url = url.ok_or_else(|| unfit("`page` is no web address".to_owned()))?;
         let selector = order.form.form.as_deref().map(Selector::parse).transpose();
         let selector = selector.map_err(|e| unfit(format!("`form` is no CSS selector: {e}")))?;
         let browser = Browser::new(&url, &self.limits, &self.roots)

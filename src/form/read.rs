@@ -83,6 +83,8 @@ struct Reader<'a> {
     owners: &'a HashMap<NodeId, NodeId>,
     forms_by_id: HashMap<NodeId, usize>,
     chosen: Option<Selector>,
+    /// A `<base>` was met.
+    based: bool,
     page: Page,
     line: String,
     /// The last text before the place, since the last control.
@@ -114,6 +116,7 @@ pub(super) fn read(tree: &Tree, url: &Url, encoding: &'static Encoding, policy: 
         owners: &tree.owners,
         forms_by_id: HashMap::new(),
         chosen,
+        based: false,
         page,
         line: String::new(),
         before: String::new(),
@@ -188,7 +191,9 @@ impl<'a> Reader<'a> {
         self.names.note(element);
         match element.value().name() {
             "style" => element.text().for_each(|css| self.styles.add(css)),
-            "base" => {
+            // The first one counts.
+            "base" if !self.based => {
+                self.based = element.attr("href").is_some();
                 if let Some(base) = element.attr("href").and_then(|href| self.page.base.join(href).ok()) {
                     self.page.base = base;
                 }
@@ -271,7 +276,7 @@ impl<'a> Reader<'a> {
         }
         let Some(error) = marks_a_notice(element) else { return };
         let found = text_of(element, 200);
-        if !found.text.is_empty() && !found.controls {
+        if found.text.contains(char::is_alphanumeric) && !found.controls {
             inside.notice = true;
             self.page.notices.push(Notice { text: found.text, error });
         }
@@ -299,6 +304,7 @@ impl<'a> Reader<'a> {
             self.names.spare(&mut control, element);
         }
         control.hidden = unseen(&control, inside);
+        self.fault_found(&control, element);
         let form = owner.map_or(&mut self.loose, |index| &mut self.page.forms[index]);
         self.waiting = None;
         if !stays && control.hidden.is_none() {
@@ -312,6 +318,15 @@ impl<'a> Reader<'a> {
             }
         }
         form.controls.push(control);
+    }
+
+    /// What the page says against a control that it marks as wrong.
+    fn fault_found(&mut self, control: &Control, element: &ElementRef<'a>) {
+        if !control.invalid || control.hidden.is_some() || self.page.notices.len() >= MAX_NOTICES {
+            return;
+        }
+        let told = self.names.by_ids(element.attr("aria-errormessage")).or_else(|| self.names.by_ids(element.attr("aria-describedby")));
+        self.page.notices.extend(told.map(|text| Notice { text: format!("{}: {text}", control.label()), error: true }));
     }
 
     fn text(&mut self, text: &str, inside: &Inside) {
@@ -510,13 +525,17 @@ fn options(list: &ElementRef<'_>, multiple: bool) -> Vec<Choice> {
 /// Whether the element is a message: `Some(true)` when it is marked as an error.
 fn marks_a_notice(element: &ElementRef<'_>) -> Option<bool> {
     let value = element.value();
-    if matches!(value.name(), "html" | "body" | "form" | "fieldset" | "input" | "textarea" | "select" | "button" | "table") {
+    if matches!(value.name(), "html" | "body" | "form" | "fieldset" | "input" | "textarea" | "select" | "button" | "table" | "a") {
         return None;
     }
     let mut mild = element.attr("role").is_some_and(|r| r == "alert");
     let words = value.classes().chain(value.id()).map(str::to_ascii_lowercase);
     for word in words {
         let parts = || word.split(['-', '_']);
+        // The colour of danger, not the word.
+        if word.starts_with("btn") || word.starts_with("bg-") || word.starts_with("badge") {
+            continue;
+        }
         if parts().any(|p| matches!(p, "success" | "info" | "ok" | "sent" | "confirmation")) {
             mild = true;
             continue;

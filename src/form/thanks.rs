@@ -136,6 +136,14 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
             return Says::Thanks(words);
         }
     }
+    let sentences: Vec<&str> = new.iter().flat_map(|l| l.split_inclusive(['.', '!', '?'])).map(str::trim).collect();
+    let in_error = |sentence: &str| errors.iter().any(|e| e.contains(sentence));
+    let thanked = sentences.iter().any(|s| thanks(s) && !in_error(s));
+    // A form that is gone with words of thanks was taken, whatever else the page holds: templates of errors that styles of
+    // other files hide, advice what to do on errors. One that is there again needs a second look.
+    if expected.is_none() && thanked && !again {
+        return Says::Thanks(words);
+    }
     if !errors.is_empty() {
         return Says::Refused(quoted(&errors));
     }
@@ -144,12 +152,9 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
         let alerts: Vec<&str> = answer.notices.iter().filter(fresh).map(|n| n.text.as_str()).collect();
         return Says::Refused(if alerts.is_empty() { wrong.join("; ") } else { quoted(&alerts) });
     }
-    let sentences: Vec<&str> = new.iter().flat_map(|l| l.split_inclusive(['.', '!', '?'])).map(str::trim).collect();
     // A sentence that does both says nothing: “Thanks, but it could not be sent”.
     let refusals: Vec<&str> = sentences.iter().filter(|s| refuses(s) && !has_thanks(s)).copied().collect();
-    let thanked = sentences.iter().any(|s| thanks(s));
-    // A form that is gone with words of thanks was taken, whatever else the page says; one that is there again was not for certain.
-    if expected.is_none() && thanked && (refusals.is_empty() || !again) {
+    if expected.is_none() && thanked && refusals.is_empty() {
         return Says::Thanks(words);
     }
     let alerts: Vec<&str> = answer.notices.iter().filter(fresh).filter(|n| !thanks(&n.text)).map(|n| n.text.as_str()).collect();

@@ -78,7 +78,7 @@ async fn a_healthy_chat_passes_every_stage_and_nothing_is_left() {
 #[tokio::test]
 async fn each_fault_of_chat_is_named_at_its_stage() {
     type Change = fn(&mut ChatWeather);
-    let cases: [(Change, Stage, &[&str]); 11] = [
+    let cases: [(Change, Stage, &[&str]); 12] = [
         (|w| w.closed = true, Stage::Send, &["chat-not-offered"]),
         (|w| w.agents = Some(false), Stage::Accept, &["chat-offered-with-no-agent"]),
         (|w| w.begin = Some((dead_end(), false)), Stage::Accept, &["chat-prechat-dead-end"]),
@@ -89,6 +89,7 @@ async fn each_fault_of_chat_is_named_at_its_stage() {
         (|w| w.no_answer_push = true, Stage::Return, &["chat-agent-line-invisible"]),
         (|w| w.no_answer_stored = true, Stage::Return, &["chat-line-not-stored"]),
         (|w| (w.no_answer_push, w.no_answer_stored) = (true, true), Stage::Return, &["chat-agent-line-invisible"]),
+        (|w| w.twice = true, Stage::Return, &["reply-sent-many-times"]),
         (|w| w.forgets = true, Stage::FollowUp, &["chat-history-lost-on-return"]),
     ];
     for (change, stage, faults) in cases {

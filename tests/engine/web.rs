@@ -70,6 +70,8 @@ pub struct ChatWeather {
     pub forgets: bool,
     /// Messages left while no chat is offered are thrown away.
     pub drops_notes: bool,
+    /// Agents' lines come twice.
+    pub twice: bool,
     /// Files of the visitor (first) and of the agent (second) do not reach the other side.
     pub drops_files: (bool, bool),
 }
@@ -158,7 +160,10 @@ impl World {
     pub fn agent_says(&self, conversation: &str, content: &ReplyContent) {
         let dropped = self.state.lock().unwrap().weather.chat.drops_files.1;
         let files = if dropped { Vec::new() } else { content.attachments.iter().map(OutgoingAttachment::expected).collect() };
-        self.line(conversation, Speaker::Agent, &content.text, files);
+        let times = if self.state.lock().unwrap().weather.chat.twice { 2 } else { 1 };
+        for _ in 0..times {
+            self.line(conversation, Speaker::Agent, &content.text, files.clone());
+        }
     }
 
     fn visitor_says(&self, conversation: &str, saying: &Saying) {

@@ -70,7 +70,8 @@ async fn thanks_are_read_in_many_words_and_kinds() {
         "<p>Wir haben Ihre Nachricht erhalten. Vielen Dank!</p>",
         "<p>Merci, votre message a bien été envoyé</p>",
         "<p>We will get back to you</p>",
-        // Words of errors in a page of thanks are no error.
+        // Buttons and templates of errors, and words of errors, make no error of a page of thanks.
+        "<p>Thank you.</p><a class='btn btn-danger' href=/x>Withdraw</a><p class='hint error'>Something went wrong.</p>",
         "<p>Thanks! If there was an error in your address, please try again.</p>",
     ] {
         answered(html(words), |_| {}).await.unwrap_or_else(|stop| panic!("{words}: {stop}"));
@@ -136,6 +137,8 @@ async fn a_form_that_comes_back_with_errors_was_refused() {
         );
         assert!(stop.found.contains("Too long for our taste."), "{}", stop.found);
     }
+    let told = again("<p class=wrong id=e1>Too long for our taste.</p>").replace("<textarea name", "<textarea aria-invalid=true aria-describedby=e1 name");
+    assert_eq!(refused(html(told)).await.found, "the form was refused: “Message: Too long for our taste.”");
     let marked = again("").replace("<textarea name=message", "<textarea aria-invalid=true name=message");
     let stop = refused(html(marked)).await;
     assert!(stop.found.contains("`Message` is marked as wrong"), "{}", stop.found);

@@ -5,6 +5,7 @@ mod answers;
 mod fields;
 mod products;
 mod rude;
+mod sandbox;
 mod server;
 mod tls;
 mod walls;

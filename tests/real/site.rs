@@ -55,6 +55,14 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// Matrix Synapse with the agent of a lane, reached there.
+    pub fn matrix(url: &str, lane: Lane) -> Desk {
+        let user = format!("lane{:02}", lane.0);
+        Desk(format!("use = \"matrix\"\n[desks.helpdesk.params]\nurl = \"{url}\"\nuser = \"{user}\"\npassword = \"{user}-pass\"\n"))
+    }
+}
+
 impl Site {
     /// A folder with one account and one desk.
     pub fn new(stack: &Stack, customer: &str) -> Site {

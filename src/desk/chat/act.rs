@@ -211,11 +211,13 @@ fn judged(wait: &Await, fault: &'static str, saying: Option<&Saying>, frame: Jso
     }
 }
 
-/// Whether the frame holds the line's token, where it must.
+/// Whether the frame holds the line's token, where it must. A line without a token, as it is said to a bot, is known by
+/// its text.
 fn ours(wait: &Await, saying: Option<&Saying>, frame: &Json) -> Result<bool, Failure> {
     let (Some(path), Some(saying)) = (&wait.token, saying) else { return Ok(true) };
     let text = scalar(&path.eval(frame).map_err(Failure::contract)?);
-    Ok(text.is_some_and(|t| saying.token.is_in(&t)))
+    let known = saying.token.is_in(&saying.text);
+    Ok(text.is_some_and(|t| if known { saying.token.is_in(&t) } else { t.trim() == saying.text.trim() }))
 }
 
 /// Keeps what a frame is picked for.

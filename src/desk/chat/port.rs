@@ -105,6 +105,10 @@ impl Chats for DeskChats {
         let talk = Fleeting(self.fresh(order, desk.clone()));
         let stop = |broke: Broke| broke.stop(&desk, &talk.0.visitor, "is chat offered");
         framed(&desk, &talk.0, order.chat.page.as_deref()).await.map_err(stop)?;
+        // Open before anything begins: only then does it prove something that agents were not told.
+        if let Some(agents) = self.agents(&desk) {
+            agents.open().await;
+        }
         if desk.recipe.offer.is_empty() {
             return Ok(Offer { offered: None, seen: Seen::default() });
         }

@@ -19,12 +19,23 @@ pub(crate) use record::Tap;
 
 use crate::desk::http::Call;
 use jiff::Timestamp;
+use reqwest::Url;
 
 /// What is drawn anew in every run and stays the same in a replay.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixed {
     pub now: Timestamp,
     pub random: String,
+}
+
+/// A URL as it is compared: its query encoded in one way.
+pub(crate) fn normal(url: &Url) -> Url {
+    let mut url = url.clone();
+    let pairs: Vec<(String, String)> = url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+    if !pairs.is_empty() {
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    url
 }
 
 /// The text of a call's body as it is compared: the line between the parts of a multipart body is drawn anew each time.

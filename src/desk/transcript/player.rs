@@ -1,7 +1,7 @@
 //! Answers calls from a recording: no network.
 
-use super::body_text;
 use super::document::{Exchange, Response};
+use super::{body_text, normal};
 use crate::desk::http::{Call, Lost, Reply};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
