@@ -137,7 +137,8 @@ async fn a_form_that_comes_back_with_errors_was_refused() {
         );
         assert!(stop.found.contains("Too long for our taste."), "{}", stop.found);
     }
-    let told = again("<p class=wrong id=e1>Too long for our taste.</p>").replace("<textarea name", "<textarea aria-invalid=true aria-describedby=e1 name");
+    let told = again("<p class=wrong id=e1>Too long for our taste.</p>")
+        .replace("<textarea name", "<textarea aria-invalid=true aria-describedby=e1 name");
     assert_eq!(refused(html(told)).await.found, "the form was refused: “Message: Too long for our taste.”");
     let marked = again("").replace("<textarea name=message", "<textarea aria-invalid=true name=message");
     let stop = refused(html(marked)).await;
