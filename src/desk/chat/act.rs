@@ -12,6 +12,7 @@ use crate::desk::path::{Json, scalar};
 use crate::desk::scope::{Scope, Value};
 use crate::engine::ways::{Push, Saying};
 use crate::model::ResultClass;
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -225,7 +226,9 @@ fn picked(step: &SocketStep, wait: &Await, frame: &Json, scope: &mut Scope<'_>) 
         let PickSource::Path(path) = &pick.source else { continue };
         let value = path.eval(frame).map_err(Failure::contract)?;
         if !value.is_null() {
-            scope.set(format!("{}.{}", step.id, pick.name), Value::Json(value));
+            let text = scalar(&value).filter(|_| pick.secret);
+            let value = text.map_or(Value::Json(value), |text| Value::Secret(SecretString::from(text)));
+            scope.set(format!("{}.{}", step.id, pick.name), value);
         } else if !pick.optional {
             return Err(Failure::contract(format!("step `{}` expects a value `{}`, and the frame has none", step.id, pick.name)));
         }
