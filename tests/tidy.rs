@@ -189,6 +189,7 @@ const NO_FAULTS: &[&str] = &[
     "authentication-results",
     "in-reply-to",
     "long-poll",
+    "django-helpdesk",
     "json-events",
     "frame-ancestors",
     "last-event-id",
