@@ -4,7 +4,7 @@
 //! missing hour happens at the first moment after it; when they go back, a start at a fixed time happens once.
 
 use crate::clock::after;
-use crate::model::{AfterStage, Probe, Schedule, Stage, Window};
+use crate::model::{AfterStage, Channel, Probe, Schedule, Stage, Window};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
@@ -169,9 +169,11 @@ pub fn expected_by(probe: &Probe, last: Option<Timestamp>, now: Timestamp) -> Op
 pub fn longest_run(probe: &Probe) -> Duration {
     let limit = |stage| if probe.takes(stage) { probe.limit(stage) } else { Duration::ZERO };
     let sum = |stages: &[Stage]| stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(limit(*stage)));
+    // A bot may have to be asked for a person before anybody answers.
+    let asks = matches!(&probe.channel, Channel::Chat(chat) if chat.hand_over.is_some());
     let before_reply = match probe.reply.after {
-        AfterStage::Land => sum(&[Stage::Send, Stage::Land]),
-        AfterStage::Acknowledge => sum(&[Stage::Send, Stage::Land, Stage::Acknowledge]),
+        AfterStage::Land if !asks => sum(&[Stage::Send, Stage::Land]),
+        AfterStage::Land | AfterStage::Acknowledge => sum(&[Stage::Send, Stage::Land, Stage::Acknowledge]),
     };
     let journey = [
         before_reply.saturating_add(sum(&[Stage::Reply, Stage::Return, Stage::FollowUp])),
@@ -408,6 +410,18 @@ mod tests {
         assert_eq!(longest_run(&probe), Duration::from_secs(1 + 10_000 + 500 + 3 + 7));
         probe.reply.after = AfterStage::Acknowledge;
         assert_eq!(longest_run(&probe), Duration::from_secs(1 + 100 + 10_000 + 5 + 50 + 500 + 3 + 7));
+    }
+
+    #[test]
+    fn a_chat_with_a_bot_may_take_as_long_as_the_bot() {
+        let mut probe = probe();
+        probe.stages = BTreeSet::from([Stage::Send, Stage::Land, Stage::Acknowledge, Stage::Reply]);
+        probe.set_limit(Stage::Acknowledge, Duration::from_secs(1_000));
+        let mut chat = crate::report::sample::chat();
+        let with = |chat| Probe { channel: Channel::Chat(Box::new(chat)), ..probe.clone() };
+        assert_eq!(longest_run(&with(chat.clone())), Duration::from_secs(1 + 100 + 1_000 + 5 + 3 + 7));
+        chat.hand_over = None;
+        assert_eq!(longest_run(&with(chat)), Duration::from_secs(1 + 1_000 + 3 + 7));
     }
 
     #[test]

@@ -187,6 +187,11 @@ const NO_FAULTS: &[&str] = &[
     "uidvalidity-changed",
     "authentication-results",
     "in-reply-to",
+    "long-poll",
+    "json-events",
+    "frame-ancestors",
+    "last-event-id",
+    "thank-you",
 ];
 
 /// These know headers, and name no faults.

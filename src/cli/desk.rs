@@ -1,11 +1,14 @@
 //! `desk`: the definitions by which desks are spoken to.
 
+mod record;
+
 use super::exit::Exit;
 use super::{Context, Ended, Failure, assemble, put, say};
+use crate::desk::Definition;
 use crate::report::human::entry;
 use crate::report::look::{self, FAINT, GOOD, STRONG, UNSURE, paint};
 use anstyle::Style;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `desk`.
 #[derive(clap::Args)]
@@ -34,14 +37,19 @@ enum Command {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Play the recording in this folder: everything must be read as it was then
+        #[arg(long, value_name = "DIR")]
+        replay: Option<PathBuf>,
     },
+    /// Write down what a live desk is asked and answers, without secrets and other people's requests
+    Record(record::Args),
 }
 
 /// Lists, shows or checks definitions.
 ///
 /// # Errors
-/// Exit 4 for an unknown id, 3 for a faulty file.
-pub fn run(args: &Args, context: &Context) -> Ended {
+/// Exit 4 for an unknown id, 3 for a faulty file or a replay that differs.
+pub async fn run(args: &Args, context: &Context) -> Ended {
     match &args.command {
         Command::List => {
             put(&list(context)?);
@@ -64,14 +72,12 @@ pub fn run(args: &Args, context: &Context) -> Ended {
             put(&assemble::desk_reference());
             Ok(Exit::Passed)
         }
-        Command::Check { file } => {
+        Command::Record(args) => record::run(args, context).await,
+        Command::Check { file, replay } => {
             let text = std::fs::read_to_string(file)
                 .map_err(|e| Failure::new(Exit::Configuration, format!("{} cannot be read: {e}", file.display())))?;
-            match assemble::check_definition(&file.display().to_string(), &text) {
-                Ok(found) => {
-                    put(&format!("{}  {}\n", paint(GOOD, "ok"), found.summary()));
-                    Ok(Exit::Passed)
-                }
+            match Definition::parse(&file.display().to_string(), &text) {
+                Ok(definition) => checked(definition, file, &text, replay.as_deref()).await,
                 Err(problems) => {
                     say(&assemble::render_problems(&problems));
                     Ok(Exit::Configuration)
@@ -79,6 +85,24 @@ pub fn run(args: &Args, context: &Context) -> Ended {
             }
         }
     }
+}
+
+/// A definition without problems: what it can do, what it costs, and whether it reads a recording as before.
+async fn checked(definition: Definition, file: &Path, text: &str, replay: Option<&Path>) -> Ended {
+    let summary = assemble::check_definition(&file.display().to_string(), text).map(|d| d.summary()).unwrap_or_default();
+    put(&format!("{}  {summary}\n", paint(GOOD, "ok")));
+    let calls: Vec<String> = definition.calls().iter().map(|(operation, calls)| format!("{operation} {calls}")).collect();
+    let limit = definition.limit().map(|l| format!("; the desk takes {l}")).unwrap_or_default();
+    put(&format!("    calls at most: {}{limit}\n", calls.join(", ")));
+    for recipe in definition.recipes() {
+        if let Some(limit) = recipe.limit {
+            put(&format!("    recipe {}: {limit}\n", recipe.id));
+        }
+    }
+    let Some(folder) = replay else { return Ok(Exit::Passed) };
+    let (told, same) = record::replayed(definition, folder).await?;
+    put(&told);
+    Ok(if same { Exit::Passed } else { Exit::Configuration })
 }
 
 fn list(context: &Context) -> Result<String, Failure> {

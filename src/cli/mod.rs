@@ -216,7 +216,7 @@ async fn dispatch(command: Command, context: &Context) -> Ended {
         Command::Show(args) => show::run(&args, context).await,
         Command::Sweep(args) => sweep::run(&args, context).await,
         Command::Faults(args) => faults::run(&args, context),
-        Command::Desk(args) => desk::run(&args, context),
+        Command::Desk(args) => desk::run(&args, context).await,
         Command::Schema(args) => schema::run(&args),
         Command::Bench(args) => bench::run(args, context).await,
     }

@@ -143,7 +143,7 @@ fn main_file(sandbox: &Sandbox) -> String {
         text.push_str(&server("smtp", sandbox.smtp.port()));
     }
     text.push_str(&format!(
-        "\n[desks.sandbox]\nuse = \"sandbox\"\n\n[desks.sandbox.params]\nurl = {}\nkey = {}\n",
+        "\n[desks.sandbox]\nuse = \"sandbox\"\n\n[desks.sandbox.params]\nurl = {}\nkey = {}\nchat_transport = \"json-events\"\n",
         quoted(&sandbox.web),
         quoted(&sandbox.api_key)
     ));

@@ -13,6 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+/// What a step accepts unless it says otherwise.
+pub(crate) const ACCEPTED: &str = "application/json, */*;q=0.5";
+
 /// Builds the request of a step.
 pub(crate) fn build(definition: &Definition, settings: &Settings, step: &Step, scope: &Scope<'_>) -> Result<Call, Failure> {
     let broken = |m: String| Failure::contract(format!("step `{}`: {m}", step.id));
@@ -22,7 +25,7 @@ pub(crate) fn build(definition: &Definition, settings: &Settings, step: &Step, s
         url.query_pairs_mut().extend_pairs(query);
     }
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
+    headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
     if let Some(page) = &scope.page {
         page.headers(step, &url, &mut headers).map_err(broken)?;
     }
@@ -57,7 +60,7 @@ pub(crate) fn target(settings: &Settings, step: &Step, scope: &Scope<'_>) -> Str
     format!("{} {place}{kind}", method(step.method))
 }
 
-fn method(method: Method) -> reqwest::Method {
+pub(crate) fn method(method: Method) -> reqwest::Method {
     match method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
@@ -134,7 +137,8 @@ pub(crate) fn sign_in(
 ) -> Result<(), String> {
     let Some(name) = chosen.or(settings.auth.as_deref()) else { return Ok(()) };
     let Some(auth) = definition.auths.iter().find(|a| a.name == name) else { return Ok(()) };
-    let scope = Scope::new(settings.params.clone());
+    let mut scope = Scope::new(settings.params.clone());
+    settings.logins.tell(name, &mut scope);
     let text = |template: &Template| template.string(&scope)?.ok_or_else(|| format!("a param for [auth.{name}] is not set"));
     match &auth.kind {
         AuthKind::None => Ok(()),
@@ -143,7 +147,7 @@ pub(crate) fn sign_in(
             put(headers, AUTHORIZATION.as_str(), &format!("Basic {pair}"), true)
         }
         AuthKind::Bearer { token } => put(headers, AUTHORIZATION.as_str(), &format!("Bearer {}", text(token)?), true),
-        AuthKind::Header { name, value } => put(headers, name, &text(value)?, true),
+        AuthKind::Header { name, value } | AuthKind::Login { name, value, .. } => put(headers, name, &text(value)?, true),
         AuthKind::Query { name, value } => {
             let value = text(value)?;
             url.query_pairs_mut().append_pair(name, &value);

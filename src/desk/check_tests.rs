@@ -59,15 +59,15 @@ fn each_fault_is_shown_where_it_stands_with_what_would_be_right() {
         ("time = \"epoch_s\"", "time = \"epoch\"", "\"epoch\"", "no kind of time", "`epoch_s`"),
         ("time = \"epoch_s\"", "time = \"naive:Mars/Base\"", "\"naive:Mars/Base\"", "no time zone", ""),
         ("requester = \"t:from\"", "", "reply", "must map the requester", "its own customer"),
-        ("kind = \"bearer\"", "kind = \"login\"", "kind", "reserved, not in this release", ""),
+        ("kind = \"bearer\"", "kind = \"oauth2\"", "kind", "reserved, not in this release", ""),
         ("kind = \"bearer\"", "kind = \"baerer\"", "kind", "no kind `baerer`", "`bearer`"),
         ("token = \"${key}\"", "token = \"${kay}\"", "${kay}", "nothing here is called `kay`", "did you mean `key`?"),
         ("format = 1", "format = 2", "2", "format 1 only", "format = 1"),
         ("hosts = [\"host(${url})\"]", "", "[desk]", "needs `hosts`", "may get the credentials"),
         ("key = { required = true, secret = true }", "key = { secret = true, default = \"x\" }", "default", "a secret has no default", ""),
         ("kind = \"url\"", "kind = \"uri\"", "\"uri\"", "no kind `uri`", "`url`"),
-        ("[health]", "[chat]\ndriver = \"x\"\n[health]", "chat", "reserved, not in this release", ""),
-        ("[health]", "[presence]\n[health]", "presence", "reserved, not in this release", ""),
+        ("[health]", "[upload]\n[health]", "upload", "reserved, not in this release", ""),
+        ("[health]", "[visitor_view]\n[health]", "visitor_view", "reserved, not in this release", ""),
         ("[health]", "[helth]\n[health]", "helth", "has no key `helth`", "did you mean `health`?"),
         ("read = \"status\"", "read = \"state\"", "read", "cannot be verified", "status"),
         ("[[find]]\n", "[[find]]\nview = \"junk\"\n", "\"junk\"", "no view `junk`", "suspended"),
@@ -101,9 +101,9 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
         .replacen("format = 1", "format = 3", 1)
         .replacen("rows = \"items\"", "rows = \"a[]\"", 1)
         .replacen("${reply.text}", "${reply.txt}", 1)
-        .replacen("[health]", "[limit]\n[health]", 1);
+        .replacen("[health]", "[discover]\n[health]", 1);
     let found: Vec<String> = problems(&text).iter().map(|p| shown(&text, p).0).collect();
-    assert_eq!(found, ["3", "[]", "${reply.txt}", "limit"]);
+    assert_eq!(found, ["3", "[]", "${reply.txt}", "discover"]);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! A desk file, compiled: plain data that the interpreter walks.
 
+pub(crate) use super::auth::{Auth, AuthKind};
 use super::chat::recipe::{ChatRecipe, Presence};
-use super::create::{Create, Limit, Means, Recipe};
+use super::create::{Create, Limit, Means};
 use super::path::Path;
 use super::recipe::{EntryMap, Field, MessageMap, Record, TimeKind};
 use super::template::Template;
 use crate::model::{Capability, ResultClass, View};
 use crate::problem::Problem;
 use regex::Regex;
+use scraper::Selector;
 use std::time::Duration;
 
 /// A desk definition, ready to run.
@@ -98,16 +100,6 @@ impl Definition {
         .collect()
     }
 
-    /// The ways to write in without mail, by the desk's own API: what `[form] recipe` can name.
-    pub fn recipes(&self) -> Vec<Recipe> {
-        self.creates.iter().map(Create::told).collect()
-    }
-
-    /// How many calls the desk takes.
-    pub fn limit(&self) -> Option<Limit> {
-        self.limit
-    }
-
     /// The params that a desk of the configuration may set.
     pub fn params(&self) -> &[Param] {
         &self.params
@@ -165,35 +157,6 @@ pub(crate) struct HostRule {
     pub of_url: bool,
 }
 
-/// One way to sign in.
-#[derive(Debug, Clone)]
-pub(crate) struct Auth {
-    pub name: String,
-    /// Taken only when this param is set.
-    pub when: Option<String>,
-    pub kind: AuthKind,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum AuthKind {
-    None,
-    Basic { user: Template, password: Template },
-    Header { name: String, value: Template },
-    Query { name: String, value: Template },
-    Bearer { token: Template },
-}
-
-impl AuthKind {
-    pub fn templates(&self) -> Vec<&Template> {
-        match self {
-            AuthKind::None => Vec::new(),
-            AuthKind::Basic { user, password } => vec![user, password],
-            AuthKind::Header { value, .. } | AuthKind::Query { value, .. } => vec![value],
-            AuthKind::Bearer { token } => vec![token],
-        }
-    }
-}
-
 /// How answers are named. First match wins, in the order of the fields.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OutcomeRules {
@@ -223,6 +186,8 @@ pub(crate) struct Fail {
     pub name: String,
     pub when: Path,
     pub class: ResultClass,
+    /// In `[chat]`: what it points to.
+    pub fault: Option<&'static str>,
     /// What it says of a form.
     pub means: Means,
 }
@@ -248,6 +213,8 @@ pub(crate) enum Method {
 pub(crate) enum Answer {
     Json,
     Text,
+    /// A page, of which `select` takes lists of elements.
+    Html,
     /// Whatever it is: not looked at.
     Ignored,
 }
@@ -267,6 +234,8 @@ pub(crate) struct Step {
     /// Statuses that are a success; empty: 200 to 299.
     pub status: Vec<u16>,
     pub answer: Answer,
+    /// Names and CSS selectors of what is taken from a page.
+    pub select: Vec<(String, Selector)>,
     pub pick: Vec<Pick>,
     pub rows: Option<Path>,
     /// Of the rows, those that count; the others between them are their trail.
@@ -296,22 +265,6 @@ impl Step {
     /// True when the call may change something at the desk.
     pub fn writes(&self) -> bool {
         self.method != Method::Get && !self.reads && !self.prepares
-    }
-
-    /// Calls of the step at worst: pages, times repetitions. Redirects and a second try of a broken connection are left out.
-    pub fn most(&self) -> u64 {
-        let pages = match &self.page {
-            None => 1,
-            // The first page tells the count; the last ones are read after it.
-            Some(Page { kind: PageKind::LastFromCount { .. }, max, .. }) => *max as u64 + 1,
-            Some(page) => page.max as u64,
-        };
-        let times = match &self.each {
-            Some(Over::Step(..)) => self.max as u64,
-            // A reply or a form has few files; each is one call.
-            Some(Over::Files) | None => 1,
-        };
-        pages * times
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Filter {
     Base64,
     /// A `data:` URL (RFC 2397) with the given media type.
     DataUrl(Arg),
+    /// HMAC-SHA256 (RFC 2104) with the named key, in hexadecimal.
+    Hmac(Arg),
     /// Percent-encoding of a query value (RFC 3986 section 2).
     Url,
     /// Percent-encoding of one path segment; empty, `.` and `..` are refused.
@@ -97,9 +99,10 @@ pub const PLAIN: [(&str, Filter, &str); 22] = [
     ("last_segment", Filter::LastSegment, "what follows the last `/`"),
 ];
 /// Names with an argument, with an example and what they do.
-pub const WITH_ARG: [(&str, &str, &str); 3] = [
+pub const WITH_ARG: [(&str, &str, &str); 4] = [
     ("default", "default:'none'", "another text, or the value of another name, when the value is missing or empty"),
     ("data_url", "data_url:item.type", "a `data:` URL with that media type"),
+    ("hmac_sha256", "hmac_sha256:hmac_key", "HMAC-SHA256 with that key, in hexadecimal; missing when the key is"),
     ("time", "time:'%Y-%m-%d %H:%M:%S'", "a time in a strftime format, UTC"),
 ];
 
@@ -119,6 +122,7 @@ impl Filter {
             (None, true, Some(arg)) => match (name, arg) {
                 ("default", arg) => Ok(Filter::Default(arg)),
                 ("data_url", arg) => Ok(Filter::DataUrl(arg)),
+                ("hmac_sha256", arg) => Ok(Filter::Hmac(arg)),
                 (_, Arg::Text(format)) => time_format(format),
                 (_, Arg::Name(_)) => {
                     Err(("the filter `time` takes a format in quotes".to_owned(), Some("time:'%Y-%m-%d %H:%M:%S'".to_owned())))
@@ -167,6 +171,10 @@ impl Filter {
                 let kind = argument(arg, scope).map(|v| v.to_text()).transpose()?.unwrap_or_else(|| "application/octet-stream".to_owned());
                 Value::text(format!("data:{kind};base64,{}", STANDARD.encode(bytes(&value)?)))
             }
+            Filter::Hmac(arg) => match argument(arg, scope) {
+                None => return Ok(None),
+                Some(key) => Value::text(hmac(&key.to_text()?, &bytes(&value)?)),
+            },
             Filter::Rfc3339 => Value::text(time(&value)?.to_string()),
             Filter::EpochS => Value::text(time(&value)?.as_second().to_string()),
             Filter::EpochMs => Value::text(time(&value)?.as_millisecond().to_string()),
@@ -194,6 +202,11 @@ impl Filter {
             _ => text,
         })
     }
+}
+
+fn hmac(key: &str, text: &[u8]) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_bytes());
+    ring::hmac::sign(&key, text).as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn parse_arg(text: &str) -> Arg {

@@ -158,6 +158,7 @@ impl Runner {
     }
 
     async fn step(&self, step: &Step, scope: &Scope<'_>) -> Result<Got, Ended> {
+        self.log_in(step).await?;
         let call = build(&self.definition, &self.settings, step, scope)?;
         let place = format!("{} {}", call.method, call.url.path());
         let result = match &step.page {
@@ -171,7 +172,8 @@ impl Runner {
     }
 
     async fn single(&self, step: &Step, call: Call) -> Result<Got, Ended> {
-        let key = step.cache.map(|_| format!("{} {}", step.auth.as_deref().unwrap_or_default(), call.url));
+        // Two steps may read the same address in different ways.
+        let key = step.cache.map(|_| format!("{} {} {}", step.auth.as_deref().unwrap_or_default(), step.id, call.url));
         if let Some(answer) = step.cache.and_then(|life| self.cached(key.as_deref()?, life)) {
             return got(step, answer, None);
         }
@@ -186,7 +188,10 @@ impl Runner {
     pub(super) async fn exchange(&self, step: &Step, call: &Call) -> Result<(Reply, Json), Ended> {
         let reply = self.send(call).await?;
         let judged = judge(step, &self.definition.outcome, &reply, Timestamp::now(), &self.masks);
-        match judged.inspect_err(|failure| self.obey(failure))? {
+        match judged.inspect_err(|failure| {
+            self.obey(failure);
+            self.refused(step, failure);
+        })? {
             Judged::Empty => Err(Ended::Empty),
             Judged::Ok(body) => Ok((reply, body)),
         }
@@ -202,13 +207,16 @@ impl Runner {
         let preflight = call.page.as_ref().and_then(|page| page.preflight(call).map(|before| (page, before)));
         if let Some((page, before)) = preflight {
             // Whatever becomes of the question, the call itself was not made.
-            let reply = self.exchanged(&before).await.map_err(|failure| Failure { no_effect: true, ..failure })?;
+            let reply = self.exchanged(&before).await.map_err(|failure| {
+                let cause = if failure.cause == Cause::NoAnswer { Cause::NotSent } else { failure.cause };
+                Failure { no_effect: true, cause, ..failure }
+            })?;
             page.permits(call, &reply)?;
         }
         let reply = self.exchanged(call).await?;
         match &call.page {
-            // A refusal or an error is named by what it says; a browser hides that from the page, not from us.
-            Some(page) if reply.status.is_success() => page.shows(&reply).map(|()| reply),
+            // A refusal is named by what it says: a browser hides that from the page, not from us.
+            Some(page) if !reply.status.is_client_error() => page.shows(&reply).map(|()| reply),
             _ => Ok(reply),
         }
     }

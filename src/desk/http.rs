@@ -2,6 +2,7 @@
 
 use super::create::Page;
 use super::jar::Jar;
+use super::transcript::{Player, Tap};
 use crate::config::DeskSettings;
 use reqwest::header::{COOKIE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Method, StatusCode, Url};
@@ -18,10 +19,22 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// The clients of one desk.
 #[derive(Debug)]
 pub(crate) struct Http {
-    reading: Client,
-    /// Without kept connections: a connection that died unnoticed would leave a write uncertain for no reason.
-    writing: Client,
+    way: Way,
     timeout: Duration,
+    /// Listens to every call.
+    tap: Option<Arc<Tap>>,
+}
+
+/// Where answers come from.
+#[derive(Debug)]
+enum Way {
+    Live {
+        reading: Client,
+        /// Without kept connections: a connection that died unnoticed would leave a write uncertain for no reason.
+        writing: Client,
+    },
+    /// From a recording.
+    Played(Arc<Player>),
 }
 
 /// A request, ready to go.
@@ -110,12 +123,26 @@ impl Http {
             }
             builder.build().map_err(|e| format!("cannot set up HTTPS: {}", told(&e)))
         };
-        Ok(Http { reading: build(4)?, writing: build(0)?, timeout: settings.timeout })
+        Ok(Http { way: Way::Live { reading: build(4)?, writing: build(0)? }, timeout: settings.timeout, tap: None })
+    }
+
+    /// Answers from a recording, without any network.
+    pub fn replay(player: Arc<Player>) -> Http {
+        Http { way: Way::Played(player), timeout: Duration::ZERO, tap: None }
+    }
+
+    /// The same, with somebody who listens.
+    #[must_use]
+    pub fn tapped(self, tap: Arc<Tap>) -> Http {
+        Http { tap: Some(tap), ..self }
     }
 
     /// Sends a call whose answer stays open: a stream or a socket. Only its head is waited for; it is not redirected.
     pub async fn open(&self, call: &Call) -> Result<reqwest::Response, Lost> {
-        let request = self.writing.request(call.method.clone(), call.url.clone()).headers(call.headers());
+        let Way::Live { writing, .. } = &self.way else {
+            return Err(Lost::Refused("streams and sockets are not recorded".to_owned()));
+        };
+        let request = writing.request(call.method.clone(), call.url.clone()).headers(call.headers());
         let within = call.timeout.unwrap_or(self.timeout);
         let answer = tokio::time::timeout(within, request.send()).await;
         let answer = answer.map_err(|_| Lost::Unknown { text: "no answer in time".to_owned(), timed_out: true })?.map_err(lost)?;
@@ -147,8 +174,18 @@ impl Http {
     }
 
     async fn once(&self, call: &Call) -> Result<Reply, Lost> {
+        let answer = match &self.way {
+            Way::Live { reading, writing } => self.live(if call.writes { writing } else { reading }, call).await,
+            Way::Played(player) => player.answer(call),
+        };
+        if let Some(tap) = &self.tap {
+            tap.note(call, answer.as_ref().ok());
+        }
+        answer
+    }
+
+    async fn live(&self, client: &Client, call: &Call) -> Result<Reply, Lost> {
         let began = Instant::now();
-        let client = if call.writes { &self.writing } else { &self.reading };
         let mut request =
             client.request(call.method.clone(), call.url.clone()).headers(call.headers()).timeout(call.timeout.unwrap_or(self.timeout));
         if let Some(body) = &call.body {

@@ -9,6 +9,7 @@ use super::outcome::Failure;
 use super::path::{Json, null};
 use super::scope::{Scope, Value};
 use super::settings::Settings;
+use super::transcript::Fixed;
 use crate::config::DeskSettings;
 use crate::engine::ports::{Acted, Desk, FoundTicket, Needle, Trouble};
 use crate::model::{Capability, HistoryEntry, ReplyContent, ReplyReceipt, ResultClass, Ticket, TicketMessage, TicketRef, View};
@@ -25,15 +26,37 @@ pub struct HttpDesk {
     name: String,
     pub(super) runner: Runner,
     pub(super) files: Mutex<HashMap<String, (Instant, u64, String)>>,
+    /// In recordings and replays: time and chance.
+    fixed: Option<Fixed>,
 }
 
 impl HttpDesk {
     /// A desk from its definition and settings. Opens no connection. The error says what to change.
     pub fn new(definition: Arc<Definition>, settings: &DeskSettings) -> Result<HttpDesk, String> {
+        HttpDesk::with(definition, settings, |loopback| Http::new(settings, loopback), None)
+    }
+
+    /// A desk whose calls go the given way, which is told whether the desk is on this machine.
+    pub(super) fn with(
+        definition: Arc<Definition>,
+        settings: &DeskSettings,
+        http: impl FnOnce(bool) -> Result<Http, String>,
+        fixed: Option<Fixed>,
+    ) -> Result<HttpDesk, String> {
         let own = Settings::new(&definition, &settings.params).map_err(|(_, m)| format!("desk `{}`: {m}", settings.name))?;
-        let http = Http::new(settings, own.is_loopback()).map_err(|m| format!("desk `{}`: {m}", settings.name))?;
+        let http = http(own.is_loopback()).map_err(|m| format!("desk `{}`: {m}", settings.name))?;
         let runner = Runner::new(definition, own, http);
-        Ok(HttpDesk { name: settings.name.clone(), runner, files: Mutex::default() })
+        Ok(HttpDesk { name: settings.name.clone(), runner, files: Mutex::default(), fixed })
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.fixed.as_ref().map_or_else(Timestamp::now, |f| f.now)
+    }
+
+    /// Forty letters and digits.
+    pub(super) fn random(&self) -> Result<String, String> {
+        self.fixed.as_ref().map_or_else(super::create::random, |f| Ok(f.random.clone()))
     }
 
     pub(super) fn definition(&self) -> &Definition {
@@ -47,7 +70,7 @@ impl HttpDesk {
 
     fn scope(&self) -> Scope<'_> {
         let mut scope = Scope::new(self.runner.settings.params.clone());
-        scope.set("now", Value::Time(Timestamp::now()));
+        scope.set("now", Value::Time(self.now()));
         scope
     }
 

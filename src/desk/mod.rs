@@ -3,8 +3,10 @@
 //! A definition is third-party input that handles secrets, so it holds no code: paths are a JMESPath subset,
 //! templates have filters but no conditions, and requests go only to the hosts that it lists.
 
+mod auth;
 mod call;
 pub mod chat;
+mod costs;
 mod create;
 mod definition;
 mod files;
@@ -13,10 +15,12 @@ mod flow;
 mod http;
 mod jar;
 mod live;
+mod login;
 mod mapping;
 mod matching;
 mod multipart;
 mod outcome;
+mod page;
 mod pages;
 mod parse;
 mod path;
@@ -29,6 +33,7 @@ mod set;
 mod settings;
 mod shape;
 mod template;
+pub mod transcript;
 
 pub use create::{Limit, LimitScope, Recipe, RecipeForms};
 pub use definition::{Definition, Param, ParamKind};
@@ -39,7 +44,14 @@ pub use shape::schema;
 
 /// The definitions that come with the program: id and text.
 pub fn built_in() -> &'static [(&'static str, &'static str)] {
-    &[("sandbox", include_str!("definitions/sandbox.toml")), ("rt", include_str!("definitions/rt.toml"))]
+    &[
+        ("sandbox", include_str!("definitions/sandbox.toml")),
+        ("rt", include_str!("definitions/rt.toml")),
+        ("django-helpdesk", include_str!("definitions/django-helpdesk.toml")),
+        ("zammad", include_str!("definitions/zammad.toml")),
+        ("chatwoot", include_str!("definitions/chatwoot.toml")),
+        ("matrix", include_str!("definitions/matrix.toml")),
+    ]
 }
 
 #[cfg(test)]
@@ -66,7 +78,8 @@ mod tests {
                 panic!("{id}:\n{}", lines.join("\n"));
             });
             assert_eq!(definition.id, *id);
-            assert!(!definition.unproven());
+            // What was never tried on the real product says so, and nothing else does.
+            assert_eq!(definition.unproven(), ["zammad", "chatwoot"].contains(id), "{id}");
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Failure {
     pub gone: bool,
     /// What kind of failure it is, where a form's customers would see a difference.
     pub cause: Cause,
+    /// The fault that the desk file names for it (`[chat]`).
+    pub fault: Option<&'static str>,
 }
 
 /// Kinds of failures that mean different things to somebody who fills in a form.
@@ -45,8 +47,8 @@ pub(crate) enum Cause {
     LoginPage,
     /// A failure that the desk file names: its name, what it says of the form, and the desk's words.
     Named(String, Means, String),
-    /// A browser would not let the page see the answer, or not send the request at all.
-    Origin,
+    /// A browser would not let the page see the answer with this status, or not send the request at all.
+    Origin(u16),
 }
 
 impl Failure {
@@ -57,7 +59,7 @@ impl Failure {
 
     /// A failure that had no effect, as far as is known here.
     pub fn new(class: ResultClass, cause: Cause, message: impl Into<String>) -> Failure {
-        Failure { class, message: message.into(), retry_after: None, no_effect: true, gone: false, cause }
+        Failure { class, message: message.into(), retry_after: None, no_effect: true, gone: false, cause, fault: None }
     }
 
     /// True when an answer came, and says so.
@@ -138,13 +140,17 @@ pub(crate) fn judge(step: &Step, rules: &OutcomeRules, reply: &Reply, now: Times
     }
     let body = content.map_err(|m| failure(ResultClass::BrokenContract, format!("{status}, but {m}"), false))?;
     let broken = |m: String| failure(ResultClass::BrokenContract, m, false);
-    for Fail { name, when, class, means } in step.fail.iter().chain(&rules.fail) {
+    for Fail { name, when, class, means, fault } in step.fail.iter().chain(&rules.fail) {
         let found = when.eval(&body).map_err(broken)?;
         if found.is_truthy() {
             let no_effect = !matches!(class, ResultClass::Unavailable | ResultClass::BrokenContract);
             let told = Some(told()).filter(|t| !t.is_empty()).unwrap_or_else(|| listed(&found, masks));
             let cause = Cause::Named(name.clone(), *means, told.clone());
-            return Err(Failure { cause, ..failure(*class, format!("the desk answered {status} with `{name}`{told}"), no_effect) });
+            return Err(Failure {
+                cause,
+                fault: *fault,
+                ..failure(*class, format!("the desk answered {status} with `{name}`{told}"), no_effect)
+            });
         }
     }
     if let Some(path) = &step.empty_if
@@ -188,6 +194,7 @@ fn content(step: &Step, reply: &Reply) -> Result<Json, String> {
     let text = text.trim_start_matches('\u{feff}').trim();
     match step.answer {
         Answer::Text => Ok(string(text)),
+        Answer::Html => Ok(super::page::elements(text, &step.select)),
         _ if text.is_empty() => Ok(null()),
         _ if is_page(reply) => Err(format!("the answer is an HTML page, not JSON{}", title(reply))),
         // Letters put in place of broken ones would be taken for what the desk has stored.

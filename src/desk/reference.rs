@@ -96,7 +96,7 @@ fn variables(out: &mut String) {
     let _ = writeln!(
         out,
         "\n`token` is the word that the run wrote into its subject and text, `since` the time before which nothing of the run \
-         can be. `random` is forty letters and digits, the same in all steps of a recipe. A file of a reply or form has {}.\n",
+         can be. `random` is forty letters and digits, the same in all steps of a recipe; in `[chat]` it is another word in every operation. A file of a reply or form has {}.\n",
         list(&FILE_FIELDS.map(|f| format!("item.{f}")).each_ref().map(String::as_str))
     );
 }

@@ -31,6 +31,11 @@ impl DeskSet {
         if problems.is_empty() { Ok(DeskSet(desks)) } else { Err(problems) }
     }
 
+    /// One desk.
+    pub(crate) fn of(key: &str, desk: Arc<HttpDesk>) -> DeskSet {
+        DeskSet(BTreeMap::from([(key.to_owned(), desk)]))
+    }
+
     /// A desk with all that its definition can do, beyond the engine's port.
     pub fn get(&self, key: &str) -> Option<&Arc<HttpDesk>> {
         self.0.get(key)

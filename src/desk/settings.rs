@@ -1,6 +1,7 @@
 //! From the values of the configuration to what a desk needs to run: params, base, hosts, the way to sign in.
 
 use super::definition::{Auth, Definition, Param, ParamKind};
+use super::login::Logins;
 use super::scope::{Scope, Value};
 use super::template::Name;
 use crate::config::ParamValue;
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub plain_http: bool,
     /// The way to sign in unless a step says otherwise.
     pub auth: Option<String>,
+    /// What logins gave.
+    pub logins: Logins,
 }
 
 impl Definition {
@@ -174,7 +177,7 @@ impl Settings {
             let host = url.host_str().ok_or_else(|| whole("`hosts` holds no host name".to_owned()))?;
             hosts.push((host.to_ascii_lowercase(), url.port_or_known_default().unwrap_or(usual)));
         }
-        let settings = Settings { params: scope.params.clone(), base, hosts, plain_http, auth };
+        let settings = Settings { params: scope.params.clone(), base, hosts, plain_http, auth, logins: Logins::default() };
         match Url::parse(&settings.base) {
             Ok(url) if settings.allows(&url) => Ok(settings),
             _ => Err(whole("the desk's own address is not among its `hosts`".to_owned())),

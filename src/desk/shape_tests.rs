@@ -1,8 +1,9 @@
 //! Schema, reference and checker say the same of every key.
 
+use super::create::{LimitScope, Means};
 use super::definition::ParamKind;
 use super::reader::ASKED;
-use super::shape::{CLASSES, PARAM_KINDS, ROOT, VIEWS, schema};
+use super::shape::{CLASSES, MEANS, PARAM_KINDS, ROOT, SCOPES, VIEWS, schema};
 use super::{Definition, built_in, reference};
 use crate::model::{ResultClass, View};
 use serde_json::Value;
@@ -121,6 +122,7 @@ p = {}
 a = { kind = "basic", user = "${p}", password = "${p}" }
 b = { kind = "header", name = "X", value = "${p}" }
 c = { kind = "bearer", token = "${p}" }
+d = { kind = "login", name = "X", value = "${login.t}", login = { post = "/l", pick = { t = "t" } } }
 [outcome]
 denied = { status = [403] }
 fail = { a = { when = "b", class = "denied" } }
@@ -167,6 +169,50 @@ files = { each = "files", name = "name" }
 [health]
   [[health.step]]
   get = "/"
+  as = "html"
+  select = { a = "a" }
+[presence]
+available = "a:x"
+  [[presence.step]]
+  id = "a"
+  get = "/a"
+[chat]
+limit = { count = 1, per = "1h" }
+[chat.offer]
+  [[chat.offer.step]]
+  get = "/o"
+[chat.begin]
+  [[chat.begin.step]]
+  transport = "json-events"
+  send = { a = "x" }
+  await = { when = "a" }
+[chat.say]
+  [[chat.say.step]]
+  post = "/s"
+[chat.history]
+  [[chat.history.step]]
+  get = "/h"
+  rows = "@"
+[chat.line]
+text = "text"
+[[chat.push]]
+transport = "json-events"
+open = { get = "/w" }
+keepalive = { send = { a = 1 } }
+[limit]
+count = 100
+per = "1m"
+[[create]]
+id = "form"
+limit = { count = 1, per = "1h", scope = "ip" }
+fields = { each = "c:f", name = "name" }
+  [[create.step]]
+  id = "c"
+  get = "/c"
+  fail = { x = { when = "a", means = "mx" } }
+  [[create.step]]
+  post = "/s"
+  body = { multipart = { a = "${text}" }, files = "f" }
 "#;
 
 #[test]
@@ -186,5 +232,7 @@ fn the_words_of_the_schema_are_those_of_the_program() {
     let classes =
         [ResultClass::Throttled, ResultClass::Unauthorised, ResultClass::Unavailable, ResultClass::Denied, ResultClass::BrokenContract];
     assert_eq!(CLASSES, classes.map(ResultClass::as_str));
+    assert_eq!(SCOPES, LimitScope::ALL.map(LimitScope::as_str));
+    assert_eq!(MEANS, Means::ALL.map(Means::as_str));
     assert_eq!(PARAM_KINDS, [ParamKind::Text, ParamKind::Int, ParamKind::Bool, ParamKind::Url].map(ParamKind::as_str));
 }

@@ -5,7 +5,7 @@ pub mod catalogue;
 use crate::model::{Blame, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
 
 /// Goes up with every change that can change an answer.
-pub const RULES_VERSION: u32 = 2;
+pub const RULES_VERSION: u32 = 3;
 
 /// The answer for a run whose stages are all decided.
 pub fn diagnose(run: &Run) -> Diagnosis {
@@ -70,10 +70,16 @@ fn nothing_proved(run: &Run) -> bool {
 fn narrow(run: &Run, stage: Option<Stage>, candidates: &mut Vec<String>) {
     let outcome = |s: Stage| run.stages.get(&s).and_then(|r| r.outcome);
     let answer_is_missing = outcome(Stage::Return) == Some(Outcome::Fail) && run.stages.get(&Stage::Return).is_some_and(missing_mail);
-    if stage == Some(Stage::Acknowledge) && answer_is_missing && candidates.iter().any(|c| c == "ack-condition-broken") {
+    let rule = ["ack-condition-broken", "form-confirmation-missing"].into_iter().find(|r| candidates.iter().any(|c| c == r));
+    if let Some(rule) = rule.filter(|_| stage == Some(Stage::Acknowledge) && answer_is_missing && !by_chat(run)) {
         // Nothing leaves the desk, so it need not be the rule.
-        *candidates = vec!["reply-fails-unnoticed".to_owned(), "ack-condition-broken".to_owned()];
+        *candidates = vec!["reply-fails-unnoticed".to_owned(), rule.to_owned()];
     }
+}
+
+/// The answer comes into a chat window: what is missing there says nothing of mail.
+fn by_chat(run: &Run) -> bool {
+    run.chat.as_ref().is_some_and(|c| !c.offline)
 }
 
 fn missing_mail(record: &StageRecord) -> bool {

@@ -4,7 +4,7 @@ use super::Parts;
 use super::journey::{Journey, Walk};
 use super::ports::{Claimed, RunEvent, StoreError};
 use crate::clock::after;
-use crate::model::{Outcome, Phase, Stage};
+use crate::model::{ActKind, ActState, Outcome, Phase, Stage};
 use jiff::Timestamp;
 
 /// Moves a claimed run on as far as it goes now, and stores it.
@@ -88,6 +88,11 @@ impl Journey<'_> {
         if !self.is_open(Stage::Accept) {
             return;
         }
+        if let Some((check, expected)) = self.unseen_acceptance() {
+            self.check(Stage::Accept, check, Outcome::Unknown, expected, "nobody saw it: the answer to the act is not known");
+            self.unknown(Stage::Accept, "act-uncertain");
+            return;
+        }
         let landed = self.outcome(Stage::Land) == Some(Outcome::Pass) || !self.run.tickets.is_empty();
         let answered = self.run.mails.iter().any(|m| m.role.is_from_desk()) || self.outcome(Stage::Return) == Some(Outcome::Pass);
         if landed || answered {
@@ -105,10 +110,12 @@ impl Journey<'_> {
 
     /// Ends stages whose condition can no longer come true.
     fn end_unreachable(&mut self) {
-        if matches!(self.outcome(Stage::Send), Some(Outcome::Fail | Outcome::Unknown)) && !self.send_is_uncertain() {
+        let sent = self.outcome(Stage::Send);
+        if sent == Some(Outcome::Fail) || sent == Some(Outcome::Unknown) && !self.send_is_uncertain() {
             self.not_reached_all(&[Stage::Accept, Stage::Land, Stage::Acknowledge]);
         }
-        if self.outcome(Stage::Accept) == Some(Outcome::Fail) {
+        let never_left = matches!(self.act(ActKind::Send, ""), Some(ActState::Failed(_))) && self.outcome(Stage::Send).is_some();
+        if self.outcome(Stage::Accept) == Some(Outcome::Fail) || never_left {
             self.not_reached_all(&[Stage::Land, Stage::Acknowledge]);
         }
         let landed = match self.outcome(Stage::Land) {

@@ -8,7 +8,7 @@ use super::ports::Trouble;
 use super::ways::Push;
 use crate::check;
 use crate::clock::after;
-use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, Speaker, Stage};
+use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, ReplyMode, ResultClass, Speaker, Stage};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -21,8 +21,9 @@ impl Journey<'_> {
     pub(super) fn is_answer(&self, line: &ChatLine) -> bool {
         match (self.run.probe.reply.mode, self.token(Stage::Reply)) {
             (ReplyMode::Post, Some(token)) => !matches!(line.speaker, Some(Speaker::Visitor | Speaker::Bot)) && token.is_in(&line.text),
-            (ReplyMode::Post, None) => false,
-            (ReplyMode::Await, _) => line.speaker == Some(Speaker::Agent),
+            (ReplyMode::Post, None) if self.run.probe.desk.is_some() => false,
+            // A person's answer has no token, and without a desk only a person can answer.
+            (ReplyMode::Post, None) | (ReplyMode::Await, _) => line.speaker == Some(Speaker::Agent),
         }
     }
 
@@ -83,7 +84,7 @@ impl Journey<'_> {
         let stage = Stage::Return;
         let Some(line) = self.answer_line().cloned() else { return };
         let mut findings = Findings::default();
-        self.pushed(&line, &mut findings);
+        let remark = self.pushed(&line, &mut findings);
         self.stored(&line, &mut findings);
         self.files_of_answer(&mut findings).await;
         if findings.checks.iter().any(|c| c.1 != Outcome::Pass) && !final_look {
@@ -96,6 +97,9 @@ impl Journey<'_> {
                 Some(d) => findings.fail("text", &first_line(&written), &d.found, d.fault),
             }
         }
+        if let Some(remark) = remark {
+            self.note(remark);
+        }
         self.take_findings(stage, findings);
     }
 
@@ -105,16 +109,17 @@ impl Journey<'_> {
         act.or(line.at).or(line.stored)
     }
 
-    fn pushed(&self, line: &ChatLine, out: &mut Findings) {
+    /// Judges the push path. Some: a remark, where it is not judged.
+    fn pushed(&self, line: &ChatLine, out: &mut Findings) -> Option<String> {
         const EXPECTED: &str = "the answer is pushed to the visitor";
         if self.chat().is_none_or(|c| !c.pushed) {
-            return;
+            return None;
         }
         let written = self.answered_at(line);
         if let Some(at) = line.pushed {
             let lag = written.map_or_else(String::new, |w| format!(" {} after it was written", span(w, at)));
             out.pass("pushed", EXPECTED, &format!("pushed{lag}"));
-            return;
+            return None;
         }
         match self.pushes.as_ref().map(|p| &p.0) {
             Some(Push::Open(since)) if written.is_some_and(|at| *since <= at) => {
@@ -122,13 +127,17 @@ impl Journey<'_> {
                 out.fail("pushed", EXPECTED, "the connection was open all the time and the answer was not pushed", causes[0]);
                 out.hints.extend(causes.into_iter().skip(1));
             }
-            Some(Push::Open(since)) => {
-                out.unclear("pushed", EXPECTED, &format!("the connection was opened anew at {since:.0}, after the answer was written"));
+            // A window that connects again reads the conversation anew: the visitor has it, and by which way nobody knows.
+            Some(Push::Open(since)) if line.stored.is_some() => {
+                let since = format!("{since:.0}");
+                return Some(format!("whether the answer was pushed is not known: the connection was opened anew at {since}"));
             }
+            Some(Push::Open(since)) => out.unclear("pushed", EXPECTED, &format!("the connection was opened anew at {since:.0}")),
             Some(Push::Broken(why)) => out.unclear("pushed", EXPECTED, &format!("the push path was broken: {why}")),
             Some(Push::None) => {}
             None => out.unclear("pushed", EXPECTED, "nobody listened"),
         }
+        None
     }
 
     /// Nothing at all is pushed, or nothing in this direction.
@@ -141,17 +150,18 @@ impl Journey<'_> {
 
     /// Something was pushed to somebody in this conversation.
     pub(super) fn pushes_seen(&self) -> bool {
-        self.lines().iter().any(|l| l.pushed.is_some() || l.shown.is_some())
+        self.lines().iter().any(|l| is_pushed(l) || l.shown.is_some())
     }
 
     /// Something else that should have been pushed to visitor or agents was not, although they listened.
     pub(super) fn silence_seen(&self) -> bool {
         let Some((push, agents)) = &self.pushes else { return false };
-        let missed = |open: &Push, at: Option<Timestamp>| matches!(open, Push::Open(since) if at.is_some_and(|at| *since < at));
+        let listened = |path: &Push, at: Option<Timestamp>| matches!(path, Push::Open(since) if at.is_some_and(|at| *since <= at));
         let of_desk = |l: &&ChatLine| !self.is_answer(l) && !matches!(l.speaker, Some(Speaker::Visitor) | None);
-        let to_visitor = self.lines().iter().filter(of_desk).any(|l| l.pushed.is_none() && missed(push, l.at.or(l.stored)));
-        let ours = |l: &&ChatLine| l.speaker == Some(Speaker::Visitor);
-        to_visitor || self.lines().iter().filter(ours).any(|l| l.shown.is_none() && missed(agents, l.at.or(l.stored)))
+        let to_visitor = self.lines().iter().filter(of_desk).any(|l| l.pushed.is_none() && listened(push, l.at));
+        let said = super::ports::act(&self.run, ActKind::Send, "").map(|a| a.intent);
+        let untold = self.lines().iter().all(|l| l.shown.is_none());
+        to_visitor || untold && listened(agents, said)
     }
 
     fn stored(&self, line: &ChatLine, out: &mut Findings) {
@@ -239,7 +249,28 @@ impl Journey<'_> {
         }
     }
 
-    // ------------------------------------------------------------------------------- at the end of a limit
+    // ------------------------------------------------------------------------------- at the end
+
+    /// Once everything was seen: what came twice, and whether a bot went on talking.
+    pub(super) async fn settle_chat(&mut self) {
+        if !self.by_chat(Stage::Return) || self.outcome(Stage::Return) != Some(Outcome::Pass) || !self.has_window() {
+            return;
+        }
+        if let Some(order) = self.chat_order() {
+            // Everything was seen already: what cannot be looked at now changes nothing.
+            let _ = self.look_at_chat(&order).await;
+        }
+        self.judge_bot();
+        let posts = self.run.probe.reply.mode == ReplyMode::Post;
+        let mut ids: Vec<&str> = self.lines().iter().filter(|l| posts && self.is_answer(l)).filter_map(|l| l.id.as_deref()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > 1 {
+            let found = format!("{} lines", ids.len());
+            self.check(Stage::Return, "once", Outcome::Fail, "the answer once", found);
+            self.fail(Stage::Return, &["reply-sent-many-times"]);
+        }
+    }
 
     /// Looks at the stored conversation once more, at or after the stage's deadline.
     pub(super) async fn last_look_at_chat(&mut self, stage: Stage) -> Walk<LastLook> {
@@ -247,7 +278,10 @@ impl Journey<'_> {
         if !self.poll_due(&name) {
             return Ok(LastLook::Again(self.poll_next(&name)));
         }
-        let Some(order) = self.chat_order() else { return Ok(LastLook::Done) };
+        let Some(order) = self.chat_order().filter(|_| self.has_window()) else {
+            let why = "nobody knows the conversation: its beginning was never answered";
+            return Ok(LastLook::Trouble(Trouble::new(ResultClass::Unavailable, "act-uncertain", why)));
+        };
         match self.look_at_chat(&order).await {
             Ok(()) => Ok(LastLook::Done),
             Err(stop) => {
@@ -256,7 +290,7 @@ impl Journey<'_> {
                 if self.now() < grace {
                     return Ok(LastLook::Again(self.poll_next(&name)));
                 }
-                let stop = self.weigh(stop).await?;
+                let stop = self.weigh(stop).await;
                 if stop.outcome == Outcome::Fail {
                     self.stopped(stage, "conversation", "the visitor can read the conversation", &stop);
                     return Ok(LastLook::Done);
@@ -291,4 +325,9 @@ impl Journey<'_> {
 fn span(from: Timestamp, to: Timestamp) -> String {
     let micros = to.as_microsecond().saturating_sub(from.as_microsecond()).max(0);
     format!("{:?}", Duration::from_millis(u64::try_from(micros / 1000).unwrap_or(0)))
+}
+
+/// The line was pushed to the visitor by the desk's own doing: the echo of what the visitor says is only an answer to it.
+pub(super) fn is_pushed(line: &ChatLine) -> bool {
+    line.pushed.is_some() && line.speaker != Some(Speaker::Visitor)
 }

@@ -3,7 +3,7 @@
 
 use super::journey::{Journey, Walk};
 use super::ways::{Begun, Saying};
-use crate::model::{ActKind, ActState, AnswerBy, Looked, Message, Outcome, Party, ResultClass, Stage, Ticket, TicketStatus};
+use crate::model::{ActKind, ActState, AnswerBy, Looked, Outcome, Party, ResultClass, Stage};
 use jiff::Timestamp;
 
 const WINDOW: &str = "chat window opened again";
@@ -39,7 +39,7 @@ impl Journey<'_> {
                 let state = if stop.no_effect { ActState::Failed(stop.found.clone()) } else { ActState::Uncertain };
                 let again = self.try_again("follow_up", Stage::FollowUp, &stop);
                 if again.is_none() && (stop.no_effect || stop.outcome == Outcome::Fail) {
-                    let stop = self.weigh(stop).await?;
+                    let stop = self.weigh(stop).await;
                     self.stopped(Stage::FollowUp, "said", "the next line is taken", &stop);
                 }
                 self.finish_act(ActKind::FollowUp, "", state).await?;
@@ -61,7 +61,7 @@ impl Journey<'_> {
                 if let Some(next) = self.try_again("follow_up", Stage::FollowUp, &stop) {
                     return Ok(Some(next));
                 }
-                let stop = self.weigh(stop).await?;
+                let stop = self.weigh(stop).await;
                 self.stopped(Stage::FollowUp, "reload", "the window can be opened again", &stop);
                 return Ok(Some(self.now()));
             }
@@ -85,10 +85,10 @@ impl Journey<'_> {
 
     /// Ends the visitor's side, once. What cannot be ended is closed at the desk.
     pub(super) async fn leave_chat(&mut self) -> Walk<()> {
-        if !self.in_conversation() || !self.acted(ActKind::Send, "") || self.act(ActKind::Leave, "").is_some() {
+        if !self.has_window() || self.act(ActKind::Leave, "").is_some() {
             return Ok(());
         }
-        let Some(order) = self.chat_order().filter(|o| o.conversation.is_some() || o.sealed.is_some()) else { return Ok(()) };
+        let Some(order) = self.chat_order() else { return Ok(()) };
         self.begin_act(ActKind::Leave, "").await?;
         let state = match self.parts.chats.leave(&order).await {
             Ok(()) => ActState::Done,
@@ -104,7 +104,8 @@ impl Journey<'_> {
     pub(super) fn answer_waits(&self) -> bool {
         let Some(chat) = self.chat().filter(|_| self.in_conversation()) else { return false };
         // The bot must have handed over by itself, and the greeting is seen only while the visitor is there.
-        (chat.hand_over.is_some() && self.is_open(Stage::Queue)) || (chat.answer == AnswerBy::Email && self.is_open(Stage::Acknowledge))
+        let asks = chat.hand_over.is_some() && self.is_open(Stage::Queue) && self.now() < self.deadline(Stage::Queue);
+        asks || (chat.answer == AnswerBy::Email && self.is_open(Stage::Acknowledge))
     }
 
     /// An answer by mail comes once the visitor has gone.

@@ -14,17 +14,23 @@ use crate::model::{
 use jiff::Timestamp;
 use std::time::Duration;
 
+/// Set once conversation and tickets were ended: a process that dies between them leaves the rest to the next.
+const ENDED: &str = "ended";
+
 impl Journey<'_> {
     /// Closes or deletes the tickets, waits for the mail that this may send, removes the run's mail, gives the verdict.
     pub(super) async fn clean_up(&mut self) -> Walk<Option<Timestamp>> {
-        if self.outcome(Stage::CleanUp).is_none() && !self.is_open(Stage::CleanUp) {
-            if let Some(next) = self.catch_ticket().await? {
+        if !self.run.polls.contains_key(ENDED) {
+            if !self.is_open(Stage::CleanUp)
+                && let Some(next) = self.catch_ticket().await?
+            {
                 self.watch_mailbox(true);
                 return Ok(Some(next));
             }
             self.open(Stage::CleanUp);
             self.leave_chat().await?;
             self.end_tickets().await?;
+            self.poll_after(ENDED, true, Duration::ZERO);
             let closed = self.run.acts.iter().any(|a| matches!(a.kind, ActKind::Close | ActKind::Delete));
             let quiet = if closed && !self.run.interrupted { self.run.probe.settle.min(Duration::from_secs(30)) } else { Duration::ZERO };
             self.run.settle_until = Some(after(self.now(), quiet));

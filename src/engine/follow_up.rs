@@ -27,7 +27,8 @@ impl Journey<'_> {
     fn is_answerable(&self) -> bool {
         match self.run.probe.follow_up.to {
             FollowUpTo::Own => true,
-            FollowUpTo::Agent if self.by_chat(Stage::FollowUp) => self.answer_line().is_some(),
+            // A window that is opened again hears nothing meanwhile, so the push path is judged first.
+            FollowUpTo::Agent if self.by_chat(Stage::FollowUp) => self.answer_line().is_some() && !self.is_open(Stage::Return),
             FollowUpTo::Acknowledgement if self.by_chat(Stage::FollowUp) => !self.greetings().is_empty(),
             FollowUpTo::Agent | FollowUpTo::Acknowledgement => self.answered_mail().is_some(),
         }
@@ -296,6 +297,9 @@ impl Journey<'_> {
     /// A second message of the customer that lost its words: what was cut away held the token. A few words may be what a
     /// desk puts in their place, or a message of somebody else; so they count only once nothing better came.
     fn emptied<'m>(&self, messages: &'m [TicketMessage], final_look: bool) -> Option<&'m TicketMessage> {
+        if self.by_chat(Stage::FollowUp) {
+            return None;
+        }
         let longest = if final_look { 40 } else { 0 };
         let first = self.token(Stage::Send)?;
         let sent = super::ports::act(&self.run, ActKind::FollowUp, "")?.intent;
@@ -340,7 +344,7 @@ impl Journey<'_> {
     fn second_ticket(&mut self, ticket: &Ticket) -> Walk<Option<Timestamp>> {
         let number = ticket.reference.number.clone();
         let first = self.run.ticket.as_ref().map(|t| t.number.clone()).unwrap_or_default();
-        let stranger = ticket.requester.as_deref().is_some_and(|r| !check::same_address(r, &self.run.address));
+        let stranger = ticket.requester.is_some() && !self.run.asked_for(ticket);
         self.observe(
             Observation::new(
                 self.now(),
@@ -373,13 +377,13 @@ impl Journey<'_> {
         }
         self.check(Stage::FollowUp, "joined", Outcome::Fail, format!("ticket {first}"), format!("a second ticket, {number}"));
         // A special answer can fail for its own reason, or because no answer joins at all: only another probe can tell.
-        let faults: &[&str] = match (after_close, self.run.probe.follow_up.to) {
+        let by_mail: &[&str] = match (after_close, self.run.probe.follow_up.to) {
             (true, _) => &["closed-refuses", "follow-up-opens-new-ticket"],
             (false, FollowUpTo::Agent) => &["follow-up-opens-new-ticket"],
             (false, FollowUpTo::Acknowledgement) => &["reply-to-ack-opens-ticket", "follow-up-opens-new-ticket"],
             (false, FollowUpTo::Own) => &["reply-to-own-first-mail", "follow-up-opens-new-ticket"],
         };
-        self.fail(Stage::FollowUp, faults);
+        self.fail(Stage::FollowUp, self.causes_of_second_ticket().unwrap_or(by_mail));
         Ok(Some(self.now()))
     }
 
@@ -413,9 +417,8 @@ impl Journey<'_> {
             format!("the customer's answer stands in the ticket within {limit:?}"),
             "in no ticket",
         );
-        let after_close = self.acted(ActKind::CloseFirst, "");
-        let first = if after_close { "closed-refuses" } else { "answer-quoted-out" };
-        self.fail(Stage::FollowUp, &[first, "poller-hung", "fetched-not-ticketed", "merged-into-strangers-ticket"]);
+        let causes = self.causes_of_lost_follow_up(self.acted(ActKind::CloseFirst, ""));
+        self.fail(Stage::FollowUp, &causes);
         Ok(Some(self.now()))
     }
 }

@@ -34,7 +34,7 @@ impl Journey<'_> {
 
     /// Fills the form in, which is only a look, and submits it once.
     pub(super) async fn send_form(&mut self) -> Walk<Option<Timestamp>> {
-        self.remember_last_pass().await?;
+        self.remember_form().await?;
         let Some(order) = self.form_order() else { return Ok(None) };
         let form = match self.parts.forms.fill_in(&order).await {
             Ok(form) => form,
@@ -56,14 +56,24 @@ impl Journey<'_> {
         }
     }
 
-    /// What the probe's last good run knew: the form as it was then, and from where the desk writes.
-    async fn remember_last_pass(&mut self) -> Walk<()> {
-        if self.run.form.is_some() {
-            return Ok(());
+    /// What the probe's last good run knew of the form.
+    async fn remember_form(&mut self) -> Walk<()> {
+        if self.run.form.is_none() {
+            let last = self.remember_last_pass().await?;
+            self.run.form = Some(FormMemory { before: last.as_ref().and_then(print_of), ..FormMemory::default() });
         }
-        let last = self.parts.store.last_passed(&self.run.probe.name, &self.run.id).await?;
-        self.run.form = Some(FormMemory { before: last.as_ref().and_then(print_of), ..FormMemory::default() });
         Ok(())
+    }
+
+    /// Gives the probe's last good run, and remembers from where the desk wrote then.
+    pub(super) async fn remember_last_pass(&mut self) -> Walk<Option<Run>> {
+        let last = self.parts.store.last_passed(&self.run.probe.name, &self.run.id).await?;
+        let wrote = last.iter().flat_map(|r| r.mails.iter().filter(|m| m.role.is_from_desk()).map(|m| m.mail.from.clone()));
+        let told = self.run.probe.expect.from.clone();
+        for from in wrote.chain(told).collect::<Vec<_>>() {
+            self.knows_sender(&from);
+        }
+        Ok(last)
     }
 
     fn compare_print(&mut self, seen: &Seen) {
@@ -77,7 +87,7 @@ impl Journey<'_> {
         if let Some(next) = self.try_again("send", Stage::Send, &stop) {
             return Ok(Some(next));
         }
-        let stop = self.weigh(stop).await?;
+        let stop = self.weigh(stop).await;
         self.refused(Stage::Send, "filled in", "the form can be filled in", stop);
         Ok(None)
     }
@@ -92,10 +102,7 @@ impl Journey<'_> {
         self.sent();
         self.check(Stage::Accept, "thank-you", Outcome::Pass, THANKED, format!("{}{number}", first_line(&thanks.text)));
         self.close(Stage::Accept, Outcome::Pass);
-        let changes = self.run.form.as_ref().map(|f| f.changes.join("; ")).unwrap_or_default();
-        if !changes.is_empty() {
-            self.note(format!("the form has changed since the last good run: {changes}"));
-        }
+        self.note_changes();
         self.finish_act(ActKind::Send, "", ActState::Done).await?;
         Ok(Some(self.now()))
     }
@@ -108,7 +115,7 @@ impl Journey<'_> {
             self.finish_act(ActKind::Send, "", state).await?;
             return Ok(Some(next));
         }
-        let stop = self.weigh(stop).await?;
+        let stop = self.weigh(stop).await;
         if stop.no_effect || stop.outcome == Outcome::Fail {
             // It was submitted; what the customer saw then stands at `accept`.
             self.check(Stage::Send, "submitted", Outcome::Pass, "the form can be filled in and submitted", "submitted");
@@ -123,15 +130,23 @@ impl Journey<'_> {
     /// Decides a stage by what stopped it; a form that is not the one of the last good run explains more than its answer.
     fn refused(&mut self, stage: Stage, check: &str, expected: &str, mut stop: Stop) {
         let changes = self.run.form.as_ref().map(|f| f.changes.join("; ")).unwrap_or_default();
-        if !changes.is_empty() && stop.outcome == Outcome::Fail {
-            self.check(stage, "form", Outcome::Fail, "the form of the last good run", changes);
+        let explains = stop.outcome == Outcome::Fail || stop.faults.contains(&"form-probe-incomplete");
+        if !changes.is_empty() && explains {
+            self.check(stage, "form", stop.outcome, "the form of the last good run", changes);
             stop.faults.retain(|f| *f != "form-contract-changed");
             stop.faults.insert(0, "form-contract-changed");
             stop.faults.truncate(3);
-        } else if !changes.is_empty() {
-            self.note(format!("the form has changed since the last good run: {changes}"));
+        } else {
+            self.note_changes();
         }
         self.stopped(stage, check, expected, &stop);
+    }
+
+    fn note_changes(&mut self) {
+        let changes = self.run.form.as_ref().map(|f| f.changes.join("; ")).unwrap_or_default();
+        if !changes.is_empty() {
+            self.note(format!("the form has changed since the last good run: {changes}"));
+        }
     }
 }
 

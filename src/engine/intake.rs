@@ -43,7 +43,7 @@ async fn arrived(parts: &Parts, account: &str, mail: ReceivedMail) {
 /// Every id by which a mail can belong to a run.
 fn ids_of(mail: &ReceivedMail) -> Vec<String> {
     let original = mail.bounce.as_ref().and_then(|b| b.original_message_id.clone());
-    mail.in_reply_to.iter().chain(&mail.references).cloned().chain(original).chain(mail.message_id.clone()).collect()
+    mail.in_reply_to.iter().chain(&mail.references).cloned().chain(original).chain(mail.message_id.clone()).chain(mail.marks()).collect()
 }
 
 /// After a start: watch the mailboxes on which stored runs wait.

@@ -2,7 +2,7 @@
 
 use super::journey::{Journey, Walk};
 use super::ports::{FoundTicket, Needle, Trouble};
-use crate::model::{ActKind, ActState, Looked, Observation, Outcome, ResultClass, Source, Stage, TicketRef, Token, View};
+use crate::model::{ActKind, ActState, Looked, Observation, Outcome, ResultClass, Run, Source, Stage, TicketRef, Token, View};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -13,15 +13,8 @@ impl Journey<'_> {
     }
 
     pub(super) fn needle(&self, token: &Token) -> Needle {
-        Needle {
-            token: token.clone(),
-            subject: self.run.messages.first().map(|m| m.subject.clone()).unwrap_or_default(),
-            address: self.run.address.clone(),
-            // Desk and monitor need not agree on the time to the minute.
-            since: self.run.started - jiff::SignedDuration::from_mins(10),
-            conversation: self.run.chat.as_ref().and_then(|c| c.conversation.clone()),
-            number: None,
-        }
+        // Desk and monitor need not agree on the time to the minute.
+        needle(&self.run, token, self.run.started - jiff::SignedDuration::from_mins(10))
     }
 
     /// Asks the desk for the ticket. Gives the time of the next look while the stage is open.
@@ -218,7 +211,7 @@ impl Journey<'_> {
             format!("none; {} looks, every one answered with nothing", self.poll_count("land")),
         );
         let acknowledged = self.run.mails.iter().any(|m| m.role == crate::model::MailRole::Acknowledgement);
-        let causes = if acknowledged { vec!["fetched-not-ticketed", "mon-index-lag"] } else { self.causes_of_silence().await? };
+        let causes = if acknowledged { self.causes_though_acknowledged() } else { self.causes_of_silence().await? };
         self.fail(Stage::Land, &causes);
         Ok(Some(self.now()))
     }
@@ -247,6 +240,18 @@ impl Journey<'_> {
             Err(unread) => self.note(format!("the ticket was not marked as a probe: {}", unread.why)),
         }
         Ok(None)
+    }
+}
+
+/// What to look for at the desk.
+pub(super) fn needle(run: &Run, token: &Token, since: Timestamp) -> Needle {
+    Needle {
+        token: token.clone(),
+        subject: run.messages.first().map(|m| m.subject.clone()).unwrap_or_default(),
+        address: run.address.clone(),
+        since,
+        conversation: run.chat.as_ref().and_then(|c| c.conversation.clone()),
+        number: run.form.as_ref().and_then(|f| f.number.clone()),
     }
 }
 

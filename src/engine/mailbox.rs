@@ -52,6 +52,9 @@ impl Journey<'_> {
         if role != MailRole::Own {
             self.found_sent();
         }
+        if role.is_from_desk() {
+            self.knows_sender(&mail.from);
+        }
         self.run.mails.push(SeenMail { role, seen, mail });
     }
 
@@ -198,6 +201,9 @@ impl Journey<'_> {
             // Whether an acknowledgement is missing can be said only once it is known whether anything landed.
             return Ok(None);
         }
+        if stage == Stage::Acknowledge && self.sender_may_yet_be_known() {
+            return Ok(None);
+        }
         let last_look = if self.by_chat(stage) { self.last_look_at_chat(stage).await? } else { self.last_look_at_mailbox(stage).await? };
         match last_look {
             LastLook::Again(at) => Ok(Some(at)),
@@ -220,6 +226,8 @@ impl Journey<'_> {
                 } else if self.is_open(stage) && stage == Stage::Acknowledge && self.landed_badly() {
                     // What did not land, or is held back, cannot be acknowledged: that stands at `land`.
                     self.not_reached(stage);
+                } else if self.is_open(stage) && stage == Stage::Acknowledge && self.sender_is_unknown() {
+                    self.acknowledgement_unrecognised();
                 } else if self.is_open(stage) {
                     self.missing(stage).await?;
                 }

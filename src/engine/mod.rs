@@ -13,6 +13,7 @@ mod advance;
 mod channel;
 mod chat;
 mod chat_judge;
+mod chat_queue;
 mod chat_say;
 mod clean_up;
 mod follow_up;

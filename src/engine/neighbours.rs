@@ -23,6 +23,10 @@ impl Journey<'_> {
         let mut found = Neighbours { good: Vec::new(), missing: Vec::new() };
         for other in others.into_iter().filter(|r| r.id != self.run.id && r.probe.desk == self.run.probe.desk) {
             let Some(record) = other.stages.get(&stage) else { continue };
+            // A greeting in a chat says nothing of automatic mail, and the other way round.
+            if stage == Stage::Acknowledge && is_chat(&other) != is_chat(&self.run) {
+                continue;
+            }
             let half = SignedDuration::try_from(other.probe.limit(stage) / 2).unwrap_or_default();
             let waits = record.outcome.is_none() && other.finished.is_none() && record.opened.is_some_and(|at| at + half <= now);
             match record.outcome {
@@ -47,6 +51,13 @@ impl Journey<'_> {
     /// Causes of a request that is nowhere at the desk.
     pub(super) async fn causes_of_silence(&mut self) -> Walk<Vec<&'static str>> {
         let seen = self.neighbours(Stage::Land).await?;
+        if let Some(named) = self.silence_of_way_in() {
+            return Ok(match (seen.good.is_empty(), seen.missing.is_empty()) {
+                (false, _) => named,
+                (true, false) => [vec!["desk-worker-down"], named].concat(),
+                (true, true) => [named, vec!["desk-worker-down"]].concat(),
+            });
+        }
         Ok(if seen.good.iter().any(|(_, same_address)| *same_address) {
             // The way in works: it is this mail, or chance.
             vec!["fetched-not-ticketed", "intake-junk-not-polled", "oversize-discarded"]
@@ -62,6 +73,15 @@ impl Journey<'_> {
     /// Causes of an acknowledgement that is in no folder.
     pub(super) async fn causes_without_acknowledgement(&mut self) -> Walk<Vec<&'static str>> {
         let seen = self.neighbours(Stage::Acknowledge).await?;
+        match &self.run.probe.channel {
+            Channel::Email(_) => {}
+            Channel::Chat(_) if self.by_chat(Stage::Acknowledge) => return Ok(vec!["ack-condition-broken"]),
+            Channel::Chat(_) | Channel::Form(_) if !seen.good.is_empty() => return Ok(vec!["form-confirmation-missing"]),
+            Channel::Chat(_) | Channel::Form(_) if !seen.missing.is_empty() => {
+                return Ok(vec!["ack-condition-broken", "form-confirmation-missing"]);
+            }
+            Channel::Chat(_) | Channel::Form(_) => return Ok(vec!["form-confirmation-missing", "ack-condition-broken"]),
+        }
         let others = seen.missing.iter().any(|r| r.probe.account != self.run.probe.account);
         Ok(if seen.good.iter().any(|(_, same_address)| *same_address) {
             vec!["ack-suppressed-for-class", "ack-condition-broken"]
@@ -72,6 +92,10 @@ impl Journey<'_> {
             vec!["ack-condition-broken", "ack-not-for-forwarded", "ack-suppressed-for-class"]
         })
     }
+}
+
+fn is_chat(run: &Run) -> bool {
+    matches!(run.probe.channel, Channel::Chat(_))
 }
 
 fn same_address(a: &Run, b: &Run) -> bool {

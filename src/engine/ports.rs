@@ -267,7 +267,8 @@ pub trait Mailboxes: Send + Sync {
     /// and after every mail of that look was reported.
     async fn check_now(&self, account: &str) -> Result<(), Trouble>;
     /// Looks into every folder (INBOX, junk, all others) for mail newer than `since` that carries one
-    /// of the tokens anywhere or one of the message ids in Message-ID, In-Reply-To, References or in a DSN.
+    /// of the tokens anywhere or one of the message ids in Message-ID, In-Reply-To, References or in a DSN, or has one of
+    /// them as a mark ([`ReceivedMail::marks`]).
     async fn search_everywhere(
         &self,
         account: &str,

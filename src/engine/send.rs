@@ -43,6 +43,7 @@ pub(super) fn new_run(
         chat: None,
         form: None,
         senders: Vec::new(),
+        desk_ids: Vec::new(),
         ticket: None,
         tickets: Vec::new(),
         polls: BTreeMap::new(),

@@ -1,7 +1,6 @@
 //! After everything was seen: wait for duplicates, look once more at the ticket, then clean up.
 
 use super::journey::{Journey, Walk};
-use crate::check;
 use crate::model::{MailRole, Outcome, Phase, Stage, View};
 use jiff::Timestamp;
 
@@ -14,6 +13,7 @@ impl Journey<'_> {
             return Ok(Some(until));
         }
         self.count_mails();
+        self.settle_chat().await;
         if self.outcome(Stage::Land) == Some(Outcome::Pass) {
             self.count_tickets_again().await;
             self.look_at_queue_again().await;
@@ -67,7 +67,7 @@ impl Journey<'_> {
             for found in &fresh {
                 let Ok(Some(ticket)) = desk.read(&found.reference).await else { continue };
                 let messages = desk.messages(&ticket).await.unwrap_or_default();
-                let own = ticket.requester.as_deref().is_some_and(|r| check::same_address(r, &self.run.address));
+                let own = self.run.asked_for(&ticket);
                 let of_follow_up = self.token(Stage::FollowUp).is_some_and(|t| messages.iter().any(|m| t.is_in(&m.text)));
                 if own {
                     self.remember_ticket(&found.reference);

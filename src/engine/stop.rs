@@ -1,14 +1,16 @@
 //! What a form or a chat that stopped short of its goal means for the run.
 
-use super::journey::{Journey, Walk};
+use super::journey::Journey;
 use super::ways::{Customer, Seen, Stop};
-use crate::diagnosis::catalogue;
-use crate::model::{Blame, Looked, Observation, Outcome, ResultClass, Source, Stage};
+use crate::model::{Looked, Observation, Outcome, ResultClass, Source, Stage};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
+
+/// What cannot be reached at all, and what it is called once our own network is known to work.
+const UNREACHABLE: [(&str, &str); 2] = [("form-page-unreachable", "form-does-not-load"), ("chat-unreachable", "chat-widget-down")];
 
 impl Journey<'_> {
     /// Who writes.
@@ -57,23 +59,25 @@ impl Journey<'_> {
         (next <= self.grace(stage)).then_some(next)
     }
 
-    /// A place that does not answer is a fault of theirs only while our own network works: the mailbox is asked.
-    pub(super) async fn weigh(&mut self, mut stop: Stop) -> Walk<Stop> {
-        let theirs = |f: &&'static str| catalogue::fault(f).is_some_and(|f| matches!(f.blame, Blame::Desk | Blame::Channel));
-        if stop.class != ResultClass::Unavailable || !stop.faults.first().is_some_and(|f| theirs(&f)) {
-            return Ok(stop);
-        }
+    /// A place that does not answer is a fault of theirs only while our own network works: the mailbox is asked. An act
+    /// whose answer was lost stays what it is: nobody knows.
+    pub(super) async fn weigh(&mut self, mut stop: Stop) -> Stop {
+        let first = stop.faults.first().copied().unwrap_or_default();
+        let theirs = UNREACHABLE.iter().find(|(ours, _)| *ours == first).filter(|_| stop.no_effect);
+        let Some((_, theirs)) = theirs else { return stop };
         let account = self.run.probe.account.clone();
         match self.parts.mailboxes.check_now(&account).await {
-            Ok(()) => stop.outcome = Outcome::Fail,
+            Ok(()) => {
+                stop.outcome = Outcome::Fail;
+                stop.faults = vec![theirs];
+                stop.found.push_str("; our own network works: the mailbox answers");
+            }
             Err(trouble) => {
                 self.trouble(Stage::Send, Source::Mailbox, "INBOX", "whether our own network works", &trouble);
-                stop.outcome = Outcome::Unknown;
-                stop.found = format!("{}; our own mailbox could not be reached either: {}", stop.found, trouble.message);
-                stop.faults = vec![trouble.fault];
+                stop.found = format!("{}; the mailbox could not be reached either: {}", stop.found, trouble.message);
             }
         }
-        Ok(stop)
+        stop
     }
 
     /// Decides a stage by what stopped it.

@@ -1,8 +1,7 @@
 //! Sweep: remove what earlier runs left, from mailboxes and desks, guarded like clean-up.
 
 use super::Engine;
-use super::ports::{Needle, RunFilter, StoreError};
-use crate::check;
+use super::ports::{Desk, RunFilter, StoreError};
 use crate::model::{ActKind, Capability, CleanUp, Phase, Position, Run, Stage, Ticket, TicketStatus, View};
 use std::collections::BTreeMap;
 
@@ -38,14 +37,7 @@ impl Engine {
         let Some(desk) = run.probe.desk.as_ref().and_then(|d| self.parts.desk(d)) else { return };
         let mut references = run.tickets.clone();
         if let Some(first) = run.messages.iter().find(|m| m.stage == Stage::Send) {
-            let needle = Needle {
-                token: first.token.clone(),
-                subject: first.subject.clone(),
-                address: run.address.clone(),
-                since: run.started,
-                conversation: run.chat.as_ref().and_then(|c| c.conversation.clone()),
-                number: None,
-            };
+            let needle = super::land::needle(run, &first.token, run.started);
             match desk.find(&needle, View::Normal).await {
                 Ok(found) => references.extend(found.into_iter().map(|f| f.reference).filter(|r| !run.tickets.contains(r))),
                 Err(trouble) => swept.left.push(format!("run {}: {}", run.id, trouble.message)),
@@ -62,8 +54,8 @@ impl Engine {
                     continue;
                 }
             };
-            if !is_own(run, &ticket) {
-                swept.left.push(format!("{what}: it does not carry the run's token and address"));
+            if !is_own(&*desk, run, &ticket).await {
+                swept.left.push(format!("{what}: it does not carry the run's token and identity"));
                 continue;
             }
             if dry_run {
@@ -119,7 +111,15 @@ impl Engine {
     }
 }
 
-fn is_own(run: &Run, ticket: &Ticket) -> bool {
-    let address = ticket.requester.as_deref().is_some_and(|r| check::same_address(r, &run.address));
-    address && run.messages.iter().any(|m| ticket.subject.as_deref().is_some_and(|s| m.token.is_in(s)))
+/// True when the ticket carries one of the run's tokens, in its subject or a message, and belongs to its identity.
+async fn is_own(desk: &dyn Desk, run: &Run, ticket: &Ticket) -> bool {
+    let carries = |text: &str| run.messages.iter().any(|m| m.token.is_in(text));
+    if !run.asked_for(ticket) {
+        return false;
+    }
+    if ticket.subject.as_deref().is_some_and(carries) {
+        return true;
+    }
+    let reads = desk.capabilities().contains(&Capability::Messages);
+    reads && desk.messages(ticket).await.is_ok_and(|messages| messages.iter().any(|m| carries(&m.text)))
 }

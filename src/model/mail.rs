@@ -130,6 +130,46 @@ pub struct ReceivedMail {
     pub new_tokens: Vec<Token>,
 }
 
+/// So many marks of a subject are looked at.
+const MOST_MARKS: usize = 32;
+
+/// A ticket's number and the address that speaks of it, in the form of an id that no Message-ID can have.
+pub(super) fn mark(number: &str, from: &str) -> String {
+    format!("#{} {}", number.to_lowercase(), from.trim().to_lowercase())
+}
+
+impl ReceivedMail {
+    /// Numbers of tickets that the subject may name, each with the sender's address: `#4711 support@example.com`. By such
+    /// a mark a mail is found that answers a form and so names no Message-ID of ours, from a desk that does not repeat the
+    /// subject. A number counts where desks put it, in brackets or after `#`, or when it has five digits or more.
+    pub fn marks(&self) -> Vec<String> {
+        let mut found: Vec<&str> = Vec::new();
+        let mut depth = 0_u32;
+        let mut start = 0;
+        for (at, c) in self.subject.char_indices().chain([(self.subject.len(), ' ')]) {
+            let inside = depth > 0;
+            match c {
+                '[' | '(' => depth += 1,
+                ']' | ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                continue;
+            }
+            let word = self.subject.get(start..at).unwrap_or("").trim_matches(|c: char| !c.is_alphanumeric());
+            let before = self.subject.get(..start).unwrap_or("");
+            if inside || before.ends_with('#') || word.chars().filter(char::is_ascii_digit).count() >= 5 {
+                found.push(word);
+                // `SB-4711` may be what the desk calls 4711.
+                found.extend(word.rsplit_once(['-', '_', '.']).map(|(_, last)| last));
+            }
+            start = at + c.len_utf8();
+        }
+        found.retain(|w| w.len() <= 64 && w.chars().any(|c| c.is_ascii_digit()));
+        found.iter().take(MOST_MARKS).map(|number| mark(number, &self.from)).collect()
+    }
+}
+
 /// A file to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutgoingAttachment {
@@ -184,4 +224,23 @@ pub struct OutgoingMail {
     pub references: Vec<String>,
     /// The Date header.
     pub date: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReceivedMail;
+
+    #[test]
+    fn a_ticket_is_named_where_desks_name_it_and_small_numbers_elsewhere_are_words() {
+        let marks = |subject: &str| {
+            let mail = ReceivedMail { subject: subject.into(), from: "Support@Desk.test".into(), ..ReceivedMail::default() };
+            mail.marks().iter().map(|m| m.split_once(' ').map(|(n, _)| n.to_owned()).unwrap_or_default()).collect::<Vec<_>>()
+        };
+        assert_eq!(marks("[Ticket#2026112500012] Thanks for your inquiry"), ["#2026112500012"]);
+        assert_eq!(marks("[SB-12] Where is it?"), ["#sb-12", "#12"]);
+        assert_eq!(marks("Re: [desk #7] 5 boxes, ordered on 24 May"), ["#7"]);
+        assert_eq!(marks("Ihre Anfrage 471100 (Grüße)"), ["#471100"]);
+        assert!(marks("5 tips for 2026").is_empty());
+        assert!(marks("").is_empty());
+    }
 }

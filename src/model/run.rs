@@ -300,6 +300,9 @@ pub struct Run {
     /// it names no Message-ID of ours.
     #[serde(default)]
     pub senders: Vec<String>,
+    /// Message-IDs that the desk itself gives for what it wrote in the run's ticket, without angle brackets.
+    #[serde(default)]
+    pub desk_ids: Vec<String>,
     /// The ticket it landed in.
     pub ticket: Option<TicketRef>,
     /// Every ticket that carries a token of this run.
@@ -332,7 +335,7 @@ impl Run {
     pub fn thread_ids(&self) -> Vec<String> {
         let of_desk = || self.mails.iter().filter(|m| !matches!(m.role, MailRole::Own | MailRole::Bounce)).map(|m| &m.mail);
         let own: Vec<&str> = self.own_ids().collect();
-        let mut ids: Vec<String> = of_desk().filter_map(|m| m.message_id.clone()).collect();
+        let mut ids: Vec<String> = of_desk().filter_map(|m| m.message_id.clone()).chain(self.desk_ids.iter().cloned()).collect();
         let named = of_desk().flat_map(|m| m.in_reply_to.iter().chain(&m.references));
         ids.extend(named.filter(|id| self.names_ticket(id)).cloned());
         ids.retain(|id| !own.contains(&id.as_str()));
@@ -346,9 +349,19 @@ impl Run {
         self.tickets.iter().any(|t| has_number(id, &t.number) || (t.number.ends_with(&t.id) && has_number(id, &t.id)))
     }
 
-    /// Every id by which mail can belong to this run.
+    /// Every id by which mail can belong to this run, its [`ReceivedMail::marks`] among them.
     pub fn all_ids(&self) -> Vec<String> {
-        self.own_ids().map(str::to_owned).chain(self.thread_ids()).collect()
+        self.own_ids().map(str::to_owned).chain(self.thread_ids()).chain(self.marks()).collect()
+    }
+
+    /// The ticket's numbers, each with each address from which the desk is known to write, as [`ReceivedMail::marks`] has
+    /// them.
+    pub fn marks(&self) -> Vec<String> {
+        let given = self.form.as_ref().and_then(|f| f.number.as_deref());
+        let mut numbers: Vec<&str> = self.tickets.iter().map(|t| t.number.as_str()).chain(given).filter(|n| !n.is_empty()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.iter().flat_map(|number| self.senders.iter().map(|from| super::mail::mark(number, from))).collect()
     }
 
     /// True when a ticket belongs to the identity that this run used: its address, its visitor, the conversation whose id
@@ -366,12 +379,19 @@ impl Run {
             || is(self.form.as_ref().and_then(|f| f.number.as_ref()), &ticket.reference.number)
     }
 
-    /// True when a mail is this run's: it carries one of its tokens or names one of its messages; or it names the desk's
-    /// thread and comes from the address that the desk wrote from before.
+    /// True when a mail is this run's: it carries one of its tokens or names one of its messages, or one that the desk says
+    /// it wrote for it; or it names the desk's thread and comes from the address that the desk wrote from before; or it
+    /// names the run's ticket as desks do in a subject and comes from an address from which the desk is known to write.
+    /// A stranger's mail is none of these: a number alone, or an address alone, is not enough.
     pub fn owns(&self, mail: &ReceivedMail) -> bool {
         let original = mail.bounce.as_ref().and_then(|b| b.original_message_id.as_ref());
         let named: Vec<&String> = mail.message_id.iter().chain(&mail.in_reply_to).chain(&mail.references).chain(original).collect();
         if self.messages.iter().any(|m| mail.tokens.contains(&m.token)) || self.own_ids().any(|id| named.iter().any(|n| *n == id)) {
+            return true;
+        }
+        let of_ticket = self.marks();
+        if named.iter().any(|id| self.desk_ids.contains(id)) || !of_ticket.is_empty() && mail.marks().iter().any(|m| of_ticket.contains(m))
+        {
             return true;
         }
         let known = self.mails.iter().any(|m| m.role != MailRole::Own && m.mail.from.eq_ignore_ascii_case(&mail.from));

@@ -124,6 +124,7 @@ pub fn running(id: &str, name: &str) -> Run {
         chat: None,
         form: None,
         senders: Vec::new(),
+        desk_ids: Vec::new(),
         ticket: Some(TicketRef { id: "12".to_owned(), number: "12".to_owned() }),
         tickets: vec![],
         polls: BTreeMap::new(),

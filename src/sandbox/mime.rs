@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_built_is_read_back_by_a_parser_as_it_was() {
         for base64 in [false, true] {
-            let text = "Grüße aus Köln = schön \n> zitiert\nlang: ".to_owned() + &"wort ".repeat(40) + "\nEnde";
+            let text = "Grüße aus Köln = schön \n> zitiert\nlang: ".to_owned() + "wort ".repeat(40).as_str() + "\nEnde";
             let draft = Draft {
                 headers: vec![
                     ("From", mailbox("Jürgen Support", "support@desk.test")),

@@ -275,11 +275,7 @@ impl Store for SqliteStore {
 
     async fn wake(&self, run: &RunId) -> Result<(), StoreError> {
         let (id, now) = (run.0.clone(), self.now());
-        self.step(false, move |c| {
-            c.prepare_cached("UPDATE runs SET due = min(due, ?2) WHERE id = ?1 AND due IS NOT NULL")?.execute(params![id, now])?;
-            Ok(())
-        })
-        .await
+        self.step(false, move |c| runs::wake(c, &id, now)).await
     }
 
     async fn last_passed(&self, probe: &str, not: &RunId) -> Result<Option<Run>, StoreError> {

@@ -108,6 +108,8 @@ struct Head {
     position: Option<(i64, u32, u32)>,
     marks: i64,
     observations: i64,
+    /// It was woken while it was in hand.
+    woken: bool,
 }
 
 impl Head {
@@ -127,6 +129,7 @@ impl Head {
             position,
             marks: row.get(9)?,
             observations: row.get(10)?,
+            woken: row.get(11)?,
         })
     }
 }
@@ -145,7 +148,7 @@ pub(super) fn commit(connection: &Connection, step: &Move, now: i64) -> Result<i
     let row = &step.row;
     let head = connection
         .prepare_cached(
-            "SELECT num, phase, verdict, stage, fault, finished, position_at, position_uidvalidity, position_uid_next, marks, observations
+            "SELECT num, phase, verdict, stage, fault, finished, position_at, position_uidvalidity, position_uid_next, marks, observations, woken
              FROM runs WHERE id = ?1 AND epoch = ?2",
         )?
         .query_row(params![row.id.as_str(), step.epoch], Head::read)
@@ -163,12 +166,13 @@ pub(super) fn commit(connection: &Connection, step: &Move, now: i64) -> Result<i
     }
     let waiting = connection.prepare_cached("SELECT 1 FROM deliveries WHERE run = ?1 AND json IS NOT NULL LIMIT 1")?.exists([head.num])?;
     let due = if waiting { Some(step.due.map_or(now, |due| due.min(now))) } else { step.due };
+    let due = if head.woken { due.map(|due| due.min(now)) } else { due };
     // A run that nobody will claim again is in nobody's hand either.
     let hold = step.hold && due.is_some();
     connection
         .prepare_cached(
             "UPDATE runs SET epoch = epoch + 1, due = ?2, lease_until = CASE WHEN ?3 THEN coalesce(lease_until, ?4) END,
-             marks = ?5, observations = ?6 WHERE num = ?1",
+             woken = woken AND ?3, marks = ?5, observations = ?6 WHERE num = ?1",
         )?
         .execute(params![head.num, due, hold, now.saturating_add(FIRST_LEASE), row.marks(), row.observations])?;
     connection.prepare_cached("UPDATE bodies SET json = ?2 WHERE run = ?1")?.execute(params![head.num, row.json])?;
@@ -217,6 +221,14 @@ fn write_parts(connection: &Connection, head: &Head, row: &Row) -> Result<(), Fa
     if row.observations < head.observations {
         connection.prepare_cached("DELETE FROM observations WHERE run = ?1 AND idx >= ?2")?.execute(params![head.num, row.observations])?;
     }
+    Ok(())
+}
+
+/// Makes a run due at once; one that is in hand as soon as it is given back.
+pub(super) fn wake(connection: &Connection, id: &str, now: i64) -> Result<(), Fail> {
+    connection
+        .prepare_cached("UPDATE runs SET due = min(due, ?2), woken = lease_until IS NOT NULL WHERE id = ?1 AND due IS NOT NULL")?
+        .execute(params![id, now])?;
     Ok(())
 }
 
@@ -273,7 +285,7 @@ fn take(connection: &Connection, instance: &str, num: i64, foreign: bool, now: i
         .query_row([num], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     connection
         .prepare_cached(
-            "UPDATE runs SET owner = ?2, epoch = ?3, orphan = 0,
+            "UPDATE runs SET owner = ?2, epoch = ?3, orphan = 0, woken = 0,
              lease_until = (SELECT lease_until FROM instances WHERE id = ?2) WHERE num = ?1",
         )?
         .execute(params![num, instance, epoch])?;

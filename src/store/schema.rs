@@ -12,7 +12,7 @@ use std::time::Duration;
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Never changed once released; only appended to.
-const MIGRATIONS: &[Migration] = &[first, with_standings, with_snapshots, with_kept];
+const MIGRATIONS: &[Migration] = &[first, with_standings, with_snapshots, with_kept, with_woken];
 
 /// The version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -116,12 +116,18 @@ fn with_standings(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Version 3: a run's probe, which never changes, in a table of its own and once for all runs that had the same;
-/// the run's JSON, which is written at every step, without it.
+/// Version 4: small secrets by name, encrypted.
 fn with_kept(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;")
 }
 
+/// Version 5: a run that is woken while it is in hand comes again at once when it is given back.
+fn with_woken(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("ALTER TABLE runs ADD COLUMN woken INTEGER NOT NULL DEFAULT 0;")
+}
+
+/// Version 3: a run's probe, which never changes, in a table of its own and once for all runs that had the same;
+/// the run's JSON, which is written at every step, without it.
 fn with_snapshots(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE snapshots (num INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, json TEXT NOT NULL) STRICT;

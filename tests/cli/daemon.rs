@@ -1,6 +1,6 @@
 //! `serve`: schedule, HTTP pages, reload, end and restart.
 
-use crate::site::{Running, Site, get, until};
+use crate::site::{PROBES, Running, Site, get, until};
 
 struct Daemon {
     running: Running,
@@ -43,12 +43,13 @@ fn the_daemon_judges_every_probe_reloads_ends_in_order_and_remembers() {
     until("the scheduler", || (daemon.page("/readyz").0 == 200).then_some(()));
     assert_eq!(daemon.page("/nothing").0, 404);
     assert_eq!(daemon.metric("replypath_probe_success", "probe=\"support\""), None, "absent before the first verdict");
-    for probe in ["support", "billing", "sales"] {
+    for probe in PROBES {
         let label = format!("probe=\"{probe}\"");
         let verdict = until(probe, || daemon.metric("replypath_probe_success", &label));
         assert_eq!(verdict, 1.0, "{}", daemon.running.err());
         assert_eq!(daemon.metric("replypath_probe_unknown", &label), Some(0.0));
-        assert_eq!(daemon.metric("replypath_stage_limit_seconds", &format!("{label},stage=\"return\"")), Some(20.0));
+        let limit = if probe == "chat" { 10.0 } else { 20.0 };
+        assert_eq!(daemon.metric("replypath_stage_limit_seconds", &format!("{label},stage=\"return\"")), Some(limit));
     }
     assert_eq!(daemon.metric("replypath_desk_up", "desk=\"sandbox\""), Some(1.0));
     assert_eq!(daemon.metric("replypath_mailbox_up", "account=\"bob\""), Some(1.0));

@@ -41,6 +41,11 @@ fn valid(value: &Value, schema: &Value, root: &Value, at: &str) {
                     value.as_object().into_iter().flatten().for_each(|(key, inner)| valid(inner, rule, root, &format!("{at}.{key}")));
                 }
             }
+            "anyOf" => {
+                // Ours are a thing or null: what is not null must be the thing.
+                let one = items(rule).iter().find(|inner| (inner["type"] == "null") == value.is_null());
+                valid(value, one.unwrap_or_else(|| panic!("{at}: {value} is none of {rule}")), root, at);
+            }
             other => panic!("{at}: the schema uses `{other}`, which this reader does not know"),
         }
     }

@@ -1,6 +1,6 @@
 //! `run` and `demo --once`: verdicts, reports, exit codes, and what is left when they are stopped.
 
-use crate::site::{Site, replypath};
+use crate::site::{PROBES, Site, replypath};
 use serde_json::Value;
 
 const STAGES: [&str; 10] = ["send", "accept", "land", "queue", "format", "acknowledge", "reply", "return", "follow_up", "clean_up"];
@@ -21,14 +21,14 @@ fn all_closed(site: &Site) -> bool {
 fn every_probe_of_a_healthy_desk_passes_and_leaves_nothing_but_its_record() {
     let site = Site::new(&[]);
     let ran = site.run(&["run", "--all", "--report", "json"]).expect(0);
-    for probe in ["support", "billing", "sales"] {
+    for probe in PROBES {
         assert!(ran.err.contains(&format!("{probe} ended: pass")), "{}", ran.err);
     }
     let document = ran.json();
     assert_eq!(keys(&document), ["schema", "runs"]);
     assert_eq!(document["schema"], 1);
     let runs = document["runs"].as_array().unwrap();
-    assert_eq!(runs.len(), 3);
+    assert_eq!(runs.len(), PROBES.len());
     for run in runs {
         let expected = [
             "run",
@@ -47,12 +47,19 @@ fn every_probe_of_a_healthy_desk_passes_and_leaves_nothing_but_its_record() {
             "summary",
             "notes",
             "ticket",
+            "conversation",
             "started",
             "duration_seconds",
             "stages",
         ];
         assert_eq!(keys(run), expected);
-        assert_eq!((&run["verdict"], &run["channel"], &run["trigger"]), (&"pass".into(), &"email".into(), &"manual".into()));
+        let channel = match run["probe"].as_str().unwrap() {
+            "contact-form" => "form",
+            "chat" => "chat",
+            _ => "email",
+        };
+        assert_eq!((&run["verdict"], &run["channel"], &run["trigger"]), (&"pass".into(), &channel.into(), &"manual".into()));
+        assert_eq!(run["conversation"].is_object(), channel == "chat", "{run}");
         assert!(run["stage"].is_null() && run["fault"].is_null() && run["blame"].is_null(), "{run}");
         assert!(run["duration_seconds"].as_f64().unwrap() > 0.0);
         run["started"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
@@ -66,7 +73,13 @@ fn every_probe_of_a_healthy_desk_passes_and_leaves_nothing_but_its_record() {
             }
         }
     }
-    assert_eq!(site.tickets(), ["closed", "closed", "closed"]);
+    assert_eq!(site.tickets(), ["closed"; PROBES.len()]);
+    let spoken = runs.iter().find_map(|r| r["conversation"]["lines"].as_array()).expect("lines of the chat");
+    assert!(spoken.iter().any(|l| l["speaker"] == "agent" && l["pushed"].is_string() && l["stored"].is_string()), "{spoken:#?}");
+    let shown = site.run(&["show", runs.iter().find(|r| r["probe"] == "chat").unwrap()["run"].as_str().unwrap()]).expect(0).out;
+    assert!(shown.contains("\nConversation\n") && shown.contains("  agent "), "{shown}");
+    let shown = site.run(&["show", runs.iter().find(|r| r["probe"] == "contact-form").unwrap()["run"].as_str().unwrap()]).expect(0).out;
+    assert!(shown.contains("\nForm\n  | submit    POST http"), "{shown}");
 
     let listed = site.run(&["runs"]).expect(0).out;
     assert_eq!(listed.lines().filter(|l| l.contains("  ok  ")).count(), 3, "{listed}");
@@ -161,18 +174,18 @@ fn a_desk_that_cannot_be_asked_is_unknown_and_exit_5() {
 fn ctrl_c_cleans_up_and_ends_with_130() {
     let site = Site::new(&[]);
     let mut running = site.start(&["run", "--all", "--report", "json"]);
-    for probe in ["support", "billing", "sales"] {
+    for probe in PROBES {
         running.says(&format!("{probe} send pass"));
     }
     running.signal("INT");
     let ended = running.ended().expect(130);
     let runs = ended.json()["runs"].as_array().unwrap().clone();
-    assert_eq!(runs.len(), 3);
+    assert_eq!(runs.len(), PROBES.len());
     for run in &runs {
         assert_eq!((&run["verdict"], &run["blame"]), (&"unknown".into(), &"monitor".into()), "{run:#}");
         assert_eq!(outcome(run, "clean_up"), "pass", "{run:#}");
     }
-    assert_eq!(site.tickets(), ["closed", "closed", "closed"], "a ticket that came after the signal is closed too");
+    assert_eq!(site.tickets(), ["closed"; PROBES.len()], "a ticket that came after the signal is closed too");
     assert_eq!(site.run(&["sweep"]).expect(0).out, "nothing was left behind\n");
 }
 
@@ -224,7 +237,9 @@ fn the_demo_ends_with_the_exit_code_of_run_and_names_the_fault() {
     assert!(demo.err.contains("broken on purpose  ack-placeholder-raw"), "{}", demo.err);
     assert!(demo.out.contains("support failed at acknowledge: ack-placeholder-raw"), "{}", demo.out);
     let document: Value = serde_json::from_slice(&std::fs::read(home.path().join("demo.json")).unwrap()).unwrap();
-    assert!(document["runs"].as_array().unwrap().iter().all(|r| r["fault"] == "ack-placeholder-raw"));
+    // A chat greets instead of writing an automatic reply.
+    let by_mail = document["runs"].as_array().unwrap().iter().filter(|r| r["channel"] != "chat");
+    assert!(by_mail.into_iter().all(|r| r["fault"] == "ack-placeholder-raw"));
     let near = replypath(&["demo", "--once", "--fault", "ack-placeholder"]).expect(4);
     assert!(near.err.contains("ack-placeholder-raw"), "{}", near.err);
 }

@@ -6,7 +6,7 @@ use crate::site::{Site, replypath};
 fn check_says_what_there_is_and_names_every_problem_with_file_line_and_column() {
     let site = Site::new(&[]);
     let good = site.run(&["check"]).expect(0);
-    assert_eq!(good.out, "ok  2 accounts, 3 probes (3 by schedule), 1 desk\n");
+    assert_eq!(good.out, "ok  2 accounts, 5 probes (3 by mail, 1 through a form, 1 by chat; 5 by schedule), 1 desk\n");
     site.edit("probes/support.toml", "queue = \"Support\" ", "queu = \"Support\" ");
     site.edit("replypath.toml", "port = ", "prot = ");
     let bad = site.run(&["check"]).expect(3);
@@ -24,10 +24,12 @@ fn check_says_what_there_is_and_names_every_problem_with_file_line_and_column() 
 fn doctor_visits_every_place_and_sends_nothing() {
     let mut site = Site::new(&[]);
     let well = site.run(&["doctor"]).expect(0);
-    for place in ["mailbox alice", "submission alice", "mailbox bob", "submission bob", "desk sandbox"] {
+    for place in
+        ["mailbox alice", "submission alice", "mailbox bob", "submission bob", "desk sandbox", "chat of desk sandbox", "form at http"]
+    {
         assert!(well.out.contains(&format!("ok    {place}")), "{}", well.out);
     }
-    assert!(well.out.contains("5 places answered; nothing was sent"), "{}", well.out);
+    assert!(well.out.contains("7 places answered; nothing was sent"), "{}", well.out);
     assert!(site.tickets().is_empty());
     let right = std::fs::read_to_string(site.dir().join("replypath.toml")).unwrap();
     site.edit("replypath.toml", "password = \"", "password = \"not-");
@@ -36,7 +38,7 @@ fn doctor_visits_every_place_and_sends_nothing() {
     std::fs::write(site.dir().join("replypath.toml"), right).unwrap();
     site.close_sandbox();
     let gone = site.run(&["doctor"]).expect(5);
-    assert!(gone.out.contains("5 of 5 places cannot be used"), "{}", gone.out);
+    assert!(gone.out.contains("7 of 7 places cannot be used"), "{}", gone.out);
     site.assert_no_secrets();
 }
 
@@ -66,7 +68,7 @@ fn what_nobody_has_is_exit_4_and_nonsense_is_exit_2() {
     let near = site.run(&["run", "suport"]).expect(4);
     assert!(near.err.contains("did you mean `support`?"), "{}", near.err);
     let tag = site.run(&["run", "--tag", "nope"]).expect(4);
-    assert!(tag.err.contains("billing, demo, sales, support"), "{}", tag.err);
+    assert!(tag.err.contains("billing, chat, demo, form, sales, support"), "{}", tag.err);
     site.run(&["list", "--tag", "nope"]).expect(4);
     site.run(&["show", "r1"]).expect(4);
     site.run(&["runs", "nobody"]).expect(4);

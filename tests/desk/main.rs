@@ -2,6 +2,9 @@
 //!
 //! `REPLYPATH_BLESS=1 cargo test --test desk` writes the golden messages anew; read the difference.
 
+mod django_helpdesk;
+mod recording;
+
 use replypath::config::{DeskFiles, load};
 use replypath::desk::{Definition, built_in, reference, schema};
 use replypath::problem::render;

@@ -120,6 +120,21 @@ impl Trial {
     }
 }
 
+impl Trial {
+    /// A run whose process dies at an act, before or after its effect, and which a new process takes over.
+    async fn run_with_death(&self, probe: &Probe, before: bool, call: usize) -> Run {
+        self.world.weather(|w| if before { w.die_before = Some(call) } else { w.die_after = Some(call) });
+        let id = first_life(self, probe).await;
+        self.world.forget_listeners();
+        self.world.clock.advance(Duration::from_secs(60));
+        let (engine, store, _heard) = self.world.engine(self.dir.path(), "second life").await;
+        let intake = engine.start_intake();
+        let run = finish(&self.world, &engine, &store, &id).await;
+        intake.abort();
+        run
+    }
+}
+
 fn diagnosis(run: &Run) -> (Verdict, Option<Stage>, Vec<&str>) {
     let d = run.diagnosis.as_ref().unwrap();
     (d.verdict, d.stage, d.candidates.iter().map(String::as_str).collect())
@@ -265,7 +280,7 @@ async fn death_at_any_act_sends_nothing_twice_and_every_run_has_one_verdict() {
         for call in 1..=4 {
             let trial = Trial::new().await;
             trial.world.weather(|w| if before { w.die_before = Some(call) } else { w.die_after = Some(call) });
-            let id = first_life(&trial).await;
+            let id = first_life(&trial, &probe()).await;
             trial.world.clock.advance(Duration::from_secs(60));
             let (engine, store, mut heard) = trial.world.engine(trial.dir.path(), "second life").await;
             let intake = engine.start_intake();
@@ -292,10 +307,10 @@ async fn death_at_any_act_sends_nothing_twice_and_every_run_has_one_verdict() {
 }
 
 /// Runs until the world swallows a call for ever, then drops everything, as a killed process does.
-async fn first_life(trial: &Trial) -> RunId {
+async fn first_life(trial: &Trial, probe: &Probe) -> RunId {
     let (engine, store, _heard) = trial.world.engine(trial.dir.path(), "first life").await;
     let intake = engine.start_intake();
-    let id = engine.start_run(&probe(), &account(), Trigger::Manual, None).await.unwrap();
+    let id = engine.start_run(probe, &account(), Trigger::Manual, None).await.unwrap();
     let life = finish(&trial.world, &engine, &store, &id);
     // The act that dies never returns; everything before it needs no real time, so this bound is only for the wait.
     tokio::select! {

@@ -13,14 +13,14 @@ use std::time::Duration;
 /// What goes wrong with forms.
 #[derive(Debug, Clone, Default)]
 pub struct FormWeather {
-    /// Filling in stops like this.
-    pub page: Option<Stop>,
-    /// Submitting stops like this; the request becomes a ticket all the same when the second is true.
-    pub submit: Option<(Stop, bool)>,
+    /// Filling in stops like this, so many times.
+    pub page: Option<(Stop, usize)>,
+    /// Whatever keeps the page away keeps the mailbox away too.
+    pub page_cuts_network: bool,
+    /// Submitting stops like this, so many times; true: the request becomes a ticket all the same.
+    pub submit: Option<(Stop, bool, usize)>,
     /// Thanks, and throws the request away.
     pub discards: bool,
-    /// The request is held as spam.
-    pub spam: bool,
     /// No confirmation by mail.
     pub no_mail: bool,
     /// The confirmation names neither our token nor anything of ours but the ticket's number.
@@ -36,6 +36,10 @@ pub struct FormWeather {
 pub struct ChatWeather {
     /// No chat is offered.
     pub closed: bool,
+    /// Chat is offered until a conversation has begun.
+    pub closes_behind: bool,
+    /// The desk refuses visitors of earlier runs.
+    pub knows_nobody: bool,
     /// What the desk says of its agents.
     pub agents: Option<bool>,
     /// Opening the chat stops like this.
@@ -58,6 +62,8 @@ pub struct ChatWeather {
     pub agents_unheard: bool,
     /// The push path broke.
     pub broken: bool,
+    /// The push path broke when the agent answered and is open again.
+    pub reconnects: bool,
     /// The stored conversation cannot be read.
     pub unreadable: Option<Stop>,
     /// A bot has the conversation until it was asked so many times.
@@ -68,6 +74,8 @@ pub struct ChatWeather {
     pub forgets: bool,
     /// Messages left while no chat is offered are thrown away.
     pub drops_notes: bool,
+    /// Agents' lines come twice.
+    pub twice: bool,
     /// Files of the visitor (first) and of the agent (second) do not reach the other side.
     pub drops_files: (bool, bool),
 }
@@ -120,7 +128,10 @@ impl World {
         let weather = state.weather.chat.clone();
         let Some(chat) = state.chats.get_mut(conversation) else { return };
         let answer = speaker == Speaker::Agent;
-        let pushes = !(weather.silent || weather.broken || answer && weather.no_answer_push) && chat.open.is_some();
+        let pushes = !(weather.silent || weather.broken || answer && (weather.no_answer_push || weather.reconnects)) && chat.open.is_some();
+        if answer && weather.reconnects {
+            chat.open = Some(now + Duration::from_secs(1));
+        }
         let shows = !(weather.silent || weather.not_shown || weather.agents_unheard);
         let line = ChatLine {
             id: Some(format!("l{}", chat.lines.len() + 1)),
@@ -140,11 +151,23 @@ impl World {
         }
     }
 
+    /// A person answers at the desk.
+    pub fn person_answers(&self, conversation: &str, text: &str) {
+        self.line(conversation, Speaker::Agent, text, Vec::new());
+        let message = self.message(Author::Agent, text, Vec::new());
+        let mut state = self.state.lock().unwrap();
+        let ticket = state.chats[conversation].ticket;
+        state.tickets.iter_mut().filter(|t| t.id == ticket).for_each(|t| t.messages.push(message.clone()));
+    }
+
     /// An agent answers at the desk.
     pub fn agent_says(&self, conversation: &str, content: &ReplyContent) {
         let dropped = self.state.lock().unwrap().weather.chat.drops_files.1;
         let files = if dropped { Vec::new() } else { content.attachments.iter().map(OutgoingAttachment::expected).collect() };
-        self.line(conversation, Speaker::Agent, &content.text, files);
+        let times = if self.state.lock().unwrap().weather.chat.twice { 2 } else { 1 };
+        for _ in 0..times {
+            self.line(conversation, Speaker::Agent, &content.text, files.clone());
+        }
     }
 
     fn visitor_says(&self, conversation: &str, saying: &Saying) {
@@ -174,6 +197,7 @@ impl World {
         let weather = {
             let mut state = self.state.lock().unwrap();
             state.web.begun += 1;
+            state.sealed_at_begin.push(order.sealed.clone());
             state.weather.chat.clone()
         };
         let id = format!("c{}", self.state.lock().unwrap().chats.len() + 1);
@@ -211,7 +235,10 @@ impl World {
 
     /// The process that listened is gone.
     pub fn forget_listeners(&self) {
-        self.state.lock().unwrap().chats.values_mut().for_each(|c| c.open = None);
+        for chat in self.state.lock().unwrap().chats.values_mut() {
+            chat.open = None;
+            chat.lines.iter_mut().for_each(|l| (l.pushed, l.shown) = (None, None));
+        }
     }
 }
 
@@ -221,7 +248,7 @@ struct Filled {
     seen: Seen,
 }
 
-fn print(more: Option<&String>) -> FormPrint {
+pub fn print(more: Option<&String>) -> FormPrint {
     let fields = ["name (text)", "e-mail (email)*", "message (textarea)*"].into_iter().map(str::to_owned).chain(more.cloned());
     FormPrint { fields: fields.collect(), hidden: vec!["csrf".into()], target: "POST https://desk.test/contact multipart".into() }
 }
@@ -229,10 +256,16 @@ fn print(more: Option<&String>) -> FormPrint {
 #[async_trait]
 impl Forms for Web {
     async fn fill_in(&self, order: &FormOrder) -> Result<Box<dyn FilledForm>, Stop> {
-        let weather = self.0.state.lock().unwrap().weather.form.clone();
-        if let Some(stop) = weather.page {
-            return Err(stop);
-        }
+        let weather = {
+            let mut state = self.0.state.lock().unwrap();
+            let weather = state.weather.form.clone();
+            if let Some((stop, times)) = weather.page.filter(|p| p.1 > 0) {
+                state.weather.mailbox_down |= weather.page_cuts_network;
+                state.weather.form.page = Some((stop.clone(), times - 1));
+                return Err(stop);
+            }
+            state.weather.form.clone()
+        };
         let seen = Seen { print: Some(print(weather.more.as_ref())), ..Seen::default() };
         Ok(Box::new(Filled { world: self.0.clone(), order: order.clone(), seen }))
     }
@@ -247,11 +280,25 @@ impl FilledForm for Filled {
         &self.seen
     }
     async fn submit(self: Box<Self>) -> Result<Thanks, Stop> {
-        let weather = self.world.state.lock().unwrap().weather.form.clone();
-        let taken = weather.submit.as_ref().is_none_or(|s| s.1);
-        let number = self.world.mortal(|| taken.then(|| self.take(&weather)).flatten()).await;
-        match weather.submit {
-            Some((stop, _)) => Err(stop),
+        let weather = {
+            let mut state = self.world.state.lock().unwrap();
+            let weather = state.weather.form.clone();
+            if let Some(submit) = &mut state.weather.form.submit {
+                submit.2 = submit.2.saturating_sub(1);
+            }
+            weather
+        };
+        let stops = weather.submit.clone().filter(|s| s.2 > 0);
+        let taken = stops.as_ref().is_none_or(|s| s.1);
+        let number = self
+            .world
+            .mortal(|| {
+                self.world.state.lock().unwrap().web.submitted += 1;
+                taken.then(|| self.take(&weather)).flatten()
+            })
+            .await;
+        match stops {
+            Some((stop, ..)) => Err(stop),
             None => Ok(Thanks { text: "Thank you for your message.".into(), number, seen: Seen::default() }),
         }
     }
@@ -260,7 +307,6 @@ impl FilledForm for Filled {
 impl Filled {
     fn take(&self, weather: &FormWeather) -> Option<String> {
         let form = &self.order.form;
-        self.world.state.lock().unwrap().web.submitted += 1;
         if weather.discards {
             return None;
         }
@@ -276,17 +322,25 @@ impl Filled {
             }
             self.world.deliver(&mail);
         }
+        let others = std::mem::take(&mut self.world.state.lock().unwrap().after_submission);
+        others.iter().for_each(|mail| self.world.deliver(mail));
         Some(ticket.id.to_string())
     }
 }
 
 #[async_trait]
 impl Chats for Web {
-    async fn offer(&self, _: &ChatOrder) -> Result<Offer, Stop> {
-        let weather = self.0.state.lock().unwrap().weather.chat.clone();
+    async fn offer(&self, order: &ChatOrder) -> Result<Offer, Stop> {
+        let (weather, begun) = {
+            let state = self.0.state.lock().unwrap();
+            (state.weather.chat.clone(), state.web.begun > 0)
+        };
+        if weather.knows_nobody && !begun && order.sealed.is_some() {
+            return Err(Stop::unknown("chat-visitor-refused", ResultClass::Unauthorised, "the desk answered 401"));
+        }
         match weather.offer {
             Some(stop) => Err(stop),
-            None => Ok(Offer { offered: Some(!weather.closed), seen: Seen::default() }),
+            None => Ok(Offer { offered: Some(!weather.closed && !(weather.closes_behind && begun)), seen: Seen::default() }),
         }
     }
     async fn begin(&self, order: &ChatOrder, first: &Saying) -> Result<Begun, Stop> {

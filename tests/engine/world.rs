@@ -44,6 +44,8 @@ pub struct Weather {
     pub stranger: Option<usize>,
     /// From this many answers on, tickets no longer carry any text of ours.
     pub stripped: Option<usize>,
+    /// The desk's mail names no thread.
+    pub no_threading_id: bool,
     /// What goes wrong with forms.
     pub form: FormWeather,
     /// What goes wrong with chats.
@@ -83,6 +85,10 @@ pub struct State {
     pub next_uid: u32,
     /// Conversations by id.
     pub chats: BTreeMap<String, crate::web::FakeChat>,
+    /// Mail that comes right after the next request by form.
+    pub after_submission: Vec<Vec<u8>>,
+    /// The visitors with whom conversations were begun.
+    pub sealed_at_begin: Vec<Option<String>>,
     /// How often a form was submitted, a conversation begun, a line said, a window left.
     pub web: crate::web::Counts,
     pub events: Option<mpsc::Sender<MailEvent>>,
@@ -156,10 +162,14 @@ impl World {
 
     pub fn desk_mail(&self, ticket: &FakeTicket, text: &str, automatic: bool) -> Vec<u8> {
         let auto = if automatic { "Auto-Submitted: auto-replied\r\n" } else { "" };
-        let serial = self.state.lock().unwrap().next_uid;
+        let (serial, threads) = {
+            let state = self.state.lock().unwrap();
+            (state.next_uid, !state.weather.no_threading_id)
+        };
+        let references = if threads { format!("References: <ticket-{}@desk.test>\r\n", ticket.id) } else { String::new() };
         format!(
-            "From: Support <support@desk.test>\r\nTo: {MONITOR}\r\nSubject: [desk #{}] {}\r\nMessage-ID: <d{serial}.{}@desk.test>\r\nReferences: <ticket-{}@desk.test>\r\nDate: Wed, 25 Nov 2026 08:00:00 +0000\r\n{auto}MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n",
-            ticket.id, ticket.subject, ticket.id, ticket.id
+            "From: Support <support@desk.test>\r\nTo: {MONITOR}\r\nSubject: [desk #{}] {}\r\nMessage-ID: <d{serial}.{}@desk.test>\r\n{references}Date: Wed, 25 Nov 2026 08:00:00 +0000\r\n{auto}MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n",
+            ticket.id, ticket.subject, ticket.id
         )
         .into_bytes()
     }
@@ -435,7 +445,8 @@ impl Mailboxes for World {
             return Err(mailbox_down());
         }
         let ours = |m: &&ReceivedMail| {
-            m.key.uid >= since.uid_next && (m.tokens.iter().any(|t| tokens.contains(t)) || m.in_reply_to.iter().any(|i| ids.contains(i)))
+            let named = || m.in_reply_to.iter().chain(&m.message_id).any(|i| ids.contains(i)) || m.marks().iter().any(|i| ids.contains(i));
+            m.key.uid >= since.uid_next && (m.tokens.iter().any(|t| tokens.contains(t)) || named())
         };
         Ok(state.inbox.iter().filter(ours).cloned().collect())
     }

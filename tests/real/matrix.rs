@@ -85,6 +85,15 @@ impl Person {
         news
     }
 
+    /// The rooms that this person is or was in whose lines hold a word.
+    pub fn rooms_with(&self, word: &str) -> Vec<String> {
+        let filter = escape(&json!({ "room": { "include_leave": true, "timeline": { "limit": 100 } } }).to_string());
+        let all = self.ask("GET", &format!("/sync?timeout=0&set_presence=offline&filter={filter}"), None);
+        let rooms = ["join", "leave"].into_iter().filter_map(|kind| all["rooms"][kind].as_object()).flatten();
+        let holds = |room: &Value| said(&room["timeline"]["events"]).iter().any(|l| l.text.contains(word));
+        rooms.filter(|(_, room)| holds(room)).map(|(id, _)| id.clone()).collect()
+    }
+
     /// The stored lines of a room, oldest first.
     pub fn lines(&self, room: &str) -> Vec<Line> {
         let answer = self.ask("GET", &format!("/rooms/{}/messages?dir=b&limit=100", escape(room)), None);

@@ -1,6 +1,6 @@
 //! A user's configuration folder pointing at the stack, and the built binary run on it.
 
-use crate::stack::{Lane, Stack, within};
+use crate::stack::{Lane, Stack, until, within};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -55,10 +55,34 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// Matrix Synapse with the agent of a lane, reached there.
+    pub fn matrix(url: &str, lane: Lane) -> Desk {
+        let user = format!("lane{:02}", lane.0);
+        Desk(format!("use = \"matrix\"\n[desks.helpdesk.params]\nurl = \"{url}\"\nuser = \"{user}\"\npassword = \"{user}-pass\"\n"))
+    }
+}
+
 impl Site {
     /// A folder with one account and one desk.
     pub fn new(stack: &Stack, customer: &str) -> Site {
         Site::with(stack, &Ways::usual(stack, customer))
+    }
+
+    /// A folder with the configuration of a sandbox, which runs until the second value is dropped, and none of its probes;
+    /// and the address of its pages.
+    pub fn of_sandbox(words: &[&str]) -> (Site, Running, String) {
+        let site = Site { dir: tempfile::Builder::new().prefix("site-").tempdir().expect("a folder") };
+        let folder = site.path().display().to_string();
+        let mut sandbox = site.start(&[&["sandbox", "--init", &folder], words].concat());
+        until("the sandbox", || {
+            sandbox.assert_alive();
+            sandbox.said().contains("Ctrl-C").then_some(())
+        });
+        std::fs::remove_dir_all(site.path().join("probes")).expect("its probes");
+        let main = std::fs::read_to_string(site.path().join("replypath.toml")).expect("its configuration");
+        let url = main.split("\nurl = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("an address").to_owned();
+        (site, sandbox, url)
     }
 
     /// A folder with one account and this desk.

@@ -12,6 +12,7 @@ use crate::desk::path::{Json, scalar};
 use crate::desk::scope::{Scope, Value};
 use crate::engine::ways::{Push, Saying};
 use crate::model::ResultClass;
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -31,11 +32,16 @@ pub(crate) struct Done<'a> {
 }
 
 /// Stops frames from being kept for steps when the steps are through.
-struct Hearing<'t>(&'t Talk, Option<mpsc::Receiver<Heard>>);
+struct Hearing<'t> {
+    talk: &'t Talk,
+    frames: Option<mpsc::Receiver<Heard>>,
+    /// Frames that came.
+    count: usize,
+}
 
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
-        self.0.heed_not();
+        self.talk.heed_not();
     }
 }
 
@@ -48,7 +54,7 @@ impl Talk {
             scope.set("token", Value::text(saying.token.as_str()));
             scope.files = &saying.attachments;
         }
-        let mut hearing = Hearing(self, None);
+        let mut hearing = Hearing { talk: self, frames: None, count: 0 };
         let mut wrote = false;
         for step in steps.iter().filter(|s| self.desk.takes(s)) {
             let taken = match &step.act {
@@ -82,16 +88,13 @@ impl Talk {
         saying: Option<&'a Saying>,
         hearing: &mut Hearing<'_>,
     ) -> Result<bool, Broke> {
-        let says = |t: &Option<crate::desk::template::Template>| t.as_ref().map(|t| super::talk::truth(t, scope).unwrap_or(false));
+        let says = |t: &Option<crate::desk::template::Template>| t.as_ref().map(|t| super::reading::truth(t, scope).unwrap_or(false));
         if says(&step.when) == Some(false) || says(&step.unless) == Some(true) {
             return Ok(false);
         }
         let frame = step.send.as_ref().map(|s| shaped(s, scope)).transpose().map_err(Failure::contract)?.flatten();
-        let frames = match hearing.1.take() {
-            Some(frames) => frames,
-            None => self.hear(),
-        };
-        let frames = hearing.1.insert(frames);
+        // From before the first word on: an answer may come at once.
+        hearing.frames.get_or_insert_with(|| self.hear());
         self.opened(fault).await?;
         let mut effect = false;
         if let Some(frame) = frame {
@@ -99,8 +102,10 @@ impl Talk {
             effect = !step.reads;
         }
         if let Some(wait) = &step.wait {
-            let frame = awaited(wait, fault, saying, frames).await.map_err(|mut broke| {
-                broke.failure.no_effect &= !effect;
+            // A refusal that names itself has done nothing; any other end leaves that open.
+            let frame = hearing.awaited(wait, fault, saying).await.map_err(|mut broke| {
+                let refused = matches!(broke.failure.class, ResultClass::Throttled | ResultClass::Denied | ResultClass::Unauthorised);
+                broke.failure.no_effect &= !effect || refused;
                 broke
             })?;
             picked(step, wait, &frame, scope).map_err(|f| if effect { f.after_effect() } else { f })?;
@@ -112,22 +117,14 @@ impl Talk {
     async fn opened(self: &Arc<Talk>, fault: Option<&'static str>) -> Result<(), Broke> {
         self.follow();
         let mut push = self.push.subscribe();
-        let decided = push.wait_for(|s| matches!(s.push, Push::Open(_)) || s.why.is_some());
-        let state = match timeout(OPENING, decided).await {
-            Ok(Ok(state)) => state.clone(),
-            _ => {
-                return Err(Broke::met(
-                    fault.unwrap_or("chat-socket-silent"),
-                    ResultClass::Unavailable,
-                    "the chat's socket did not open in time",
-                    true,
-                ));
-            }
-        };
-        match state.why {
-            None => Ok(()),
-            Some(why) => Err(dead(&why, fault, true)),
+        // A path that broke is opened again by itself: only one that stays closed is told.
+        let open = push.wait_for(|s| matches!(s.push, Push::Open(_)));
+        if let Ok(Ok(_)) = timeout(OPENING, open).await {
+            return Ok(());
         }
+        let why = self.push.borrow().why.clone();
+        let silent = || Why::new(WhyKind::Silent, format!("the chat's socket did not open in {} s", OPENING.as_secs()));
+        Err(dead(&why.unwrap_or_else(silent), fault, true))
     }
 
     /// Sends a frame, once. It is certain whether it was sent, but not whether it arrived.
@@ -135,21 +132,16 @@ impl Talk {
         let (done, sent) = oneshot::channel();
         let taken = Arc::new(AtomicBool::new(false));
         let unsent = |text: &str| Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, text, true);
-        let Some(out) = &self.out else { return Err(Failure::contract("this transport has no socket to speak on").into()) };
+        let Some(out) = self.out() else { return Err(Failure::contract("this transport has no socket to speak on").into()) };
         let order = Out { frame, taken: taken.clone(), done };
         if timeout(SENDING, out.send(order)).await.is_err() {
             return Err(unsent("the socket took no frame in time"));
         }
         match timeout(SENDING, sent).await {
             Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(text))) => Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, text, false)),
+            Ok(Ok(Err(text))) => Err(dead(&Why::new(WhyKind::Broken, text), None, false)),
             _ if Out::claim(&taken) => Err(unsent("the socket took no frame in time")),
-            _ => Err(Broke::met(
-                fault.unwrap_or("chat-server-error"),
-                ResultClass::Unavailable,
-                "the socket broke while the line was sent",
-                false,
-            )),
+            _ => Err(dead(&Why::new(WhyKind::Broken, "the socket broke while the line was sent"), None, false)),
         }
     }
 }
@@ -158,64 +150,74 @@ impl Talk {
 fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
     let class = ResultClass::Unavailable;
     match why.kind {
-        WhyKind::Unreachable => {
+        // Breaks happen; who was in the middle of something cannot know what became of it.
+        WhyKind::Unreachable | WhyKind::Broken => {
             let message = format!("the chat's socket: {}", why.text);
-            Failure { no_effect, ..Failure::new(class, Cause::NotSent, message) }.into()
+            Failure { no_effect, ..Failure::new(class, Cause::NoAnswer, message) }.into()
         }
         WhyKind::Refused => Broke::met(fault.unwrap_or("chat-socket-refused"), class, why.text.clone(), no_effect),
         WhyKind::Silent => Broke::met(fault.unwrap_or("chat-socket-silent"), class, why.text.clone(), no_effect),
-        WhyKind::Broken => Broke::met(fault.unwrap_or("chat-server-error"), class, why.text.clone(), no_effect),
         WhyKind::Unusable => Broke { failure: Failure { no_effect, ..Failure::contract(why.text.clone()) }, fault },
     }
 }
 
-/// The frame that is meant; those before it are passed over.
-async fn awaited(
-    wait: &Await,
-    fault: Option<&'static str>,
-    saying: Option<&Saying>,
-    frames: &mut mpsc::Receiver<Heard>,
-) -> Result<Json, Broke> {
-    let deadline = Instant::now() + wait.deadline;
-    let fault = wait.fault.or(fault);
-    let mut passed = 0usize;
-    loop {
-        let frame = match timeout_at(deadline, frames.recv()).await {
-            Ok(Some(Heard::Frame(frame))) => frame,
-            Ok(Some(Heard::Broken(why))) => return Err(dead(&why, fault, true)),
-            Ok(None) => {
-                return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, "the socket was closed", true));
+impl Hearing<'_> {
+    /// The frame that is meant; those before it are passed over.
+    async fn awaited(&mut self, wait: &Await, fault: Option<&'static str>, saying: Option<&Saying>) -> Result<Json, Broke> {
+        let deadline = Instant::now() + wait.deadline;
+        let fault = wait.fault.or(fault).unwrap_or("chat-server-error");
+        let missing = |text: &str| Broke::met(fault, ResultClass::Unavailable, text, true);
+        loop {
+            let Some(frames) = &mut self.frames else { return Err(missing("nobody listens on the socket")) };
+            let frame = match timeout_at(deadline, frames.recv()).await {
+                Ok(Some(Heard::Frame(frame))) => frame,
+                Ok(Some(Heard::Broken(why))) => return Err(dead(&why, None, true)),
+                Ok(None) => return Err(missing("the socket was closed")),
+                Err(_) => {
+                    let text = format!("`{}` did not come on the socket within {} s", wait.when.text(), wait.deadline.as_secs());
+                    return Err(match self.count {
+                        0 => Broke::met("chat-socket-silent", ResultClass::Unavailable, format!("{text}, nor anything else"), true),
+                        _ => missing(&text),
+                    });
+                }
+            };
+            self.count += 1;
+            if let Some(frame) = judged(wait, fault, saying, frame)? {
+                return Ok(frame);
             }
-            Err(_) => {
-                let silent =
-                    format!("nothing came on the socket for {} s, where `{}` is awaited", wait.deadline.as_secs(), wait.when.text());
-                let other =
-                    format!("no frame of {passed} was the awaited one (`{}`) within {} s", wait.when.text(), wait.deadline.as_secs());
-                return Err(match passed {
-                    0 => Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, silent, true),
-                    _ => Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, other, true),
-                });
-            }
-        };
-        passed += 1;
-        if !wait.when.holds(&frame).map_err(Failure::contract)? || !ours(wait, saying, &frame)? {
-            continue;
         }
-        if let Some(check) = &wait.check
-            && !check.holds(&frame).map_err(Failure::contract)?
-        {
-            let text = format!("the answer on the socket does not hold `{}`", check.text());
-            return Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Denied, text, true));
-        }
-        return Ok(frame);
     }
 }
 
-/// Whether the frame holds the line's token, where it must.
+/// The frame, when it is the awaited one.
+fn judged(wait: &Await, fault: &'static str, saying: Option<&Saying>, frame: Json) -> Result<Option<Json>, Broke> {
+    for fail in &wait.fail {
+        if fail.when.holds(&frame).map_err(Failure::contract)? {
+            let no_effect = !matches!(fail.class, ResultClass::Unavailable | ResultClass::BrokenContract);
+            let message = format!("the desk answered `{}` on the socket", fail.name);
+            let failure = Failure { no_effect, fault: fail.fault, ..Failure::new(fail.class, Cause::Shape, message) };
+            return Err(failure.into());
+        }
+    }
+    if !wait.when.holds(&frame).map_err(Failure::contract)? || !ours(wait, saying, &frame)? {
+        return Ok(None);
+    }
+    match &wait.check {
+        Some(check) if !check.holds(&frame).map_err(Failure::contract)? => {
+            let text = format!("the answer on the socket does not hold `{}`", check.text());
+            Err(Broke::met(fault, ResultClass::Denied, text, true))
+        }
+        _ => Ok(Some(frame)),
+    }
+}
+
+/// Whether the frame holds the line's token, where it must. A line without a token, as it is said to a bot, is known by
+/// its text.
 fn ours(wait: &Await, saying: Option<&Saying>, frame: &Json) -> Result<bool, Failure> {
     let (Some(path), Some(saying)) = (&wait.token, saying) else { return Ok(true) };
     let text = scalar(&path.eval(frame).map_err(Failure::contract)?);
-    Ok(text.is_some_and(|t| saying.token.is_in(&t)))
+    let known = saying.token.is_in(&saying.text);
+    Ok(text.is_some_and(|t| if known { saying.token.is_in(&t) } else { t.trim() == saying.text.trim() }))
 }
 
 /// Keeps what a frame is picked for.
@@ -224,7 +226,9 @@ fn picked(step: &SocketStep, wait: &Await, frame: &Json, scope: &mut Scope<'_>) 
         let PickSource::Path(path) = &pick.source else { continue };
         let value = path.eval(frame).map_err(Failure::contract)?;
         if !value.is_null() {
-            scope.set(format!("{}.{}", step.id, pick.name), Value::Json(value));
+            let text = scalar(&value).filter(|_| pick.secret);
+            let value = text.map_or(Value::Json(value), |text| Value::Secret(SecretString::from(text)));
+            scope.set(format!("{}.{}", step.id, pick.name), value);
         } else if !pick.optional {
             return Err(Failure::contract(format!("step `{}` expects a value `{}`, and the frame has none", step.id, pick.name)));
         }

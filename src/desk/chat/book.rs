@@ -10,6 +10,8 @@ use jiff::Timestamp;
 
 /// As many lines of a conversation are kept; a desk that sends more is not a chat.
 pub(crate) const MOST_LINES: usize = 2000;
+/// As many notices of lines not known yet are kept.
+const MOST_TOLD: usize = 100;
 /// The longest text of a line that is kept, in characters.
 const LONGEST_TEXT: usize = 64 * 1024;
 
@@ -65,6 +67,10 @@ fn speaker(word: &str) -> Option<Speaker> {
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     lines: Vec<ChatLine>,
+    /// What agents were told of lines that the visitor's side does not have yet.
+    told: Vec<(Sighting, Timestamp)>,
+    /// When agents were told of the conversation itself, before it had a line here.
+    waiting: Option<Timestamp>,
     /// Rows of the files of each line, from which their addresses are made.
     files: Vec<Vec<Json>>,
 }
@@ -80,7 +86,13 @@ impl Book {
         let index = match self.lines.iter().position(|line| same(line, &seen, path)) {
             Some(index) => index,
             // What agents are told of is no line of the visitor before the visitor's side has it.
-            None if path == Path::Shown || self.lines.len() >= MOST_LINES => return false,
+            None if path == Path::Shown => {
+                if self.told.len() < MOST_TOLD {
+                    self.told.push((seen, now));
+                }
+                return false;
+            }
+            None if self.lines.len() >= MOST_LINES => return false,
             None => self.add(&seen, tokens),
         };
         let line = &mut self.lines[index];
@@ -101,17 +113,21 @@ impl Book {
     }
 
     fn add(&mut self, seen: &Sighting, tokens: &TokenKey) -> usize {
-        let line = ChatLine {
+        let waiting = if seen.speaker == Some(Speaker::Visitor) { self.waiting.take() } else { None };
+        let mut line = ChatLine {
             id: seen.id.clone(),
             speaker: seen.speaker,
             text: seen.text.clone(),
             at: seen.at,
             pushed: None,
             stored: None,
-            shown: None,
+            shown: waiting,
             files: Vec::new(),
             tokens: tokens.recognise(&seen.text),
         };
+        if let Some(index) = self.told.iter().position(|(told, _)| same(&line, told, Path::Shown)) {
+            line.shown = Some(self.told.swap_remove(index).1);
+        }
         // Push and history may bring them in another order than they were said; without times they stand as they came.
         let after =
             |known: &ChatLine| matches!((known.at, seen.at), (Some(a), Some(b)) if a <= b) || known.at.is_none() || seen.at.is_none();
@@ -121,9 +137,12 @@ impl Book {
         index
     }
 
-    /// The agents were told of the conversation itself: of every line so far.
+    /// The agents were told of the conversation itself: of every line so far, or of the line with which it began.
     pub fn shown(&mut self, now: Timestamp) -> bool {
         let mut news = false;
+        if self.lines.is_empty() {
+            self.waiting.get_or_insert(now);
+        }
         for line in self.lines.iter_mut().filter(|l| l.shown.is_none()) {
             line.shown = Some(now);
             news = true;
@@ -202,6 +221,20 @@ mod tests {
         book.enter(seen(None, "Yes", None), Path::Pushed, now(3), &key());
         let pushed: Vec<_> = book.lines().iter().map(|l| l.pushed).collect();
         assert_eq!(pushed, [Some(now(2)), Some(now(3))]);
+    }
+
+    #[test]
+    fn agents_may_be_told_before_the_visitor_has_the_line() {
+        let mut book = Book::default();
+        assert!(!book.enter(seen(Some("1"), "Hello", None), Path::Shown, now(10), &key()));
+        assert!(book.enter(seen(Some("1"), "Hello", None), Path::Stored, now(12), &key()));
+        assert_eq!(book.lines()[0].shown, Some(now(10)));
+        let mut book = Book::default();
+        assert!(!book.shown(now(20)));
+        book.enter(seen(None, "Welcome", None), Path::Stored, now(21), &key());
+        book.enter(Sighting { speaker: Some(Speaker::Visitor), ..seen(None, "Hello", None) }, Path::Stored, now(21), &key());
+        let shown: Vec<_> = book.lines().iter().map(|l| l.shown).collect();
+        assert_eq!(shown, [None, Some(now(20))], "the visitor's line is what they were told of");
     }
 
     #[test]

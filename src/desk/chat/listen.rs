@@ -77,15 +77,15 @@ async fn stream(ear: &dyn Ear, memory: &mut Memory) -> Result<std::convert::Infa
     }
     ear.opened().await;
     let mut parser = Parser::new(std::mem::take(&mut memory.last_id));
+    let mut kind = WhyKind::Silent;
     let end = loop {
         let chunk = match timeout(push.silence, answer.chunk()).await {
-            Err(_) => {
-                break Why::new(WhyKind::Broken, format!("no sign of life for {} s: the connection is half open", push.silence.as_secs()));
-            }
+            Err(_) => break Why::new(kind, format!("no sign of life for {} s: the connection is half open", push.silence.as_secs())),
             Ok(Err(error)) => break lost(crate::desk::http::lost(error)).as_break(),
             Ok(Ok(None)) => break Why::new(WhyKind::Broken, "the server ended the event stream"),
             Ok(Ok(Some(chunk))) => chunk,
         };
+        kind = WhyKind::Broken;
         match parser.feed(&chunk) {
             Ok(events) => {
                 for event in events {
@@ -161,9 +161,11 @@ fn number(n: u64) -> Json {
 }
 
 fn refused(failure: Failure) -> Why {
-    let kind = match failure.answered() {
-        true => WhyKind::Refused,
-        false => WhyKind::Unreachable,
+    let kind = match (failure.answered(), failure.no_effect) {
+        (true, _) => WhyKind::Refused,
+        (false, true) => WhyKind::Unreachable,
+        // It was taken, and not answered.
+        (false, false) => WhyKind::Silent,
     };
     Why::new(kind, failure.message)
 }

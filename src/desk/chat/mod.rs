@@ -7,12 +7,15 @@ mod act;
 mod agents;
 mod book;
 mod cable;
+#[cfg(test)]
+mod check_tests;
 mod desk;
 mod ear;
 mod files;
 mod frame;
 mod listen;
 mod port;
+mod reading;
 pub(crate) mod recipe;
 mod socket;
 mod sse;
@@ -28,11 +31,12 @@ use crate::model::{ResultClass, RunId, TokenKey};
 use crate::seal::Seal;
 use agents::Agents;
 use desk::{ChatDesk, Shared};
+pub(crate) use reading::yes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use talk::Talk;
-pub(crate) use talk::yes;
+
 use tokio::sync::mpsc;
 use visitor::Visitor;
 

@@ -1,6 +1,6 @@
 //! `[chat]` and `[presence]` of a desk file, compiled: plain data that the visitor's side walks.
 
-use crate::desk::definition::{Pick, Shape, Step};
+use crate::desk::definition::{Fail, Pick, Shape, Step};
 use crate::desk::path::Path;
 use crate::desk::recipe::{Field, FilesMap, Source, Timed};
 use crate::desk::scope::Scope;
@@ -142,6 +142,7 @@ pub(crate) struct Await {
     pub when: Path,
     pub token: Option<Path>,
     pub check: Option<Path>,
+    pub fail: Vec<Fail>,
     pub pick: Vec<Pick>,
     pub deadline: Duration,
     pub fault: Option<&'static str>,

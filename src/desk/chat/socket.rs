@@ -181,13 +181,14 @@ struct Followed<'e> {
 impl Followed<'_> {
     async fn run(mut self, out: &mut mpsc::Receiver<Out>) -> Why {
         let Some(push) = self.ear.recipe() else { return unusable("the desk file does not say how it is read") };
-        let every = push.keepalive.as_ref().map_or(PING, |(_, every)| *every);
+        // Asked often enough that a living server is never taken for dead.
+        let every = push.keepalive.as_ref().map_or(PING, |(_, every)| *every).min(push.silence / 2);
         self.ear.opened().await;
-        let (mut life, mut beat) = (Instant::now(), Instant::now() + every);
+        let (mut life, mut beat, mut kind) = (Instant::now(), Instant::now() + every, WhyKind::Silent);
         loop {
             let happened = tokio::select! {
                 message = self.socket.next() => {
-                    life = Instant::now();
+                    (life, kind) = (Instant::now(), WhyKind::Broken);
                     self.take(received(message)).await
                 }
                 Some(order) = out.recv() => self.order(order).await,
@@ -196,7 +197,7 @@ impl Followed<'_> {
                     self.beat().await
                 }
                 () = tokio::time::sleep_until(life + push.silence) => {
-                    Err(Why::new(WhyKind::Broken, format!("no sign of life for {} s: the connection is half open", push.silence.as_secs())))
+                    Err(Why::new(kind, format!("no sign of life for {} s: the connection is half open", push.silence.as_secs())))
                 }
             };
             if let Err(why) = happened {

@@ -30,6 +30,7 @@ impl Broke {
     /// As the engine's word, with the desk's name and without secrets.
     pub fn stop(self, desk: &ChatDesk, visitor: &Visitor, what: &str) -> Stop {
         let Broke { failure, fault } = self;
+        let fault = failure.fault.or(fault);
         let text = desk.runner.masks.mask(&visitor.hide(&failure.message));
         let found = format!("desk `{}`, {what}: {text}", desk.name);
         let class = failure.class;

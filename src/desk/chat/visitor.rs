@@ -2,10 +2,11 @@
 
 use super::recipe::ChatRecipe;
 use crate::desk::jar::{Cookie, Jar};
-use crate::desk::path::{Json, scalar, to_serde};
+use crate::desk::path::{Json, scalar, string, to_serde};
 use crate::desk::scope::{Scope, Value};
 use crate::seal::Seal;
 use jmespath::Variable;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -75,9 +76,12 @@ impl Visitor {
         {
             let mut known = self.known();
             for name in &recipe.identity {
-                if let Some(Value::Json(json)) = scope.var(name) {
-                    known.identity.insert(name.clone(), json);
-                }
+                let json = match scope.var(name) {
+                    Some(Value::Json(json)) => json,
+                    Some(Value::Secret(secret)) => string(secret.expose_secret()),
+                    _ => continue,
+                };
+                known.identity.insert(name.clone(), json);
             }
             let text = |name: &Option<String>| match scope.var(name.as_deref()?)? {
                 Value::Json(json) => scalar(&json).filter(|t| !t.is_empty()),

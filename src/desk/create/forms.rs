@@ -14,7 +14,6 @@ use crate::desk::set::DeskSet;
 use crate::engine::ways::{FilledForm, FormOrder, Forms, Seen, Stop, Thanks};
 use crate::model::{FormBy, FormPrint, ResultClass};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 
@@ -113,8 +112,8 @@ impl Recipe {
     fn scope(&self) -> Result<Scope<'static>, Failure> {
         let order = &self.order;
         let mut scope = Scope::new(self.desk.runner.settings.params.clone());
-        scope.set("now", Value::Time(Timestamp::now()));
-        scope.set("random", Value::text(random().map_err(Failure::contract)?));
+        scope.set("now", Value::Time(self.desk.now()));
+        scope.set("random", Value::text(self.desk.random().map_err(Failure::contract)?));
         scope.set("token", Value::text(order.token.as_str()));
         scope.set("subject", Value::text(order.form.subject.clone()));
         scope.set("text", Value::text(order.form.text.clone()));
@@ -124,10 +123,10 @@ impl Recipe {
             scope.set(name, Value::text(order.customer.address.clone()));
         }
         if let Some(url) = &order.form.page {
-            let page = Page::new(url, self.create().cors).map_err(|m| Failure::contract(format!("the probe's page {url} {m}")))?;
+            let page = Page::new(url).map_err(|m| Failure::contract(format!("the probe's page {url} {m}")))?;
             scope.set("page", Value::text(url.clone()));
             scope.set("page.origin", Value::text(page.origin()));
-            scope.page = Some(Arc::new(page));
+            scope.page = self.create().cors.then(|| Arc::new(page));
         }
         Ok(scope)
     }
@@ -194,7 +193,8 @@ impl Recipe {
             }
         };
         let found = format!("recipe {}: {found}", self.create().id);
-        let mut stop = Stop::unknown("form-contract-changed", ResultClass::BrokenContract, found).advice(advice);
+        let mut stop =
+            Stop::unknown("form-probe-incomplete", ResultClass::BrokenContract, found).or("form-contract-changed").advice(advice);
         stop.seen = seen;
         stop
     }
@@ -248,7 +248,7 @@ fn note(seen: &mut Seen, scope: &Scope<'_>, took: &str) {
 }
 
 /// Forty letters and digits, for fingerprints and visitors' names.
-fn random() -> Result<String, String> {
+pub(crate) fn random() -> Result<String, String> {
     let mut bytes = [0u8; 20];
     SystemRandom::new().fill(&mut bytes).map_err(|_| "the system gives no random bytes; is /dev/urandom there?".to_owned())?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())

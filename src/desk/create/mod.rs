@@ -8,6 +8,7 @@ mod stop;
 
 pub(crate) use fields::FieldsMap;
 pub use forms::RecipeForms;
+pub(crate) use forms::random;
 pub(crate) use page::Page;
 pub(crate) use recipe::{Create, Means};
 pub use recipe::{Limit, LimitScope, Recipe};

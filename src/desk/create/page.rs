@@ -22,18 +22,16 @@ const SIMPLE: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-
 pub(crate) struct Page {
     url: Url,
     origin: String,
-    /// Whether the rules are kept; else only the headers are sent.
-    kept: bool,
 }
 
 impl Page {
     /// The page at this address. The error continues a sentence that begins with the address.
-    pub fn new(url: &str, kept: bool) -> Result<Page, String> {
+    pub fn new(url: &str) -> Result<Page, String> {
         let url = Url::parse(url).map_err(|e| format!("is no address: {e}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err("is no http or https address".to_owned());
         }
-        Ok(Page { origin: url.origin().ascii_serialization(), url, kept })
+        Ok(Page { origin: url.origin().ascii_serialization(), url })
     }
 
     /// The origin, for people and templates.
@@ -64,7 +62,7 @@ impl Page {
 
     /// The question that a browser asks before a call; none when it asks none.
     pub fn preflight(&self, call: &Call) -> Option<Call> {
-        if !self.kept || !self.foreign(&call.url) {
+        if !self.foreign(&call.url) {
             return None;
         }
         let unsafe_headers = unsafe_headers(&call.headers);
@@ -89,7 +87,9 @@ impl Page {
     pub fn permits(&self, call: &Call, reply: &Reply) -> Result<(), Failure> {
         let refused = |text: String| {
             let status = reply.status.as_u16();
-            Err(refused(format!("the question before {} {} was answered {status}{text}", call.method, call.url.path())))
+            let asked = format!("the question before {} {} was answered {status}", call.method, call.url.path());
+            // A server's own trouble with the question is none with the call.
+            Err(refused(0, format!("{asked}{text}")))
         };
         if !reply.status.is_success() {
             return refused(format!(", so a browser on {} sends nothing", self.origin));
@@ -115,11 +115,12 @@ impl Page {
 
     /// Whether a browser lets the page see the answer.
     pub fn shows(&self, reply: &Reply) -> Result<(), Failure> {
-        if !self.kept || !self.foreign(&reply.url) {
+        if !self.foreign(&reply.url) {
             return Ok(());
         }
-        let text = |found| format!("{} {} was answered {}{found}", "the call to", reply.url.path(), reply.status.as_u16());
-        self.origin_of(reply).map_err(|found| refused(text(found)).after_effect())
+        let status = reply.status.as_u16();
+        let text = |found| format!("{} was answered {status}{found}", reply.url.path());
+        self.origin_of(reply).map_err(|found| refused(status, text(found)).after_effect())
     }
 
     fn origin_of(&self, reply: &Reply) -> Result<(), String> {
@@ -135,8 +136,8 @@ impl Page {
     }
 }
 
-fn refused(text: String) -> Failure {
-    Failure::new(ResultClass::Denied, Cause::Origin, text)
+fn refused(status: u16, text: String) -> Failure {
+    Failure::new(ResultClass::Denied, Cause::Origin(status), text)
 }
 
 /// The values of a header with lists, in all its lines.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const SHOP: &str = "https://shop.example";
+const SHOP: &str = "http://shop.example";
 const FIELDS: &str = r#"[{"name":"f1","label":"Your name","type":"text","required":true},
     {"name":"f2","label":"E-mail","type":"email","required":true},
     {"name":"f3","label":"What is it about?","type":"select","options":[{"value":"b","label":"Billing and invoices"},{"value":"s","label":"Support"}]},
@@ -111,10 +111,7 @@ async fn the_form_is_filled_in_by_what_the_desk_says_of_it_and_sent_once_as_a_br
     let calls: Vec<String> = asked.iter().map(|a| format!("{} {}", a.method, a.target)).collect();
     assert_eq!(calls, ["GET /form/config", "OPTIONS /form/submit", "POST /form/submit"]);
     for one in &asked {
-        assert_eq!(
-            (one.header("origin").as_deref(), one.header("referer").as_deref()),
-            (Some(SHOP), Some("https://shop.example/")).clone()
-        );
+        assert_eq!((one.header("origin").as_deref(), one.header("referer").as_deref()), (Some(SHOP), Some("http://shop.example/")).clone());
         assert!(!one.head.contains(SECRET) && one.header("authorization").is_none(), "customers have no credentials: {}", one.head);
     }
     assert_eq!(asked[1].header("access-control-request-headers").as_deref(), Some("content-type"));
@@ -146,8 +143,8 @@ async fn errors_inside_a_success_are_named_with_their_fields() {
 async fn what_a_browser_would_not_send_is_not_sent() {
     // What the preflight answers, and a piece of what is said.
     let cases: [(fn() -> Answer, &str); 5] = [
-        (|| say(204, ""), "without Access-Control-Allow-Origin for https://shop.example"),
-        (|| say(404, "no"), "answered 404, so a browser on https://shop.example sends nothing"),
+        (|| say(204, ""), "without Access-Control-Allow-Origin for http://shop.example"),
+        (|| say(404, "no"), "answered 404, so a browser on http://shop.example sends nothing"),
         (
             || Answer::Say(204, vec![("access-control-allow-origin", "https://other.example".to_owned())], vec![]),
             "`https://other.example` instead of",
@@ -170,6 +167,8 @@ async fn what_a_browser_would_not_send_is_not_sent() {
 async fn an_answer_that_the_page_may_not_see_fails_but_may_have_been_taken() {
     let (end, stop, _) = stopped(|a| (a.method == "POST").then(|| say(200, r#"{"ticket":{"number":"SB-7"}}"#))).await;
     assert_eq!((end, stop.outcome, stop.faults[0], stop.no_effect), ("submit", Outcome::Fail, "form-cors-refused", false));
+    let (end, stop, _) = stopped(|a| (a.method == "POST").then(|| say(500, "oops"))).await;
+    assert_eq!((end, stop.faults, stop.no_effect), ("submit", vec!["form-cors-refused", "form-submit-500"], false));
     let (end, stop, _) = stopped(|a| (a.target == "/form/config").then(|| say(200, &config(a)))).await;
     assert_eq!((end, stop.outcome, stop.faults[0], stop.no_effect), ("fill_in", Outcome::Fail, "form-cors-refused", true));
 }
@@ -197,18 +196,20 @@ async fn on_its_own_pages_a_form_needs_no_permission() {
 async fn each_failure_says_whether_customers_meet_it_and_whether_anything_was_done() {
     type Case = (&'static str, u16, &'static str, &'static str, Outcome, &'static str, bool);
     // At which call, the answer, then: end, outcome, fault, certainly not done.
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
         ("/form/config", 401, "{}", "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 500, "oops", "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 200, "<html><title>Gone</title>", "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 200, r#"{"enabled":true,"fields":[]}"#, "fill_in", Outcome::Fail, "form-does-not-load", true),
         ("/form/config", 200, r#"{"enabled":false}"#, "fill_in", Outcome::Fail, "form-does-not-load", true),
-        ("/form/config", 429, "", "fill_in", Outcome::Unknown, "desk-throttled", true),
+        ("/form/config", 429, "", "fill_in", Outcome::Unknown, "form-throttled", true),
         ("/form/config", 200, "<html><input type=password>", "fill_in", Outcome::Unknown, "form-login-wall", true),
         ("/form/submit", 401, "{}", "submit", Outcome::Fail, "form-contract-changed", true),
         ("/form/submit", 422, "{}", "submit", Outcome::Fail, "form-contract-changed", true),
         ("/form/submit", 500, "oops", "submit", Outcome::Fail, "form-submit-500", false),
-        ("/form/submit", 200, "{}", "submit", Outcome::Fail, "form-contract-changed", false),
+        ("/form/submit", 403, "{}", "submit", Outcome::Unknown, "form-bot-protection", true),
+        ("/form/submit", 413, "{}", "submit", Outcome::Fail, "form-submit-refused", true),
+        ("/form/submit", 200, "{}", "submit", Outcome::Fail, "form-thanks-missing", false),
         ("/form/submit", 200, r#"{"errors":{"captcha":"expired-input-response"}}"#, "submit", Outcome::Fail, "form-captcha-expired", true),
     ];
     for (target, status, body, end, outcome, fault, no_effect) in cases {
@@ -229,7 +230,7 @@ async fn silence_and_a_cut_line_leave_it_open_whether_the_request_was_taken() {
     assert_eq!((end, stop.outcome, stop.no_effect, stop.passing), ("submit", Outcome::Unknown, false, false));
     assert_eq!(posts(&asked), 1, "never sent again");
     let (end, stop, _) = stopped(|a| (a.method == "OPTIONS").then_some(Answer::Cut)).await;
-    assert_eq!((end, stop.outcome, stop.no_effect, stop.passing), ("submit", Outcome::Unknown, true, true));
+    assert_eq!((end, stop.faults[0], stop.no_effect, stop.passing), ("submit", "form-submit-refused", true, true));
     let server = Server::start(healthy(|_| None)).await;
     let mut nobody = settings("http://127.0.0.1:9", sandbox());
     nobody.timeout = Duration::from_secs(10);
@@ -244,7 +245,7 @@ async fn a_form_that_asks_for_more_or_has_less_is_said_before_anything_is_sent()
     let consent = FIELDS.replacen('[', r#"[{"name":"c","label":"Consent","type":"checkbox","required":true},"#, 1);
     let (end, stop, asked) =
         stopped(move |a| (a.target == "/form/config").then(|| allowed(200, &config(a).replace(FIELDS, &consent)))).await;
-    assert_eq!((end, stop.outcome, stop.faults[0]), ("fill_in", Outcome::Unknown, "form-contract-changed"));
+    assert_eq!((end, stop.outcome, stop.faults[0]), ("fill_in", Outcome::Unknown, "form-probe-incomplete"));
     assert!(stop.found.contains("asks for Consent (checkbox)*"), "{stop}");
     assert!(stop.seen.print.unwrap().fields[0].starts_with("Consent"), "compared with the last good run");
     assert_eq!(posts(&asked), 0);

@@ -3,7 +3,7 @@
 use super::body::shape;
 use super::mapping::{field, files, main_step, timed};
 use super::names::{Names, Op};
-use super::steps::{condition, pairs, picks, step, steps, taken};
+use super::steps::{condition, fails, pairs, picks, step, steps, taken, word};
 use crate::desk::chat::recipe::{Act, Await, ChatRecipe, ChatStep, Limit, LineMap, Presence, Push, SocketStep, Transport};
 use crate::desk::definition::{Param, Step};
 use crate::desk::reader::Table;
@@ -153,18 +153,6 @@ fn limit(table: &Table<'_>) -> Option<Limit> {
     need(table, "`limit`", &["count", "per"]);
     table.finish("`limit`");
     Some(Limit { count: count? as usize, per: per?, by_visitor: scope == Some("visitor") })
-}
-
-/// One of the words that a key may have.
-fn word(table: &Table<'_>, key: &'static str, words: &[&'static str]) -> Option<&'static str> {
-    let node = table.get(key)?;
-    let text = table.reader.string(node, &format!("`{key}`"))?;
-    let found = words.iter().find(|w| **w == text).copied();
-    if found.is_none() {
-        let help = suggest(&text, words, "it may be");
-        table.reader.problem(Some(node.span()), format!("`{key}` cannot be `{text}`"), Some(help));
-    }
-    found
 }
 
 /// What `[chat.offer]` says.
@@ -362,6 +350,7 @@ fn wait(table: &Table<'_>) -> Option<Await> {
     let out = Await {
         token: table.path("token"),
         check: table.path("check"),
+        fail: table.table("fail").map(|t| fails(&t)).unwrap_or_default(),
         pick: picks(table),
         deadline: duration(table, "deadline", Duration::from_secs(15), Duration::from_secs(1)..=LONGEST_DEADLINE),
         fault: word(table, "else", &CHAT_FAULTS),

@@ -4,7 +4,7 @@ use super::mapping;
 use super::names::{Names, Op};
 use super::steps::steps;
 use crate::desk::create::{Create, FieldsMap, Limit, LimitScope};
-use crate::desk::definition::Param;
+use crate::desk::definition::{Definition, Param};
 use crate::desk::reader::Table;
 use crate::desk::template::Template;
 use crate::problem;
@@ -97,6 +97,17 @@ pub fn limit(table: &Table<'_>) -> Option<Limit> {
     }
     table.finish("a limit");
     Some(Limit { count: count?, per: per.filter(|p| !p.is_zero())?, scope })
+}
+
+/// One look must fit into what the desk takes, or the desk would throttle every run.
+pub fn affordable(root: &Table<'_>, definition: &Definition) {
+    let Some(limit) = definition.limit else { return };
+    for (operation, calls) in definition.calls() {
+        if calls > limit.count {
+            let message = format!("`{operation}` may need {calls} calls at once, and the desk takes {limit}");
+            root.reader.problem(root.key_span("limit"), message, Some("lower `max` of its pages and repetitions".to_owned()));
+        }
+    }
 }
 
 /// Where the desk describes the form's fields.

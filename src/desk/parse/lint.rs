@@ -24,8 +24,12 @@ pub fn consistent(table: &Table<'_>, step: &Step) {
     if step.cache.is_some() && step.method != Method::Get {
         table.reader.problem(table.key_span("cache"), "only a get can be cached", None);
     }
-    if step.answer != Answer::Json && (step.rows.is_some() || step.check.is_some() || step.empty_if.is_some()) {
-        table.reader.problem(table.key_span("as"), "rows, check and empty_if need as = \"json\"", None);
+    if has("select") != (step.answer == Answer::Html) {
+        let key = if has("select") { "select" } else { "as" };
+        table.reader.problem(table.key_span(key), "`select` and as = \"html\" belong together", None);
+    }
+    if !matches!(step.answer, Answer::Json | Answer::Html) && (step.rows.is_some() || step.check.is_some() || step.empty_if.is_some()) {
+        table.reader.problem(table.key_span("as"), "rows, check and empty_if need as = \"json\" or \"html\"", None);
     }
     if step.body.is_some() && (has("get") || has("get_url")) {
         table.reader.problem(table.key_span("body"), "a get has no body", Some("use `query`".to_owned()));

@@ -137,6 +137,7 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
     definition.capabilities = capabilities(&definition);
     definition.views = views(&definition);
     least(root, &definition);
+    create::affordable(root, &definition);
     Some(definition)
 }
 

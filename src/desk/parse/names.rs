@@ -56,8 +56,8 @@ pub enum Op {
 }
 
 /// Variables of a chat visitor.
-const VISITOR: [&str; 9] =
-    ["customer.address", "customer.email", "customer.name", "page", "origin", "since", "conversation", "visitor", "prechat"];
+const VISITOR: [&str; 10] =
+    ["random", "customer.address", "customer.email", "customer.name", "page", "origin", "since", "conversation", "visitor", "prechat"];
 
 impl Op {
     /// The variables that its templates can use, beside params.
@@ -176,7 +176,7 @@ impl<'a> Names<'a> {
             Name::Item(name, _) => self.check_item(name, span),
         }
         for filter in &expr.filters {
-            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) = filter {
+            if let Filter::Default(Arg::Name(name)) | Filter::DataUrl(Arg::Name(name)) | Filter::Hmac(Arg::Name(name)) = filter {
                 if name.starts_with("item.") { self.check_item(name, span) } else { self.check_variable(name, span) }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::names::{Names, Op};
 use super::steps::fails;
-use crate::desk::definition::{Auth, AuthKind, HostRule, OutcomeRules, Param, ParamKind, Rule};
+use crate::desk::definition::{Auth, AuthKind, HostRule, OutcomeRules, Param, ParamKind, Rule, Step};
 use crate::desk::reader::{Node, Table};
 use crate::desk::shape::{AUTH, AUTH_KINDS, PARAM};
 use crate::desk::template::Template;
@@ -207,7 +207,8 @@ fn auth(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<Auth> {
         "header" => word("name").zip(template("value")).map(|(name, value)| AuthKind::Header { name, value }),
         "query" => word("name").zip(template("value")).map(|(name, value)| AuthKind::Query { name, value }),
         "bearer" => template("token").map(|token| AuthKind::Bearer { token }),
-        reserved @ ("login" | "oauth2" | "body") => {
+        "login" => login(table, names),
+        reserved @ ("oauth2" | "body") => {
             reader.problem(
                 table.key_span("kind"),
                 format!("kind = \"{reserved}\" is reserved, not in this release"),
@@ -223,6 +224,20 @@ fn auth(name: &str, table: &Table<'_>, names: &Names<'_>) -> Option<Auth> {
     };
     table.finish(&format!("[auth.{name}]"));
     Some(Auth { name: name.to_owned(), when, kind: kind? })
+}
+
+/// A call whose picks are what signs in.
+fn login(table: &Table<'_>, names: &Names<'_>) -> Option<AuthKind> {
+    let step = table.table("login").and_then(|t| super::steps::step(&t, names, &[], 0));
+    let mut names = names.clone();
+    names.picks.extend(step.iter().flat_map(|s| &s.pick).map(|p| format!("login.{}", p.name)));
+    let value = table.get("value").and_then(|n| names.template(n, "`value`"));
+    let name = table.string("name");
+    for key in ["login", "name", "value"].into_iter().filter(|key| !table.has(key)) {
+        table.reader.problem(Some(table.span()), format!("an auth of the kind login needs `{key}`"), table.meaning(key));
+    }
+    let step = Step { id: "login".to_owned(), auth: Some("none".to_owned()), ..step? };
+    Some(AuthKind::Login { step: Box::new(step), name: name?, value: value? })
 }
 
 /// Reads `[outcome]`.

@@ -10,12 +10,13 @@ use crate::desk::filter::{Filter, LANGUAGES};
 use crate::desk::path::Path;
 use crate::desk::reader::{Node, Table};
 use crate::desk::recipe::Source;
-use crate::desk::shape::{FAIL, FREE, VERIFIED};
+use crate::desk::shape::{CHAT_FAULTS, FAIL, FREE, VERIFIED};
 use crate::desk::template::{Part, Template};
 use crate::model::ResultClass;
 use crate::problem;
 use crate::suggest::suggest;
 use regex::Regex;
+use scraper::Selector;
 use toml::de::DeValue;
 
 /// Rows of a repeated step, and pages, when the file does not say.
@@ -69,6 +70,7 @@ pub fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize
         auth: auth(table, auths),
         status: table.statuses("status"),
         answer: answer(table),
+        select: selectors(table),
         pick: picks(table),
         rows: table.path("rows"),
         keep: table.path("keep"),
@@ -253,16 +255,13 @@ fn answer(table: &Table<'_>) -> Answer {
     match table.reader.string(node, "`as`").as_deref() {
         Some("json") | None => Answer::Json,
         Some("text") => Answer::Text,
+        Some("html") => Answer::Html,
         Some("ignored") => Answer::Ignored,
-        Some("html") => {
-            table.reader.problem(Some(node.span()), "as = \"html\" is reserved, not in this release", None);
-            Answer::Text
-        }
         Some(other) => {
             table.reader.problem(
                 Some(node.span()),
                 format!("an answer cannot be read as `{other}`"),
-                Some("json, text or ignored".to_owned()),
+                Some("json, text, html or ignored".to_owned()),
             );
             Answer::Json
         }
@@ -270,6 +269,23 @@ fn answer(table: &Table<'_>) -> Answer {
 }
 
 /// Reads `pick` and `pick_optional`.
+fn selectors(table: &Table<'_>) -> Vec<(String, Selector)> {
+    let Some(inner) = table.table("select") else { return Vec::new() };
+    let mut out = Vec::new();
+    for (name, _, node) in inner.entries() {
+        let Some(text) = table.reader.string(node, "a selector") else { continue };
+        match Selector::parse(&text) {
+            Ok(selector) => out.push((name.to_owned(), selector)),
+            Err(_) => table.reader.problem(
+                Some(node.span()),
+                format!("`{text}` is no CSS selector"),
+                Some("for instance \"select[name=queue] option\"".to_owned()),
+            ),
+        }
+    }
+    out
+}
+
 pub fn picks(table: &Table<'_>) -> Vec<Pick> {
     let mut out = Vec::new();
     for (key, optional) in [("pick", false), ("pick_optional", true)] {
@@ -351,7 +367,7 @@ pub fn over(node: Node<'_>, names: &Names<'_>) -> Option<Over> {
 pub fn fails(table: &Table<'_>) -> Vec<Fail> {
     let mut out = Vec::new();
     for (name, _, node) in table.entries() {
-        let (mut class, mut means) = (ResultClass::Denied, Means::default());
+        let (mut class, mut means, mut fault) = (ResultClass::Denied, Means::default(), None);
         let path = match node.get_ref() {
             DeValue::Table(_) => {
                 let Some(inner) = table.reader.table(node, "a failure", &FAIL) else { continue };
@@ -361,14 +377,27 @@ pub fn fails(table: &Table<'_>) -> Vec<Fail> {
                 if path.is_none() && !inner.has("when") {
                     table.reader.problem(Some(node.span()), "a failure needs `when`", None);
                 }
+                fault = word(&inner, "fault", &CHAT_FAULTS);
                 inner.finish("a failure");
                 path
             }
             _ => table.reader.path(node, "a failure"),
         };
-        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class, means }));
+        out.extend(path.map(|when| Fail { name: name.to_owned(), when, class, means, fault }));
     }
     out
+}
+
+/// One of the words that a key may have.
+pub fn word(table: &Table<'_>, key: &'static str, words: &[&'static str]) -> Option<&'static str> {
+    let node = table.get(key)?;
+    let text = table.reader.string(node, &format!("`{key}`"))?;
+    let found = words.iter().find(|w| **w == text).copied();
+    if found.is_none() {
+        let help = problem::suggest(&text, words, "it may be");
+        table.reader.problem(Some(node.span()), format!("`{key}` cannot be `{text}`"), Some(help));
+    }
+    found
 }
 
 fn means(table: &Table<'_>, node: Node<'_>) -> Option<Means> {

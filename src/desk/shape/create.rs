@@ -44,7 +44,7 @@ pub static DESCRIBED: Shape = Shape {
         key("each", Kind::Source, "The list.").required(),
         key("name", Kind::Path, "The name under which a field is sent.").required(),
         key("label", Kind::Path, "Its label, as people read it.").default("the name"),
-        key("type", Kind::Path, "Its type: `email`, `textarea`, `select`, …").default("`text`"),
+        key("type", Kind::Path, "Its type, as HTML names it: `email`, `textarea`, `select`.").default("`text`"),
         key("required", Kind::Path, "Whether it must be filled in."),
         key("options", Kind::Path, "What can be chosen: texts, or objects with `value` and `label`."),
     ],

@@ -86,6 +86,8 @@ pub enum Kind {
     Pairs,
     /// Names with paths, `header:NAME` or `regex:PATTERN`.
     Picks,
+    /// Names with CSS selectors.
+    Selectors,
     /// Query parameters with the language of their value.
     Languages,
     /// Names with paths or failures.
@@ -210,7 +212,7 @@ impl Kind {
                 let pair = json!({ "type": "array", "items": leaf, "minItems": 2, "maxItems": 2 });
                 json!({ "anyOf": [named(leaf.clone()), { "type": "array", "items": pair }] })
             }
-            Kind::Picks => named(text),
+            Kind::Picks | Kind::Selectors => named(text),
             Kind::Languages => named(json!({ "type": "string", "enum": super::filter::LANGUAGES })),
             Kind::Fails => named(json!({ "anyOf": [text, reference(&FAIL)] })),
             Kind::Map => named(json!({ "type": ["string", "integer", "boolean"] })),
@@ -245,6 +247,7 @@ impl Kind {
             Kind::Scalar => "string \\| number \\| boolean".to_owned(),
             Kind::Pairs => "names with templates".to_owned(),
             Kind::Picks => "names with paths, `header:NAME` or `regex:PATTERN`".to_owned(),
+            Kind::Selectors => "names with CSS selectors".to_owned(),
             Kind::Languages => format!("parameters with {}", quoted(&super::filter::LANGUAGES)),
             Kind::Fails => "names with a path or a failure".to_owned(),
             Kind::Map => "what the desk says = the common word".to_owned(),

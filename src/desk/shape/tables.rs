@@ -5,13 +5,13 @@ use super::{AWAIT, CHAT, CHAT_FAULTS, CREATE, ENTRY, Kind, LIMIT, MEANS, MESSAGE
 /// Kinds of params.
 pub const PARAM_KINDS: [&str; 4] = ["text", "int", "bool", "url"];
 /// Ways to sign in.
-pub const AUTH_KINDS: [&str; 5] = ["none", "basic", "header", "query", "bearer"];
+pub const AUTH_KINDS: [&str; 6] = ["none", "basic", "header", "query", "bearer", "login"];
 /// Places in which a search looks.
 pub const VIEWS: [&str; 5] = ["normal", "suspended", "spam", "closed", "deleted"];
 /// Result classes that a failure may be given.
 pub const CLASSES: [&str; 5] = ["throttled", "unauthorised", "unavailable", "denied", "broken_contract"];
 /// How an answer can be read.
-pub const ANSWERS: [&str; 3] = ["json", "text", "ignored"];
+pub const ANSWERS: [&str; 4] = ["json", "text", "html", "ignored"];
 /// Fields that can be read again after a change.
 pub const VERIFIED: [&str; 6] = ["status", "queue", "tags", "subject", "priority", "requester"];
 
@@ -103,15 +103,24 @@ pub static PARAM: Shape = Shape {
 pub static AUTH: Shape = Shape {
     name: "auth",
     heading: "`[auth.NAME]`",
-    doc: "A way to sign in. Credentials go to `hosts` only. `basic` needs `user` and `password`, `header` and `query` need `name` and `value`, `bearer` needs `token`.",
+    doc: "A way to sign in. Credentials go to `hosts` only. `basic` needs `user` and `password`, `header` and `query` need `name` and `value`, `bearer` needs `token`, `login` needs `login`, `name` and `value`.",
     keys: &[
         key("kind", Kind::Word(&AUTH_KINDS), "The way.").required(),
         key("when", Kind::Text, "A param: this way is taken only when it is given."),
         key("user", Kind::Template, "`basic`: the user name."),
         key("password", Kind::Template, "`basic`: the password."),
-        key("name", Kind::Text, "`header`, `query`: the name of the header or query parameter."),
-        key("value", Kind::Template, "`header`, `query`: its value, for instance `\"token ${token}\"`."),
+        key("name", Kind::Text, "`header`, `query`, `login`: the name of the header or query parameter."),
+        key(
+            "value",
+            Kind::Template,
+            "`header`, `query`, `login`: its value, for instance `\"token ${token}\"`, or `\"Bearer ${login.token}\"`.",
+        ),
         key("token", Kind::Template, "`bearer`: what follows `Authorization: Bearer`."),
+        key(
+            "login",
+            Kind::Table(&STEP),
+            "`login`: the call that signs in. Its picks are `${login.NAME}` in `value`; name them under `secret`. It is made once, and again when the desk refuses what it gave.",
+        ),
     ],
     reserved: &["step", "persist", "valid_for", "renew_on", "limit", "send", "logout"],
 };
@@ -156,6 +165,7 @@ pub static FAIL: Shape = Shape {
     keys: &[
         key("when", Kind::Path, "True when it happened.").required(),
         key("class", Kind::Word(&CLASSES), "Its result class.").default("`\"denied\"`"),
+        key("fault", Kind::Word(&CHAT_FAULTS), "In `[chat]`: the fault that it points to. Customers meet it, so the probe fails."),
         key(
             "means",
             Kind::Word(&MEANS),
@@ -262,6 +272,11 @@ pub static STEP: Shape = Shape {
         key("status", Kind::Statuses, "Status codes that are a success.").default("200 to 299"),
         key("as", Kind::Word(&ANSWERS), "How the answer is read. An answer that is not what is said here is a broken contract.")
             .default("`\"json\"`"),
+        key(
+            "select",
+            Kind::Selectors,
+            "With `as = \"html\"`: `select = { queues = \"select[name=queue] option\" }` makes the answer `{ queues: […] }`, with an object for each element that the CSS selector finds: its attributes, and its `text`.",
+        ),
         key(
             "pick",
             Kind::Picks,

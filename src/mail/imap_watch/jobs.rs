@@ -137,7 +137,7 @@ impl Watcher {
     }
 }
 
-/// True when the mail carries one of the tokens or belongs to one of the message ids.
+/// True when the mail carries one of the tokens, belongs to one of the message ids, or has one of the ids as its mark.
 fn is_ours(mail: &ReceivedMail, tokens: &[Token], ids: &[String]) -> bool {
     let texts = [mail.subject.as_str(), mail.text.as_str(), mail.html.as_deref().unwrap_or_default()];
     if tokens.iter().any(|t| mail.tokens.contains(t) || texts.iter().any(|text| t.is_in(text))) {
@@ -145,7 +145,7 @@ fn is_ours(mail: &ReceivedMail, tokens: &[Token], ids: &[String]) -> bool {
     }
     let original = mail.bounce.as_ref().and_then(|b| b.original_message_id.as_ref());
     let mut carried = mail.message_id.iter().chain(&mail.in_reply_to).chain(&mail.references).chain(original);
-    carried.any(|id| ids.iter().any(|wanted| bare(wanted) == bare(id)))
+    carried.any(|id| ids.iter().any(|wanted| bare(wanted) == bare(id))) || mail.marks().iter().any(|mark| ids.contains(mark))
 }
 
 fn bare(id: &str) -> &str {

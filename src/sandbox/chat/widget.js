@@ -20,7 +20,7 @@
     header { display: flex; align-items: center; gap: .5rem; background: #1d5f4f; color: #fff; padding: .6rem .5rem .6rem 1rem; }
     header h2 { margin: 0 auto 0 0; font-size: 1.05rem; font-weight: 600; }
     header button { padding: .3rem .6rem; background: transparent; }
-    form.questions { padding: 1rem; overflow: auto; }
+    form.questions { padding: 1rem; overflow: auto; flex: none; max-height: 75%; border-top: 1px solid #e4e0d8; }
     label { display: block; font-weight: 600; margin-bottom: .75rem; }
     input, textarea { display: block; width: 100%; margin-top: .2rem; padding: .5rem .6rem; border: 1px solid #cbd2d9; border-radius: .4rem; color: inherit; }
     ol { list-style: none; flex: 1; overflow: auto; margin: 0; padding: 1rem; background: #f5f3ee; }
@@ -64,7 +64,7 @@
   const area = make("textarea", { name: "line", rows: 1, placeholder: "Write a message" });
   const write = make("form", { class: "write", hidden: true }, make("label", {}, "Your message", area), make("button", { type: "submit" }, "Send"));
   const panel = make("section", { class: "panel", "aria-label": host.dataset.title, hidden: true },
-    make("header", {}, make("h2", {}, host.dataset.title), leave, fold), note, questions, lines, write);
+    make("header", {}, make("h2", {}, host.dataset.title), leave, fold), note, lines, questions, write);
   root.append(bubble, panel);
 
   const state = { secret: null, conversation: null, socket: null, waiting: [], seen: new Set(), tries: 0 };

@@ -234,8 +234,10 @@ async fn a_whole_conversation_runs_over_the_json_websocket() {
     }
     assert_eq!((&texts[0], &texts[2], &texts[3]), (&value!("hello chatword6"), &value!("more chatword6b"), &value!("answer")));
     socket.say(&value!({ "event": "session_close", "data": { "conversation": id } })).await;
+    assert_eq!(socket.hear().await["event"], "session_closed", "the socket's own answer comes first, and once");
     assert_eq!(socket.hear().await["data"]["from"], "system", "the farewell is pushed");
-    assert_eq!(socket.hear().await["event"], "session_closed");
+    assert_eq!(tab.hear().await["data"]["from"], "system");
+    assert_eq!(tab.hear().await["event"], "session_closed");
     ticket_when(&sandbox, ticket.id, |t| t.status == Status::Closed).await;
 }
 

@@ -15,6 +15,8 @@
     element.append(...inside);
     return element;
   };
+  // The page around makes as much room as the form needs.
+  new ResizeObserver(() => parent.postMessage({ height: document.documentElement.scrollHeight }, "*")).observe(document.body);
   const status = make("div", { role: "status", "aria-live": "polite" });
   root.append(status);
   const say = (text, wrong) => {

@@ -11,7 +11,8 @@ use std::sync::Arc;
 fn shop_page(world: &World, title: &str, inside: &str) -> Response {
     let shop = escape_html(world.web.words.shop);
     let body = format!(
-        "<header class=\"top\"><div><strong>{shop}</strong> <a href=\"/shop/chat\">Shop</a> <a href=\"/shop/contact\">Contact</a></div></header>\n\
+        "<header class=\"top\"><div><strong>{shop}</strong>\
+         <nav><a href=\"/shop/chat\">Shop</a> <a href=\"/shop/contact\">Contact</a></nav></div></header>\n\
          <main>\n<h1>{title}</h1>\n{inside}\n<footer>{shop} - open every day</footer>\n</main>"
     );
     page(StatusCode::OK, &format!("{title} - {}", world.web.words.shop), &body)
@@ -20,7 +21,12 @@ fn shop_page(world: &World, title: &str, inside: &str) -> Response {
 /// `GET /shop/contact`: the desk's form in a frame.
 pub(crate) async fn contact(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
     let desk = other_origin(&world, &headers);
-    let frame = format!("<iframe class=\"form\" title=\"Contact form\" src=\"{desk}/embed/form\"></iframe>");
+    let frame = format!(
+        "<iframe class=\"form\" title=\"Contact form\" src=\"{desk}/embed/form\"></iframe>\n\
+         <script>\nconst frame = document.querySelector(\"iframe.form\");\n\
+         addEventListener(\"message\", (event) => {{\n  if (event.source === frame.contentWindow && event.origin === \"{desk}\" && event.data.height) \
+         frame.style.height = `${{event.data.height + 16}}px`;\n}});\n</script>"
+    );
     shop_page(&world, world.web.words.title, &frame)
 }
 

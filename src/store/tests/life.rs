@@ -62,6 +62,31 @@ async fn a_run_given_back_comes_again_when_it_is_due_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_run_woken_while_it_is_in_hand_comes_again_at_once_and_only_once() {
+    let (store, clock) = store();
+    store.create_run(&run("r1", "chat")).await.unwrap();
+    let later = Some(crate::clock::after(start(), MINUTE));
+    let claim = claim_one(&store, &clock).await;
+    store.wake(&claim.run.id).await.unwrap();
+    let epoch = store.commit(Step { hold: true, ..step(&claim.run, claim.epoch, later) }).await.unwrap();
+    store.commit(step(&claim.run, epoch, later)).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), Some(start()), "woken before both steps");
+    let claim = claim_one(&store, &clock).await;
+    store.commit(step(&claim.run, claim.epoch, later)).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), later, "it has had its look");
+    store.wake(&claim.run.id).await.unwrap();
+    let claim = claim_one(&store, &clock).await;
+    store.commit(step(&claim.run, claim.epoch, later)).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), later);
+    // A run that nobody will claim again is not woken.
+    clock.advance(MINUTE);
+    let claim = claim_one(&store, &clock).await;
+    store.wake(&claim.run.id).await.unwrap();
+    store.commit(step(&claim.run, claim.epoch, None)).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_run_kept_in_hand_can_be_moved_on_and_is_not_claimed_between() {
     let (store, clock) = store();
     store.create_run(&run("r1", "mail")).await.unwrap();

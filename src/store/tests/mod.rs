@@ -101,6 +101,7 @@ pub(crate) fn run(id: &str, name: &str) -> Run {
         chat: None,
         form: None,
         senders: vec![],
+        desk_ids: vec![],
         ticket: None,
         tickets: vec![],
         polls: BTreeMap::new(),

@@ -1,0 +1,120 @@
+//! Matrix Synapse as a chat backend: visitor and agent in both directions over the long poll, with the server killed in the
+//! middle, the agent away, pushed lines lost, and fifty visitors at once.
+
+use crate::matrix::{Line, Person};
+use crate::proxy::{At, Fault, Proxy};
+use crate::site::{Desk, Expected, Probe, Ran, Site, digest, outcome};
+use crate::stack::{Lane, Stack, nonce, until};
+use crate::stack_or_skip;
+
+/// Everything that Matrix has a place for: nothing acknowledges there.
+const STAGES: [&str; 8] = ["send", "accept", "land", "queue", "format", "reply", "return", "follow_up"];
+
+fn probe(word: &str, lane: Lane) -> Probe {
+    Probe::by(&format!("[chat]\ntext = \"Where is my parcel {word}? ${{token}}\"\n"), &lane.agent()).skip("acknowledge")
+}
+
+fn assert_every_stage_passed(ran: &Ran) {
+    ran.assert_passed();
+    for run in ran.report["runs"].as_array().expect("runs") {
+        for stage in STAGES {
+            assert_eq!(outcome(run, stage), "pass", "{stage}\n{}", digest(&ran.report));
+        }
+    }
+}
+
+/// The lines of the only conversation that holds a word, as the agent sees them.
+fn lines(agent: &Person, word: &str) -> Vec<Line> {
+    let rooms = agent.rooms_with(word);
+    assert_eq!(rooms.len(), 1, "{rooms:?}");
+    agent.lines(&rooms[0])
+}
+
+fn site(stack: &'static Stack, url: &str, lane: Lane, customer: &str) -> Site {
+    Site::at(stack, customer, Desk::matrix(url, lane))
+}
+
+#[test]
+fn visitor_and_agent_reach_each_other_both_ways() {
+    let stack = stack_or_skip!();
+    let (lane, word) = (Lane(2), nonce());
+    let site = site(stack, stack.word("SYNAPSE_URL"), lane, "customer80@customers.test");
+    site.probe("case", &probe(&word, lane));
+    assert_every_stage_passed(&site.run(&["run", "case"]));
+    let agent = Person::agent(stack.port("SYNAPSE"), lane);
+    let by: Vec<bool> = lines(&agent, &word).iter().map(|l| l.by == agent.id).collect();
+    assert_eq!(by, [false, true, false], "visitor, agent, visitor");
+}
+
+#[test]
+fn lines_that_are_stored_and_never_pushed_are_named() {
+    let stack = stack_or_skip!();
+    let (lane, word) = (Lane(3), nonce());
+    let proxy = Proxy::to(stack.port("SYNAPSE"));
+    let site = site(stack, &proxy.url(), lane, "customer81@customers.test");
+    site.probe("case", &probe(&word, lane).limit("return", "20s"));
+    site.run(&["run", "case"]).assert_passed();
+    proxy.set(Fault::Mute(At("GET", "/_matrix/client/v3/sync")));
+    site.run(&["run", "case"]).assert_failed(
+        "no answer to the long poll",
+        &Expected { stage: "return", accepted: &["chat-connected-no-fanout"], unhurt: &["send", "accept", "reply"] },
+    );
+}
+
+#[test]
+fn a_server_that_is_killed_in_mid_conversation_is_no_false_alarm() {
+    let stack = stack_or_skip!();
+    let _alone = crate::SECOND_SYNAPSE.lock().unwrap_or_else(|e| e.into_inner());
+    stack.second_synapse("start");
+    let (port, lane, word) = (stack.port("SYNAPSE2"), Lane(4), nonce());
+    let site = site(stack, stack.word("SYNAPSE2_URL"), lane, "customer82@customers.test");
+    let mut probe = probe(&word, lane);
+    probe.tables = "[reply]\nmode = \"await\"\n".to_owned();
+    site.probe("case", &probe);
+    let running = site.start(&["run", "case"]);
+    let mut agent = Person::agent(port, lane);
+    until("the visitor's line", || {
+        agent.accept();
+        agent.rooms_with(&word).pop()
+    });
+    stack.second_synapse("kill");
+    stack.second_synapse("start");
+    let room = agent.rooms_with(&word).pop().expect("the room outlives the kill");
+    agent.say(&room, "It left our house today.");
+    let (code, said) = running.ended();
+    let run = site.runs().pop().expect("a run");
+    let verdict = run["verdict"].as_str().expect("a verdict").to_owned();
+    assert!(code == Some(0) || code == Some(5), "{verdict} {said}");
+    assert_ne!(verdict, "fail", "{said}");
+    let lines = lines(&agent, &word);
+    let first = lines.iter().filter(|l| l.text.contains(&word)).count();
+    assert_eq!(first, 1, "said twice: {lines:?}");
+    stack.second_synapse("stop");
+}
+
+#[test]
+fn an_agent_who_is_away_is_seen_before_anything_is_said() {
+    let stack = stack_or_skip!();
+    let (lane, word) = (Lane(5), nonce());
+    let agent = Person::agent(stack.port("SYNAPSE"), lane);
+    agent.presence("offline");
+    let site = site(stack, stack.word("SYNAPSE_URL"), lane, "customer83@customers.test");
+    site.probe("case", &probe(&word, lane));
+    let ran = site.run(&["run", "case"]);
+    assert_ne!(ran.only()["verdict"], "pass", "{}", digest(&ran.report));
+    assert_eq!(agent.rooms_with(&word), Vec::<String>::new());
+}
+
+#[test]
+fn fifty_visitors_at_once() {
+    let stack = stack_or_skip!();
+    let (lane, word) = (Lane(6), nonce());
+    let site = site(stack, stack.word("SYNAPSE_URL"), lane, "customer84@customers.test");
+    for n in 0..50 {
+        site.probe(&format!("case{n}"), &probe(&word, lane));
+    }
+    let ran = site.run(&["run", "--all"]);
+    assert_every_stage_passed(&ran);
+    assert_eq!(ran.report["runs"].as_array().map(Vec::len), Some(50));
+    assert_eq!(Person::agent(stack.port("SYNAPSE"), lane).rooms_with(&word).len(), 50);
+}
