@@ -71,7 +71,9 @@ fn nothing_proved(run: &Run) -> bool {
 /// What the other stages of the same run rule out or make likely.
 fn narrow(run: &Run, stage: Option<Stage>, candidates: &mut Vec<String>) {
     let outcome = |s: Stage| run.stages.get(&s).and_then(|r| r.outcome);
-    let answer_is_missing = outcome(Stage::Return) == Some(Outcome::Fail) && run.stages.get(&Stage::Return).is_some_and(missing_mail);
+    let refused = |r: &StageRecord| r.outcome == Some(Outcome::Fail) && r.hints.first().is_some_and(|h| h == "reply-fails-unnoticed");
+    let answer_is_missing = (outcome(Stage::Return) == Some(Outcome::Fail) && run.stages.get(&Stage::Return).is_some_and(missing_mail))
+        || run.stages.get(&Stage::Reply).is_some_and(refused);
     // A form that was taken without mail, and no mail of any kind since: perhaps nothing runs in the background.
     let no_word = matches!(run.probe.channel, Channel::Form(_)) && outcome(Stage::Acknowledge) == Some(Outcome::Unknown);
     if no_word && stage == Some(Stage::Return) && answer_is_missing {
