@@ -5,7 +5,8 @@ use replypath::clock::{Clock, SystemClock};
 use replypath::engine::ports::MailEvent;
 use replypath::engine::ways::{Customer, FormOrder, Stop};
 use replypath::model::{FieldBy, Fill, FormBy, FormChannel, FormField, RunId, TokenKey};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -84,16 +85,29 @@ pub async fn until(mark: &str, wanted: impl Fn(&[(i32, String)]) -> bool) {
     }
 }
 
+/// The groups in which processes with a mark were seen: Chromium's helpers overwrite their environment.
+static GROUPS: Mutex<BTreeMap<String, BTreeSet<String>>> = Mutex::new(BTreeMap::new());
+
 fn marked(mark: &str) -> Vec<(i32, String)> {
+    let mut groups = GROUPS.lock().expect("a lock");
+    let known = groups.entry(mark.to_owned()).or_default();
     let pids = std::fs::read_dir("/proc").expect("/proc").flatten().filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(|pid| {
-        let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
-        let ours = read("environ")?.split(|b| *b == 0).any(|var| var == mark.as_bytes());
-        let dead = String::from_utf8_lossy(&read("stat")?).rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'));
-        let line = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
-        (ours && !dead).then_some((pid, line))
-    })
-    .collect()
+    let all: Vec<_> = pids
+        .filter_map(|pid| {
+            let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
+            let ours = read("environ").unwrap_or_default().split(|b| *b == 0).any(|var| var == mark.as_bytes());
+            // State, parent, group: the fields after the name (proc_pid_stat(5)).
+            let stat = String::from_utf8_lossy(&read("stat")?).rsplit(") ").next()?.to_owned();
+            let mut stat = stat.split(' ').map(str::to_owned);
+            let (state, group) = (stat.next()?, stat.nth(1)?);
+            if ours {
+                known.insert(group.clone());
+            }
+            let line = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
+            (state != "Z").then_some((pid, group, ours, line))
+        })
+        .collect();
+    all.into_iter().filter(|(_, group, ours, _)| *ours || known.contains(group)).map(|(pid, _, _, line)| (pid, line)).collect()
 }
 
 /// An order for a form on that page.

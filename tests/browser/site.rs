@@ -83,7 +83,7 @@ fn chat(shared: &Shared, path: &str, query: &str, body: &str) -> Option<Value> {
     match path {
         "/chat/stored" if chat.forgetful => Some(json!([])),
         "/chat/stored" => Some(told(&chat.lines)),
-        "/chat/pushed" if chat.silent => Some(json!([])),
+        "/chat/pushed" if chat.silent || chat.forgetful => Some(json!([])),
         "/chat/pushed" => {
             let after: usize = query.strip_prefix("after=").and_then(|n| n.parse().ok()).unwrap_or(0);
             Some(told(chat.lines.get(after..).unwrap_or_default()))
