@@ -77,6 +77,7 @@ impl Visit {
 
     /// A stop with everything that was seen, and a picture.
     pub(super) async fn stopped(&mut self, mut stop: Stop, stage: &str) -> Stop {
+        self.session.last_look();
         let _ = self.hear().await;
         if !self.console.severe.is_empty() {
             self.fact("console", json!(self.console.severe));

@@ -6,6 +6,7 @@
 mod auth;
 mod call;
 pub mod chat;
+mod costs;
 mod create;
 mod definition;
 mod files;

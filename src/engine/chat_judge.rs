@@ -150,7 +150,7 @@ impl Journey<'_> {
 
     /// Something was pushed to somebody in this conversation.
     pub(super) fn pushes_seen(&self) -> bool {
-        self.lines().iter().any(|l| l.pushed.is_some() || l.shown.is_some())
+        self.lines().iter().any(|l| is_pushed(l) || l.shown.is_some())
     }
 
     /// Something else that should have been pushed to visitor or agents was not, although they listened.
@@ -325,4 +325,9 @@ impl Journey<'_> {
 fn span(from: Timestamp, to: Timestamp) -> String {
     let micros = to.as_microsecond().saturating_sub(from.as_microsecond()).max(0);
     format!("{:?}", Duration::from_millis(u64::try_from(micros / 1000).unwrap_or(0)))
+}
+
+/// The line was pushed to the visitor by the desk's own doing: the echo of what the visitor says is only an answer to it.
+pub(super) fn is_pushed(line: &ChatLine) -> bool {
+    line.pushed.is_some() && line.speaker != Some(Speaker::Visitor)
 }

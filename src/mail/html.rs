@@ -136,7 +136,8 @@ fn tidy(text: &str) -> String {
 
 /// `html` with every quoted earlier mail replaced by a line that reads as a quote.
 ///
-/// Returns the document and whether anything was replaced.
+/// Returns the document and whether something was replaced that says of itself that it is a quote: a bare `blockquote` is
+/// also how a desk may set off its agent's words (django-helpdesk does).
 pub fn without_quotes(html: &str) -> (String, bool) {
     let mut out = String::with_capacity(html.len());
     let mut copied = 0;
@@ -166,7 +167,7 @@ pub fn without_quotes(html: &str) -> (String, bool) {
             out.push_str(&html[copied..tag.start]);
             out.push_str(MARK);
             inside = Some((tag.name, 1));
-            found = true;
+            found |= !tag.is("blockquote") || names_itself_a_quote(&tag);
         }
     }
     // An element that is never closed reaches to the end.
@@ -180,9 +181,14 @@ fn is_quote(tag: &Tag<'_>) -> bool {
     if tag.is("blockquote") {
         // Gmail's "indent" is a blockquote without a border; it holds new text.
         let attributes = tag.attributes.to_ascii_lowercase().replace(' ', "");
-        return attributes.contains("cite") || attributes.contains("quote") || !attributes.contains("border:none");
+        return names_itself_a_quote(tag) || !attributes.contains("border:none");
     }
     tag.is("div") && tag.mentions(&QUOTE_HOLDERS)
+}
+
+fn names_itself_a_quote(tag: &Tag<'_>) -> bool {
+    let attributes = tag.attributes.to_ascii_lowercase();
+    attributes.contains("cite") || attributes.contains("quote")
 }
 
 #[cfg(test)]

@@ -60,6 +60,15 @@ fn a_text_that_marks_no_quote_is_judged_by_its_html() {
 }
 
 #[test]
+fn a_desk_may_set_off_its_answer_as_a_bare_blockquote() {
+    let mail = read(
+        b"From: a@x\nContent-Type: multipart/alternative; boundary=a\n\n--a\n\nA comment was added:\n\nOn its way.\n--a\nContent-Type: text/html\n\n\
+          <p>A comment was added:</p><blockquote style=\"font-family: sans-serif\">On its way.</blockquote>\n--a--\n",
+    );
+    assert_eq!(mail.new_text, "A comment was added:\n\nOn its way.");
+}
+
+#[test]
 fn a_text_file_is_no_body_and_a_footer_beside_html_is() {
     let mail = read(
         b"Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n\n<p>hi</p>\n--a\nContent-Type: text/plain\n\nfooter\n\

@@ -36,6 +36,10 @@ pub struct FormWeather {
 pub struct ChatWeather {
     /// No chat is offered.
     pub closed: bool,
+    /// Chat is offered until a conversation has begun.
+    pub closes_behind: bool,
+    /// The desk refuses visitors of earlier runs.
+    pub knows_nobody: bool,
     /// What the desk says of its agents.
     pub agents: Option<bool>,
     /// Opening the chat stops like this.
@@ -326,11 +330,17 @@ impl Filled {
 
 #[async_trait]
 impl Chats for Web {
-    async fn offer(&self, _: &ChatOrder) -> Result<Offer, Stop> {
-        let weather = self.0.state.lock().unwrap().weather.chat.clone();
+    async fn offer(&self, order: &ChatOrder) -> Result<Offer, Stop> {
+        let (weather, begun) = {
+            let state = self.0.state.lock().unwrap();
+            (state.weather.chat.clone(), state.web.begun > 0)
+        };
+        if weather.knows_nobody && !begun && order.sealed.is_some() {
+            return Err(Stop::unknown("chat-visitor-refused", ResultClass::Unauthorised, "the desk answered 401"));
+        }
         match weather.offer {
             Some(stop) => Err(stop),
-            None => Ok(Offer { offered: Some(!weather.closed), seen: Seen::default() }),
+            None => Ok(Offer { offered: Some(!weather.closed && !(weather.closes_behind && begun)), seen: Seen::default() }),
         }
     }
     async fn begin(&self, order: &ChatOrder, first: &Saying) -> Result<Begun, Stop> {

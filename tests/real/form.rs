@@ -24,9 +24,12 @@ pub fn form(url: &str, word: &str, choose: Option<Lane>) -> String {
     // Which field is the subject, which the text and which the address, it must find itself.
     let queue = choose.map(|l| format!("fields = [{{ label = \"Queue\", choose = \"{}\" }}]\n", l.queue())).unwrap_or_default();
     format!(
-        "[form]\npage = \"{url}{FORM}\"\nsubject = \"Größe der Lieferung {word} (${{token}})\"\ntext = \"\"\"\nGrüß Gott,\n\nmeine Lieferung ist „unvollständig“.\n\nAktenzeichen: ${{token}}\n\"\"\"\n{queue}attachments = [\"files/notiz.txt\"]\ndwell = \"1s\"\n"
+        "[form]\npage = \"{url}{FORM}\"\nsubject = \"Größe der Lieferung {word} (${{token}})\"\ntext = \"\"\"\nGrüß Gott,\n\nmeine Lieferung ist „unvollständig“.\n\nAktenzeichen: ${{token}}\n\"\"\"\n{queue}attachments = [\"files/notiz.txt\"]\ndwell = \"1s\"\n{THANKS}"
     )
 }
+
+/// This desk says no thanks: it shows the ticket, whose number stands in the page's address.
+const THANKS: &str = "thanks = \"Submitted On\"\nnumber = 'ticket=[a-z0-9]+-([0-9]+)'\n";
 
 /// An answer without threading headers is how this desk answers; most tests look at something else.
 const WANTED: &str = "[policy]\nthreading = \"wanted\"\n";
@@ -133,7 +136,10 @@ fn a_submission_that_is_answered_with_500_is_named() {
 #[test]
 fn a_form_that_says_thanks_and_throws_the_request_away_is_named() {
     broken_by(
-        Fault::Swallowed(SUBMIT, "<html><body><h1>Thank you</h1><p>We have received your request.</p></body></html>"),
+        Fault::Swallowed(
+            SUBMIT,
+            "<html><body><h1>Thank you</h1><p>We have received your request. Submitted On Nov. 25, 2026</p></body></html>",
+        ),
         "customer68@customers.test",
         Lane(8),
         |p| p.limit("land", "20s").limit("acknowledge", "20s"),
