@@ -31,7 +31,7 @@ pub use fetch::Limits;
 
 use crate::clock::{Clock, after};
 use crate::engine::ways::{FilledForm, FormOrder, Forms, Seen, Stop};
-use crate::model::{FormBy, ResultClass};
+use crate::model::ResultClass;
 use async_trait::async_trait;
 use fetch::{Answer, Browser, Visit, place};
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ use send::{Ready, Target};
 use std::sync::Arc;
 use thanks::Before;
 
-/// Plain web forms: [`FormBy::Page`].
+/// Plain web forms: [`crate::model::FormBy::Page`].
 pub struct PageForms {
     clock: Arc<dyn Clock>,
     limits: Limits,
@@ -158,7 +158,6 @@ impl Opened {
 #[async_trait]
 impl Forms for PageForms {
     async fn fill_in(&self, order: &FormOrder) -> Result<Box<dyn FilledForm>, Stop> {
-        debug_assert!(matches!(order.form.by, FormBy::Page));
         let pattern = order.form.number.as_deref().map(|p| regex::RegexBuilder::new(p).size_limit(1 << 20).build()).transpose();
         let number = pattern.map_err(|e| stops::incomplete(&[format!("`number` is no pattern: {e}")]))?;
         let mut opened = self.open(order).await?;
