@@ -94,7 +94,7 @@ impl Limit {
     /// The same without the time that is kept for evidence.
     fn without_reserve(mut self) -> Limit {
         let left = Duration::try_from(self.until.duration_since(self.clock.now())).unwrap_or_default();
-        self.until = self.until - RESERVE.min(left / 10);
+        self.until -= RESERVE.min(left / 10);
         self
     }
 

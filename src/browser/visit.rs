@@ -82,15 +82,15 @@ impl Visit {
         if !self.console.severe.is_empty() {
             self.fact("console", json!(self.console.severe));
         }
-        if self.seen.raw.is_none() {
-            if let Ok(state) = State::of(&self.session).await {
-                self.seen.raw = Some(state.text.chars().take(4_000).collect());
-            }
+        if self.seen.raw.is_none()
+            && let Ok(state) = State::of(&self.session).await
+        {
+            self.seen.raw = Some(state.text.chars().take(4_000).collect());
         }
         if let Some(name) = self.picture(stage).await {
             self.fact("screenshot", name);
         }
-        stop.seen = self.seen.clone();
+        *stop.seen = self.seen.clone();
         stop
     }
 

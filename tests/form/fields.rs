@@ -321,7 +321,7 @@ async fn a_changed_form_is_seen_in_its_print() {
         order.form.form = Some("form".into());
         let seen = match forms().fill_in(&order).await {
             Ok(filled) => filled.seen().clone(),
-            Err(stop) => stop.seen,
+            Err(stop) => *stop.seen,
         };
         let mut print = seen.print.unwrap();
         print.target.clear();
