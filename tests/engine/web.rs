@@ -340,7 +340,7 @@ impl Chats for Web {
         }
         match weather.offer {
             Some(stop) => Err(stop),
-            None => Ok(Offer { offered: Some(!weather.closed && !(weather.closes_behind && begun)), seen: Seen::default() }),
+            None => Ok(Offer { offered: Some(!(weather.closed || weather.closes_behind && begun)), seen: Seen::default() }),
         }
     }
     async fn begin(&self, order: &ChatOrder, first: &Saying) -> Result<Begun, Stop> {

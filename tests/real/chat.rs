@@ -6,6 +6,7 @@ use crate::proxy::{At, Fault, Proxy};
 use crate::site::{Desk, Expected, Probe, Ran, Site, digest, outcome};
 use crate::stack::{Lane, Stack, nonce, until};
 use crate::stack_or_skip;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Everything that Matrix has a place for: nothing acknowledges there.
 const STAGES: [&str; 8] = ["send", "accept", "land", "queue", "format", "reply", "return", "follow_up"];
@@ -54,11 +55,16 @@ fn lines_that_are_stored_and_never_pushed_are_named() {
     let site = site(stack, &proxy.url(), lane, "customer81@customers.test");
     site.probe("case", &probe(&word, lane).limit("return", "20s"));
     site.run(&["run", "case"]).assert_passed();
-    proxy.set(Fault::Mute(At("GET", "/_matrix/client/v3/sync")));
+    let poll = At("GET", "/_matrix/client/v3/sync");
+    proxy.set(Fault::Deaf(poll, "{\"next_batch\":\"s1\",\"rooms\":{\"join\":{}}}"));
     site.run(&["run", "case"]).assert_failed(
-        "no answer to the long poll",
-        &Expected { stage: "return", accepted: &["chat-connected-no-fanout"], unhurt: &["send", "accept", "reply"] },
+        "nothing new in the long poll",
+        &Expected { stage: "return", accepted: &["chat-connected-no-fanout"], unhurt: &["send", "accept", "land", "reply", "follow_up"] },
     );
+    // A connection that breaks off may break between us and the server only.
+    proxy.set(Fault::Mute(poll));
+    let cut = site.run(&["run", "case"]);
+    assert_eq!((cut.code, outcome(cut.only(), "return")), (Some(5), "unknown"), "{}", digest(&cut.report));
 }
 
 #[test]
@@ -96,13 +102,36 @@ fn a_server_that_is_killed_in_mid_conversation_is_no_false_alarm() {
 fn an_agent_who_is_away_is_seen_before_anything_is_said() {
     let stack = stack_or_skip!();
     let (lane, word) = (Lane(5), nonce());
-    let agent = Person::agent(stack.port("SYNAPSE"), lane);
+    let port = stack.port("SYNAPSE");
+    let agent = Person::agent(port, lane);
     agent.presence("offline");
-    let site = site(stack, stack.word("SYNAPSE_URL"), lane, "customer83@customers.test");
-    site.probe("case", &probe(&word, lane));
-    let ran = site.run(&["run", "case"]);
-    assert_ne!(ran.only()["verdict"], "pass", "{}", digest(&ran.report));
-    assert_eq!(agent.rooms_with(&word), Vec::<String>::new());
+    let mut desk = Desk::matrix(stack.word("SYNAPSE_URL"), lane);
+    desk.0.push_str("presence = true\n");
+    let site = Site::at(stack, "customer83@customers.test", desk);
+    let mut probe = probe(&word, lane);
+    site.probe("strict", &probe);
+    let way = probe.way.get_or_insert_default();
+    way.push_str("when_offline = \"unknown\"\n");
+    site.probe("patient", &probe);
+    site.run(&["run", "strict"])
+        .assert_failed("the agent is away", &Expected { stage: "send", accepted: &["chat-not-offered"], unhurt: &[] });
+    let patient = site.run(&["run", "patient"]);
+    assert_eq!((patient.code, patient.only()["verdict"].as_str()), (Some(5), Some("unknown")), "{}", digest(&patient.report));
+    assert_eq!(agent.rooms_with(&word), Vec::<String>::new(), "something was said");
+    // Who syncs is there.
+    let there = AtomicBool::new(true);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let mut agent = Person::agent(port, lane);
+            while there.load(Ordering::SeqCst) {
+                agent.news(2_000);
+            }
+        });
+        until("presence", || (agent.is_present()).then_some(()));
+        let ran = std::panic::catch_unwind(|| site.run(&["run", "strict"]));
+        there.store(false, Ordering::SeqCst);
+        ran.expect("a run").assert_passed();
+    });
 }
 
 #[test]

@@ -106,6 +106,11 @@ impl Person {
     pub fn presence(&self, state: &str) {
         self.ask("PUT", &format!("/presence/{}/status", escape(&self.id)), Some(&json!({ "presence": state })));
     }
+
+    /// Whether everybody is told that this person is there.
+    pub fn is_present(&self) -> bool {
+        self.ask("GET", &format!("/presence/{}/status", escape(&self.id)), None)["presence"] == "online"
+    }
 }
 
 /// The lines among events.

@@ -19,6 +19,8 @@ pub enum Fault {
     ServerError(At),
     /// Answered with this page here, as if all were well; never reaches the desk.
     Swallowed(At, &'static str),
+    /// Answered with this here, after a while, as if nothing had happened since the last time; never reaches the desk.
+    Deaf(At, &'static str),
     /// The request passes without the content of its files.
     FilesStripped(At),
     /// The request passes; its answer is held back until something else is broken.
@@ -133,6 +135,11 @@ impl State {
                 return answer(near, "500 Internal Server Error", "<h1>Server Error (500)</h1>");
             }
             Fault::Swallowed(at, thanks) if at.fits(&request) => return answer(near, "200 OK", thanks),
+            Fault::Deaf(at, nothing) if at.fits(&request) => {
+                let held = self.fault.lock().expect("no panic");
+                drop(self.changed.wait_timeout_while(held, Duration::from_secs(5), |now| *now == fault));
+                return answer(near, "200 OK", nothing);
+            }
             Fault::FilesStripped(at) if at.fits(&request) => request.strip_files(),
             // Then the answer is not in chunks.
             Fault::Renamed(..) => request.version = "HTTP/1.0".to_owned(),

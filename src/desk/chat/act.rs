@@ -64,7 +64,7 @@ impl Talk {
                         Ok(())
                     }
                     Ok(Flow::Empty { .. }) => return Ok(Done { scope, empty: true }),
-                    Err(failure) => Err(Broke { failure, fault: step.fault }),
+                    Err(failure) => Err(Broke { failure: Box::new(failure), fault: step.fault }),
                 },
                 Act::Socket(word) => {
                     self.word(word, step.fault, &mut scope, saying, &mut hearing).await.inspect(|sent| wrote |= *sent).map(drop)
@@ -157,7 +157,7 @@ fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
         }
         WhyKind::Refused => Broke::met(fault.unwrap_or("chat-socket-refused"), class, why.text.clone(), no_effect),
         WhyKind::Silent => Broke::met(fault.unwrap_or("chat-socket-silent"), class, why.text.clone(), no_effect),
-        WhyKind::Unusable => Broke { failure: Failure { no_effect, ..Failure::contract(why.text.clone()) }, fault },
+        WhyKind::Unusable => Broke { failure: Box::new(Failure { no_effect, ..Failure::contract(why.text.clone()) }), fault },
     }
 }
 

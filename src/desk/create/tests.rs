@@ -4,7 +4,7 @@ use super::RecipeForms;
 use crate::config::ParamValue;
 use crate::desk::testing::{Answer, Asked, SECRET, Server, desk, say, settings};
 use crate::desk::{DeskSet, built_in};
-use crate::engine::ways::{Customer, FilledForm, FormOrder, Forms, Stop, Thanks};
+use crate::engine::ways::{Customer, FormOrder, Forms, Stop, Thanks};
 use crate::model::{FieldBy, Fill, FormBy, FormChannel, FormField, Outcome, OutgoingAttachment, ResultClass, RunId, Token};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -143,7 +143,8 @@ async fn errors_inside_a_success_are_named_with_their_fields() {
 #[tokio::test]
 async fn what_a_browser_would_not_send_is_not_sent() {
     // What the preflight answers, and a piece of what is said.
-    let cases: [(fn() -> Answer, &str); 5] = [
+    type Answers = fn() -> Answer;
+    let cases: [(Answers, &str); 5] = [
         (|| say(204, ""), "without Access-Control-Allow-Origin for http://shop.example"),
         (|| say(404, "no"), "answered 404, so a browser on http://shop.example sends nothing"),
         (
