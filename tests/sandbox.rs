@@ -7,8 +7,14 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-const PROBES: [&str; 3] = ["billing", "sales", "support"];
+const PROBES: [&str; 5] = ["billing", "chat", "contact-form", "sales", "support"];
 const ALL: &[&str] = &PROBES;
+/// They write in by mail.
+const MAIL: &[&str] = &["billing", "sales", "support"];
+/// They are answered by mail.
+const ANSWERED: &[&str] = &["billing", "contact-form", "sales", "support"];
+const FORM: &[&str] = &["contact-form"];
+const CHAT: &[&str] = &["chat"];
 /// So many demos at once: most of their time is waiting.
 const AT_ONCE: usize = 16;
 
@@ -26,77 +32,105 @@ struct Case {
     blame: &'static str,
     /// The probes that meet it; the others pass.
     met_by: &'static [&'static str],
+    /// The stage at which the form's probe meets it, where that is another one.
+    form_stage: &'static str,
 }
 
 const fn fails(fault: &'static str, stage: &'static str, causes: &'static [&'static str], met_by: &'static [&'static str]) -> Case {
-    Case { fault, verdict: "fail", stage, causes, blame: "desk", met_by }
+    Case { fault, verdict: "fail", stage, causes, blame: "desk", met_by, form_stage: "" }
 }
 
-const fn unknown(fault: &'static str, stage: &'static str, blame: &'static str) -> Case {
-    Case { fault, verdict: "unknown", stage, causes: &[], blame, met_by: ALL }
+const fn unknown(fault: &'static str, stage: &'static str, blame: &'static str, met_by: &'static [&'static str]) -> Case {
+    Case { fault, verdict: "unknown", stage, causes: &[], blame, met_by, form_stage: "" }
 }
 
 const fn passes(fault: &'static str) -> Case {
-    Case { fault, verdict: "pass", stage: "", causes: &[], blame: "", met_by: ALL }
+    Case { fault, verdict: "pass", stage: "", causes: &[], blame: "", met_by: ALL, form_stage: "" }
+}
+
+impl Case {
+    const fn form_at(self, stage: &'static str) -> Case {
+        Case { form_stage: stage, ..self }
+    }
+
+    const fn blames(self, blame: &'static str) -> Case {
+        Case { blame, ..self }
+    }
 }
 
 // Without causes of its own a case wants the fault itself. The slow ones stand first.
 const CASES: &[Case] = &[
-    fails("outbound-refused", "acknowledge", &["reply-fails-unnoticed"], ALL),
-    unknown("desk-throttled", "", "monitor"),
-    unknown("desk-api-down", "land", "monitor"),
+    fails("outbound-refused", "acknowledge", &["reply-fails-unnoticed"], ANSWERED).form_at("reply"),
+    unknown("desk-throttled", "", "monitor", ALL),
+    unknown("desk-api-down", "land", "monitor", ALL),
     fails("poller-hung", "land", &[], &["support"]),
-    fails("desk-worker-down", "land", &[], ALL),
-    fails("fetched-not-ticketed", "land", &[], ALL),
+    fails("desk-worker-down", "land", &[], ANSWERED).form_at("return"),
+    fails("fetched-not-ticketed", "land", &[], ANSWERED).form_at("follow_up"),
+    fails("honeypot-false-success", "land", &[], FORM).blames("channel"),
+    fails("form-confirmation-missing", "acknowledge", &[], FORM),
+    fails("chat-socket-silent", "send", &[], CHAT),
+    fails("bot-never-hands-over", "queue", &[], CHAT),
     fails("desk-spam-view", "land", &[], ALL),
     fails("forwarder-lost", "land", &[], &["support"]),
-    fails("dmarc-fail-suspended", "land", &[], ALL),
-    fails("default-queue-instead", "queue", &[], &["billing", "sales"]),
+    fails("dmarc-fail-suspended", "land", &[], MAIL),
+    fails("default-queue-instead", "queue", &[], &["billing", "contact-form", "sales"]),
     fails("rule-order-wins", "queue", &[], ALL),
-    fails("mojibake", "format", &[], ALL),
+    fails("mojibake", "format", &[], MAIL),
     fails("html-escaped-twice", "format", &[], &["billing"]),
-    fails("attachment-dropped-in", "format", &[], &["billing"]),
+    fails("attachment-dropped-in", "format", &[], &["billing", "contact-form"]),
     fails("created-in-the-future", "format", &[], ALL),
-    Case { blame: "channel", ..fails("subject-encoding-breaks-headers", "format", &[], ALL) },
-    fails("ack-condition-broken", "acknowledge", &[], ALL),
-    fails("ack-not-for-forwarded", "acknowledge", &[], ALL),
-    fails("reply-fails-unnoticed", "reply", &[], ALL),
-    fails("reply-to-last-writer", "return", &[], ALL),
+    fails("subject-encoding-breaks-headers", "format", &[], MAIL).blames("channel"),
+    fails("ack-condition-broken", "acknowledge", &[], ANSWERED),
+    fails("ack-not-for-forwarded", "acknowledge", &[], MAIL),
+    fails("reply-fails-unnoticed", "reply", &[], ANSWERED),
+    fails("reply-to-last-writer", "return", &[], ANSWERED),
     fails("closed-not-reopened", "follow_up", &[], &["sales"]),
-    fails("return-in-spam", "return", &[], ALL),
-    fails("return-dkim-missing", "acknowledge", &[], ALL),
+    fails("return-in-spam", "return", &[], ANSWERED),
+    fails("return-dkim-missing", "acknowledge", &[], ANSWERED),
     passes("mon-index-lag"),
-    Case {
-        fault: "mon-desk-blocks-probe",
-        verdict: "unknown",
-        stage: "land",
-        causes: &[],
-        blame: "monitor",
-        met_by: &["either of alice's"],
-    },
-    fails("merged-into-strangers-ticket", "format", &[], ALL),
-    fails("double-fetch-duplicates", "land", &[], ALL),
+    unknown("mon-desk-blocks-probe", "land", "monitor", &["whoever writes again"]),
+    fails("merged-into-strangers-ticket", "format", &[], ANSWERED),
+    fails("double-fetch-duplicates", "land", &[], MAIL),
     fails("ack-placeholder-raw", "acknowledge", &[], ALL),
     fails("reply-stays-internal", "reply", &[], ALL),
     fails("reply-with-attachment-lost", "return", &[], &["billing"]),
-    fails("reply-sent-many-times", "return", &[], ALL),
-    fails("return-not-threaded", "return", &[], ALL),
-    fails("reply-from-noreply", "return", &[], ALL),
-    fails("follow-up-opens-new-ticket", "follow_up", &[], ALL),
-    fails("answer-quoted-out", "follow_up", &[], ALL),
+    fails("reply-sent-many-times", "return", &[], ANSWERED),
+    fails("return-not-threaded", "return", &[], ANSWERED),
+    fails("reply-from-noreply", "return", &[], ANSWERED),
+    fails("follow-up-opens-new-ticket", "follow_up", &[], ANSWERED),
+    fails("answer-quoted-out", "follow_up", &[], ANSWERED),
     fails("reply-to-ack-opens-ticket", "follow_up", &[], &["billing"]),
     fails("closed-refuses", "follow_up", &[], &["sales"]),
-    Case { fault: "mx-rejects-alias", verdict: "fail", stage: "accept", causes: &[], blame: "channel", met_by: &["billing", "sales"] },
-    unknown("desk-login-refused", "land", "monitor"),
-    unknown("mailbox-login-refused", "send", "monitor"),
-    unknown("mon-send-quota", "send", "provider"),
-    unknown("submission-refused", "send", "provider"),
+    fails("mx-rejects-alias", "accept", &[], &["billing", "contact-form", "sales"]).blames("channel").form_at("follow_up"),
+    unknown("desk-login-refused", "land", "monitor", ALL),
+    unknown("mailbox-login-refused", "send", "monitor", ANSWERED),
+    unknown("mon-send-quota", "send", "provider", ANSWERED).form_at("follow_up"),
+    unknown("submission-refused", "send", "provider", ANSWERED).form_at("follow_up"),
+    fails("form-does-not-load", "send", &[], FORM).blames("channel"),
+    fails("form-contract-changed", "accept", &[], FORM).blames("channel"),
+    fails("form-captcha-expired", "accept", &[], FORM).blames("channel"),
+    fails("form-submit-500", "accept", &[], FORM).blames("channel"),
+    fails("form-moved-elsewhere", "accept", &["form-submit-refused"], FORM).blames("channel"),
+    fails("form-replyto-ignored", "format", &[], FORM),
+    // Without a good run before, a box that nobody ticks may be the probe's own mistake.
+    Case { causes: &["form-probe-incomplete", "form-contract-changed"], ..unknown("form-consent-added", "send", "monitor", FORM) },
+    fails("chat-frame-refused", "send", &[], CHAT).blames("channel"),
+    fails("chat-not-offered", "send", &[], CHAT),
+    fails("chat-offered-with-no-agent", "accept", &[], CHAT),
+    unknown("chat-throttled", "send", "monitor", CHAT),
+    fails("chat-waiting-not-shown", "queue", &[], CHAT),
+    fails("bot-talks-over-agent", "reply", &[], CHAT),
+    fails("chat-attachment-not-transferred", "format", &[], CHAT).blames("channel"),
+    fails("chat-connected-no-fanout", "return", &[], CHAT).blames("channel"),
+    fails("chat-agent-line-invisible", "return", &[], CHAT).blames("channel"),
+    fails("chat-history-lost-on-return", "follow_up", &[], CHAT).blames("channel"),
     passes(""),
     passes("mx-greylists"),
     passes("mon-uidvalidity"),
     passes("mon-idle-dead"),
     passes("mon-first-page-only"),
     passes("close-sends-notice"),
+    passes("chat-socket-drops"),
 ];
 
 /// The exit code and the report of one demo.
@@ -132,8 +166,8 @@ fn judge(case: &Case, code: Option<i32>, report: &Value) -> Vec<String> {
     let meet: BTreeSet<&str> = case.met_by.iter().copied().collect();
     let right = match case.verdict {
         "pass" => bad.is_empty(),
-        // The second ticket of one sender is held back, whichever of the two probes wrote it.
-        _ if case.fault == "mon-desk-blocks-probe" => bad.len() == 1 && !bad.contains("billing"),
+        // Every later ticket of one sender is held back, whichever of his probes wrote it: two senders, five probes.
+        _ if case.fault == "mon-desk-blocks-probe" => (2..=3).contains(&bad.len()),
         _ => bad == meet,
     };
     if !right {
@@ -153,8 +187,9 @@ fn judge_run(case: &Case, run: &Value) -> Vec<String> {
     if run["verdict"] != case.verdict {
         wrong.push(format!("verdict {}", run["verdict"]));
     }
-    if !case.stage.is_empty() && run["stage"] != case.stage {
-        wrong.push(format!("stage {}, not {}", run["stage"], case.stage));
+    let stage = if run["probe"] == "contact-form" && !case.form_stage.is_empty() { case.form_stage } else { case.stage };
+    if !stage.is_empty() && run["stage"] != stage {
+        wrong.push(format!("stage {}, not {stage}", run["stage"]));
     }
     if run["blame"] != case.blame {
         wrong.push(format!("blame {}, not {}", run["blame"], case.blame));
@@ -226,7 +261,8 @@ fn a_report_that_says_otherwise_than_the_table_is_noticed() {
     };
     let pass = |probe: &str| run(probe, "pass", Value::Null, serde_json::json!([]));
     let fail = |stage: &str, cause: &str| run("support", "fail", stage.into(), serde_json::json!([cause]));
-    let report = |support: Value| serde_json::json!({"runs": [pass("billing"), pass("sales"), support]});
+    let others = || ["billing", "chat", "contact-form", "sales"].map(pass);
+    let report = |support: Value| serde_json::json!({"runs": others().into_iter().chain([support]).collect::<Vec<_>>()});
     let case = fails("poller-hung", "land", &[], &["support"]);
     assert_eq!(judge(&case, Some(1), &report(fail("land", "poller-hung"))), Vec::<String>::new());
     assert!(!judge(&case, Some(5), &report(fail("land", "poller-hung"))).is_empty(), "another exit code");

@@ -180,14 +180,14 @@ impl Conversation {
 
     /// Looks at the window. True when there is something new.
     async fn take(&mut self, came: Came) -> Result<bool, Broken> {
-        let shown = self.shown().await?;
+        let shown = self.shown(came == Came::Stored).await?;
         let now = self.now();
         Ok(self.window.lines(|lines| lines.take(&shown, came, now, &self.tokens)))
     }
 
-    async fn shown(&self) -> Result<Vec<Shown>, Broken> {
+    async fn shown(&self, stored: bool) -> Result<Vec<Shown>, Broken> {
         self.session().enter(&self.widget.frame).await?;
-        let args = vec![json!(self.widget.line), json!(self.widget.agent), json!(self.widget.bot)];
+        let args = vec![json!(self.widget.line), json!(self.widget.agent), json!(self.widget.bot), json!(stored)];
         let shown = self.session().script(include_str!("watch.js"), args).await?;
         Ok(serde_json::from_value(shown).unwrap_or_default())
     }
@@ -232,7 +232,7 @@ impl Conversation {
         self.session().limit.pause(BY_ITSELF).await?;
         let mut frame: Vec<String> = Vec::new();
         for step in &self.widget.open {
-            if self.shown().await.is_ok_and(|shown| !shown.is_empty()) {
+            if self.shown(true).await.is_ok_and(|shown| !shown.is_empty()) {
                 break;
             }
             self.session().enter(&frame).await?;
@@ -246,7 +246,7 @@ impl Conversation {
         }
         let until = after(self.now(), SHOWN);
         loop {
-            let shown = self.shown().await;
+            let shown = self.shown(true).await;
             let back = shown.as_ref().is_ok_and(|shown| self.window.lines(|lines| lines.own_in(shown) >= lines.own().max(1)));
             match shown {
                 Ok(shown) if back || self.now() >= until => return Ok(shown),
@@ -267,6 +267,8 @@ impl Conversation {
         let now = self.now();
         let (own, said) = self.window.lines(|lines| (lines.own_in(&shown), lines.own()));
         self.window.lines(|lines| lines.take(&shown, Came::Stored, now, &self.tokens));
+        // From here on what comes is pushed.
+        let _ = self.take(Came::Pushed).await;
         self.window.set_push(Push::Open(now));
         if own == 0 && said > 0 {
             let found = format!("after a reload none of the visitor's {said} lines is in the window");

@@ -16,6 +16,8 @@ pub(super) struct Shown {
     pub(super) text: String,
     pub(super) speaker: Option<Speaker>,
     pub(super) age_ms: u64,
+    /// It was there right after its page was loaded.
+    pub(super) stored: bool,
     pub(super) files: Vec<ShownFile>,
 }
 
@@ -75,7 +77,7 @@ impl Lines {
                 self.files.insert((line.text.clone(), file.name.clone()), file.url.clone());
             }
             let known = &mut self.lines[index];
-            match came {
+            match if line.stored { Came::Stored } else { came } {
                 Came::Pushed => new |= set(&mut known.pushed, at),
                 Came::Stored => new |= set(&mut known.stored, now),
             }
@@ -166,6 +168,9 @@ mod tests {
         let (mut lines, key, now) = (Lines::default(), TokenKey::new(b"k"), Timestamp::UNIX_EPOCH + Duration::from_secs(9));
         lines.take(&shown(&["answer"]), Came::Stored, now, &key);
         assert!(lines.lines[0].pushed.is_none() && lines.lines[0].stored.is_some());
+        let mut loaded = shown(&["answer"]);
+        loaded[0].stored = true;
+        assert!(!lines.take(&loaded, Came::Pushed, now, &key), "it came with the page, however often it is seen");
         assert!(lines.take(&shown(&["answer"]), Came::Pushed, now, &key));
         assert!(lines.lines[0].pushed.is_some());
     }

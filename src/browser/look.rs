@@ -53,7 +53,7 @@ impl Console {
     /// Adds new entries.
     pub(super) fn add(&mut self, entries: Vec<BrowserLogEntry>) {
         for entry in entries.into_iter().filter(|e| e.level == "SEVERE") {
-            let line = short(&entry.message, 400);
+            let line = masked(&short(&entry.message, 400));
             if self.severe.len() < MOST_ENTRIES && !self.severe.contains(&line) && !line.contains("/favicon.ico") {
                 self.severe.push(line);
             }
@@ -91,6 +91,15 @@ impl Console {
         let line = self.severe.iter().rev().find(|line| line.contains("status of "))?;
         line.split_once("status of ")?.1.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
     }
+}
+
+/// A line of the console without the queries of its addresses: keys and tokens stand there.
+fn masked(line: &str) -> String {
+    let word = |word: &str| match word.split_once('?') {
+        Some((before, _)) if before.contains("://") => format!("{before}?…"),
+        _ => word.to_owned(),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// An address without what may be secret in it.

@@ -18,6 +18,8 @@ use thirtyfour::{BrowserLogEntry, Capabilities, Key, RequestData, SessionId, Web
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
+/// Of a run's time with the browser, so much is kept for the picture of what went wrong.
+const RESERVE: Duration = Duration::from_secs(3);
 /// Answers of the driver are small; a page that keeps one this long hangs.
 const ONE_CALL: Duration = Duration::from_secs(60);
 const WIDTH: u32 = 1280;
@@ -25,7 +27,7 @@ const HEIGHT: u32 = 960;
 const PAGE: &str = include_str!("page.js");
 /// What a monitor needs of a browser, and nothing else: no calls home, no updates, nothing kept.
 /// See <https://github.com/GoogleChrome/chrome-launcher/blob/main/docs/chrome-flags-for-tools.md>.
-const FLAGS: [&str; 23] = [
+const FLAGS: [&str; 21] = [
     "--headless=new",
     "--disable-gpu",
     "--disable-quic",
@@ -38,8 +40,6 @@ const FLAGS: [&str; 23] = [
     "--disable-sync",
     "--disable-domain-reliability",
     "--disable-client-side-phishing-detection",
-    "--disable-breakpad",
-    "--disable-crashpad-for-testing",
     "--disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,AutofillServerCommunication",
     "--disk-cache-size=50000000",
     "--metrics-recording-only",
@@ -91,6 +91,13 @@ impl Limit {
         }
     }
 
+    /// The same without the time that is kept for evidence.
+    fn without_reserve(mut self) -> Limit {
+        let left = Duration::try_from(self.until.duration_since(self.clock.now())).unwrap_or_default();
+        self.until -= RESERVE.min(left / 10);
+        self
+    }
+
     /// Waits so long, at most until the limit.
     pub(super) async fn pause(&self, time: Duration) -> Result<(), Broken> {
         self.within(self.clock.sleep_until(crate::clock::after(self.clock.now(), time))).await
@@ -103,6 +110,8 @@ pub(super) struct Session {
     tree: Tree,
     /// Until when it may be used.
     pub(super) limit: Limit,
+    /// When it is killed: a little later, for a last picture.
+    ends: Timestamp,
     watch: Watch,
     _place: OwnedSemaphorePermit,
 }
@@ -129,9 +138,9 @@ impl Session {
     /// Starts driver and browser.
     pub(super) async fn start(programs: &Programs, limit: Limit, place: OwnedSemaphorePermit) -> Result<Session, Stop> {
         let tree = limit.within(Tree::start(&programs.driver)).await??;
-        let (switch, ends) = (tree.switch(), limit.clone());
+        let (switch, clock, ends) = (tree.switch(), limit.clock.clone(), limit.until);
         let watch = Watch(tokio::spawn(async move {
-            ends.clock.sleep_until(ends.until).await;
+            clock.sleep_until(ends).await;
             switch.kill();
         }));
         let wanted = capabilities(&programs.chromium, tree.folder())
@@ -141,7 +150,7 @@ impl Session {
             Ok(driver) => Unsaid(driver),
             Err(error) => return Err(trouble::crashed(trouble::short(&error.to_string(), 300))),
         };
-        Ok(Session { driver, tree, limit, watch, _place: place })
+        Ok(Session { driver, tree, limit: limit.without_reserve(), ends, watch, _place: place })
     }
 
     /// Ends the session and waits until its tree is gone.
@@ -150,6 +159,11 @@ impl Session {
         drop(driver);
         tree.end().await;
         drop(watch);
+    }
+
+    /// Allows the little time that is kept for evidence.
+    pub(super) fn last_look(&mut self) {
+        self.limit.until = self.ends;
     }
 
     /// Where files to be uploaded may be put.
@@ -307,13 +321,29 @@ fn capabilities(chromium: &Path, folder: &Path) -> WebDriverResult<Capabilities>
     wanted.set("pageLoadStrategy", "eager")?;
     wanted.set("unhandledPromptBehavior", "dismiss")?;
     wanted.set("goog:loggingPrefs", json!({ "browser": "ALL" }))?;
-    wanted.set("goog:chromeOptions", json!({
-        "binary": chromium,
-        "args": args,
-        // 3: a page can leave no file on this machine. 2: nobody is asked.
-        "prefs": { "download_restrictions": 3, "profile.default_content_setting_values.notifications": 2, "credentials_enable_service": false },
-    }))?;
+    wanted.set(
+        "goog:chromeOptions",
+        json!({
+            "binary": chromium,
+            "args": args,
+            "prefs": preferences(),
+        }),
+    )?;
     Ok(wanted)
+}
+
+fn preferences() -> Value {
+    json!({
+        // Debian's start page is a search engine's: no monitor should call there, and a page that still loads gets in the way.
+        "session.restore_on_startup": 4,
+        "session.startup_urls": ["about:blank"],
+        "homepage": "about:blank",
+        "homepage_is_newtabpage": false,
+        // 3: a page can leave no file on this machine. 2: nobody is asked.
+        "download_restrictions": 3,
+        "profile.default_content_setting_values.notifications": 2,
+        "credentials_enable_service": false,
+    })
 }
 
 fn is_root() -> bool {

@@ -114,10 +114,8 @@ impl Filled {
     }
 
     async fn wait(&mut self, before: &Before, clicked: Instant) -> Result<Thanks, Stop> {
-        let number = match self.order.form.number.as_deref().map(Regex::new).transpose() {
-            Ok(number) => number,
-            Err(_) => None,
-        };
+        // The configuration checks the pattern: one that cannot be read finds no number.
+        let number = self.order.form.number.as_deref().and_then(|n| Regex::new(n).ok());
         let mut console = Console::default();
         let until = after(self.visit.session.limit.clock.now(), PATIENCE);
         loop {

@@ -23,7 +23,7 @@ group=$!
 echo "group $group"
 exec >/dev/null 2>&1
 read -r _
-kill -KILL -- "-$group" || kill -KILL "$group"
+kill -s KILL -- "-$group" || kill -s KILL "$group"
 wait
 # What dies may still write for a moment.
 for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$folder" && exit; sleep 0.2; done
@@ -84,8 +84,8 @@ impl Tree {
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "sh"]).arg(&folder).arg(driver).arg("--port=0");
         command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        // Everything that Chromium leaves behind lies in the folder.
-        for name in ["HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"] {
+        // Everything that Chromium leaves behind lies in the folder. (With XDG_RUNTIME_DIR there, Debian's never opens a page.)
+        for name in ["HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
             command.env(name, &folder);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -57,7 +57,8 @@ impl From<WebDriverError> for Broken {
             | WebDriverErrorInner::InvalidSessionId(_)
             | WebDriverErrorInner::SessionNotCreated(_)
             | WebDriverErrorInner::RequestFailed(_) => Broken::Gone(words),
-            _ if dead.iter().any(|word| words.contains(word)) => Broken::Gone(words),
+            // The driver's code `tab crashed` is none of the standard's: it stands behind the first line.
+            _ if dead.iter().any(|word| error.to_string().contains(word)) => Broken::Gone(words),
             _ => Broken::Refused(error),
         }
     }

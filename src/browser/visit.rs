@@ -77,19 +77,20 @@ impl Visit {
 
     /// A stop with everything that was seen, and a picture.
     pub(super) async fn stopped(&mut self, mut stop: Stop, stage: &str) -> Stop {
+        self.session.last_look();
         let _ = self.hear().await;
         if !self.console.severe.is_empty() {
             self.fact("console", json!(self.console.severe));
         }
-        if self.seen.raw.is_none() {
-            if let Ok(state) = State::of(&self.session).await {
-                self.seen.raw = Some(state.text.chars().take(4_000).collect());
-            }
+        if self.seen.raw.is_none()
+            && let Ok(state) = State::of(&self.session).await
+        {
+            self.seen.raw = Some(state.text.chars().take(4_000).collect());
         }
         if let Some(name) = self.picture(stage).await {
             self.fact("screenshot", name);
         }
-        stop.seen = self.seen.clone();
+        *stop.seen = self.seen.clone();
         stop
     }
 

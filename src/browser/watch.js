@@ -1,6 +1,6 @@
 // Lines of a conversation as they can be seen now, with the time since each of them appeared. A line that comes and goes
 // between two calls is not missed: an observer looks at every change. Called with the lines' path, the agent's and the bot's.
-const [path, agent, bot] = arguments;
+const [path, agent, bot, stored] = arguments;
 const MOST_LINES = 300, MOST_TEXT = 4000;
 const split = path => path.split('>>>').map(part => part.trim());
 const roots = path => {
@@ -22,6 +22,8 @@ const filesOf = el => [...el.querySelectorAll('a[download], a[data-file], img[da
 
 const KEY = Symbol.for('lines');
 const watch = window[KEY] || (window[KEY] = { known: new WeakMap(), gone: [], roots: new Set(), shown: [] });
+// What is there right after a load was stored; only what comes later was pushed.
+watch.stored = stored;
 const scan = () => {
   const agents = all(agent), bots = all(bot);
   const now = performance.now();
@@ -30,7 +32,7 @@ const scan = () => {
     const text = textOf(el);
     const old = watch.known.get(el);
     const line = old && old.text === text ? old
-      : { text, at: now, speaker: touches(bots, el) ? 'bot' : touches(agents, el) ? 'agent' : null, files: filesOf(el) };
+      : { text, at: now, speaker: touches(bots, el) ? 'bot' : touches(agents, el) ? 'agent' : null, stored: watch.stored, files: filesOf(el) };
     watch.known.set(el, line);
     return line;
   }).filter(line => line.text || line.files.length);

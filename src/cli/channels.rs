@@ -26,11 +26,14 @@ pub struct Shared<'a> {
     pub events: &'a mpsc::Sender<MailEvent>,
 }
 
+/// Every form and every chat.
+pub type Ways = (Arc<dyn Forms>, Arc<dyn Chats>);
+
 /// Forms and chats in every way that this build knows. Opens no connection and starts no browser.
 ///
 /// # Errors
 /// When the key for kept visitors cannot be read, or a chat cannot be made from its desk's settings.
-pub fn all(config: &Config, shared: &Shared<'_>) -> Result<(Arc<dyn Forms>, Arc<dyn Chats>), Failure> {
+pub fn all(config: &Config, shared: &Shared<'_>) -> Result<Ways, Failure> {
     let seal = Seal::open(&config.daemon.state).map_err(Failure::ours)?;
     let chats = DeskChats::new(&config.desks, seal, shared.tokens.clone(), shared.clock.clone(), shared.events.clone());
     let chats = chats.map_err(|problems| Failure::ours(problems.join("\n")))?;

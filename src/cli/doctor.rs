@@ -40,10 +40,11 @@ struct Visits {
 }
 
 impl Visits {
-    fn begin<E: Into<Complaint>>(&mut self, place: String, ask: impl Future<Output = Result<Vec<String>, E>> + Send + 'static)
-    where
-        E: Send + 'static,
-    {
+    fn begin<E: Into<Complaint> + Send + 'static>(
+        &mut self,
+        place: String,
+        ask: impl Future<Output = Result<Vec<String>, E>> + Send + 'static,
+    ) {
         let order = self.begun;
         self.begun += 1;
         self.under_way.spawn(async move { (order, Visit { place, answer: ask.await.map_err(Into::into) }) });

@@ -2,7 +2,7 @@
 
 use super::ParamValue;
 use crate::desk::{self, Definition, Recipe};
-use crate::model::Capability;
+use crate::model::{Capability, Rate};
 use crate::problem::Problem;
 use std::collections::BTreeMap;
 
@@ -24,6 +24,19 @@ pub trait DeskDefinition {
     fn recipes(&self) -> Vec<Recipe> {
         Vec::new()
     }
+    /// How many conversations visitors may begin; none: it does not say.
+    fn chat_limit(&self) -> Option<ChatLimit> {
+        None
+    }
+}
+
+/// How many conversations visitors may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChatLimit {
+    /// So many in this time.
+    pub rate: Rate,
+    /// Counted for each visitor, not for the network address.
+    pub by_visitor: bool,
 }
 
 /// Something wrong with the values for a definition's params.
@@ -74,6 +87,12 @@ impl DeskDefinition for Definition {
 
     fn recipes(&self) -> Vec<Recipe> {
         Definition::recipes(self)
+    }
+
+    fn chat_limit(&self) -> Option<ChatLimit> {
+        let limit = self.chat.as_ref()?.limit?;
+        let count = u32::try_from(limit.count).unwrap_or(u32::MAX);
+        Some(ChatLimit { rate: Rate { count, per: limit.per }, by_visitor: limit.by_visitor })
     }
 
     fn secret_params(&self) -> Vec<String> {

@@ -55,8 +55,12 @@ pub struct List<T>(pub Vec<At<T>>);
 impl<T: FromToml> FromToml for List<T> {
     fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
         let Some(array) = value.as_array() else {
-            let raw = doc.text.get(span.clone()).filter(|raw| value.is_str() && !raw.contains('\n'));
-            let help = raw.map(|raw| format!("write {} = [{raw}]", doc.key));
+            let raw = doc.text.get(span.clone()).filter(|raw| !raw.contains('\n'));
+            let help = raw.and_then(|raw| match value {
+                DeValue::Table(_) if raw.starts_with('[') => Some(format!("write [{raw}], once for each entry")),
+                DeValue::String(_) | DeValue::Table(_) => Some(format!("write {} = [{raw}]", doc.key)),
+                _ => None,
+            });
             doc.problem(span.clone(), format!("`{}` must be a list, found {}", doc.key, kind(value)), help);
             return None;
         };

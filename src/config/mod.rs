@@ -20,7 +20,7 @@ mod values;
 mod ways;
 mod web_values;
 
-pub use catalog::{DeskCatalog, DeskDefinition, DeskFiles, ParamProblem};
+pub use catalog::{ChatLimit, DeskCatalog, DeskDefinition, DeskFiles, ParamProblem};
 pub use init::{InitError, init};
 pub use load::{load, load_from};
 pub use schema::{markdown, reference, schema};

@@ -1,6 +1,7 @@
 //! Compares what probes do by schedule with the budgets of accounts and desks, and with what desks allow.
 
 use super::budget::{Load, overdraft, too_often};
+use super::catalog::ChatLimit;
 use super::collections::OneOrMany;
 use super::load::entries;
 use super::probes::{Built, Known};
@@ -9,7 +10,7 @@ use super::shape::ConfigShape;
 use super::times::Starts;
 use super::values::RateText;
 use crate::desk::{Limit, LimitScope, Recipe};
-use crate::model::{Channel, FormBy, Probe, Rate, Schedule, Stage};
+use crate::model::{Channel, ChatBy, FormBy, Probe, Rate, Schedule, Stage, Visitor};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -46,8 +47,11 @@ pub fn check(shape: &ConfigShape, known: &Known<'_>, probes: &[Built], doc: &mut
         let Some(facts) = known.desks.get(desk.value.as_str()).copied().flatten() else { continue };
         for recipe in facts.recipes() {
             if let Some(limit) = recipe.limit {
-                allowed(desk, &recipe, limit, probes, doc);
+                writes(desk, &recipe, limit, probes, doc);
             }
+        }
+        if let Some(limit) = facts.chat_limit() {
+            chats(desk, limit, probes, doc);
         }
     }
 }
@@ -80,26 +84,38 @@ fn budgets(shape: &ConfigShape, probes: &[Built], doc: &mut Doc) {
     }
 }
 
-/// A desk that lets somebody write in so often would answer the rest with a refusal, which says nothing of its reply path.
-fn allowed(desk: &At<String>, recipe: &Recipe, limit: Limit, probes: &[Built], doc: &mut Doc) {
-    let uses = |p: &Probe| {
-        let by = matches!(&p.channel, Channel::Form(form) if form.by == FormBy::Recipe(recipe.id.clone()));
-        by && p.desk.as_deref() == Some(desk.value.as_str())
-    };
-    let calendar = Calendar::of(probes);
-    let mut groups: BTreeMap<&str, Vec<Load<'_>>> = BTreeMap::new();
-    for Built { probe, .. } in probes.iter().filter(|b| uses(&b.probe)) {
-        // Each customer counts by itself where the desk counts by their addresses.
-        let group = if limit.scope == LimitScope::Address { probe.account.as_str() } else { "" };
-        groups.entry(group).or_default().extend(calendar.load(probe, 1));
-    }
+/// What a desk refuses because it came too often says nothing of its reply path.
+fn writes(desk: &At<String>, recipe: &Recipe, limit: Limit, probes: &[Built], doc: &mut Doc) {
+    let uses = |p: &Probe| matches!(&p.channel, Channel::Form(form) if form.by == FormBy::Recipe(recipe.id.clone()));
+    // Each customer counts by itself where the desk counts by their addresses.
+    let group = |p: &Probe| if limit.scope == LimitScope::Address { format!("account `{}`", p.account) } else { String::new() };
     let rate = Rate { count: u32::try_from(limit.count).unwrap_or(u32::MAX), per: limit.per };
-    for (account, loads) in groups {
-        let who = match account {
-            "" => format!("probes of desk `{}`", desk.value),
-            account => format!("account `{account}` at desk `{}`", desk.value),
-        };
-        if let Some((message, help)) = too_often(&who, &format!("write in by recipe `{}`", recipe.id), rate, &loads) {
+    allowed(desk, &format!("write in by recipe `{}`", recipe.id), rate, (&uses, &group), probes, doc);
+}
+
+fn chats(desk: &At<String>, limit: ChatLimit, probes: &[Built], doc: &mut Doc) {
+    // Somebody new in every run never goes over what each visitor may do.
+    let uses = |p: &Probe| match &p.channel {
+        Channel::Chat(chat) => chat.by == ChatBy::Desk && (!limit.by_visitor || chat.visitor == Visitor::Kept),
+        _ => false,
+    };
+    let group = |p: &Probe| if limit.by_visitor { format!("the visitor of `{}`", p.name) } else { String::new() };
+    allowed(desk, "begin a chat", limit.rate, (&uses, &group), probes, doc);
+}
+
+/// Which probes count towards a limit, and by what they are counted apart; empty: together.
+type Counted<'a> = (&'a dyn Fn(&Probe) -> bool, &'a dyn Fn(&Probe) -> String);
+
+fn allowed(desk: &At<String>, what: &str, rate: Rate, (uses, group): Counted<'_>, probes: &[Built], doc: &mut Doc) {
+    let calendar = Calendar::of(probes);
+    let mut groups: BTreeMap<String, Vec<Load<'_>>> = BTreeMap::new();
+    let of_desk = probes.iter().map(|b| &b.probe).filter(|p| p.desk.as_deref() == Some(desk.value.as_str()));
+    for probe in of_desk.filter(|p| uses(p)) {
+        groups.entry(group(probe)).or_default().extend(calendar.load(probe, 1));
+    }
+    for (group, loads) in groups {
+        let who = if group.is_empty() { format!("probes of desk `{}`", desk.value) } else { format!("{group} at desk `{}`", desk.value) };
+        if let Some((message, help)) = too_often(&who, what, rate, &loads) {
             doc.problem(desk.span.clone(), message, help);
         }
     }

@@ -1,7 +1,8 @@
 //! A desk file, compiled: plain data that the interpreter walks.
 
+pub(crate) use super::auth::{Auth, AuthKind};
 use super::chat::recipe::{ChatRecipe, Presence};
-use super::create::{Create, Limit, Means, Recipe};
+use super::create::{Create, Limit, Means};
 use super::path::Path;
 use super::recipe::{EntryMap, Field, MessageMap, Record, TimeKind};
 use super::template::Template;
@@ -99,39 +100,6 @@ impl Definition {
         .collect()
     }
 
-    /// The ways to write in without mail, by the desk's own API: what `[form] recipe` can name.
-    pub fn recipes(&self) -> Vec<Recipe> {
-        self.creates.iter().map(Create::told).collect()
-    }
-
-    /// How many calls the desk takes.
-    pub fn limit(&self) -> Option<Limit> {
-        self.limit
-    }
-
-    /// Every step.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
-        let lists = [&self.read, &self.messages, &self.history, &self.reply, &self.note_steps, &self.close, &self.delete];
-        let more = [&self.move_to, &self.mark, &self.health];
-        let finds = self.finds.iter().flat_map(|f| &f.steps);
-        finds.chain(lists.into_iter().chain(more).flatten()).chain(self.creates.iter().flat_map(|c| &c.steps))
-    }
-
-    /// Calls of each operation at worst, for one look or one act; files of messages and redirects are not counted.
-    pub fn calls(&self) -> Vec<(String, u64)> {
-        let sum = |steps: &[Step]| steps.iter().map(Step::most).sum::<u64>();
-        let find = self.finds.iter().filter(|f| f.view == View::Normal).map(|f| sum(&f.steps)).sum();
-        let before = if self.message.as_ref().is_some_and(|m| m.needs_read) { sum(&self.read) } else { 0 };
-        let mut out = vec![("find".to_owned(), find), ("read".to_owned(), sum(&self.read))];
-        if self.message.is_some() {
-            out.push(("messages".to_owned(), before + sum(&self.messages)));
-        }
-        let acts = [("history", &self.history), ("reply", &self.reply), ("close", &self.close), ("delete", &self.delete)];
-        out.extend(acts.into_iter().filter(|(_, s)| !s.is_empty()).map(|(name, steps)| (name.to_owned(), sum(steps))));
-        out.extend(self.creates.iter().map(|c| (format!("create {}", c.id), c.told().calls)));
-        out
-    }
-
     /// The params that a desk of the configuration may set.
     pub fn params(&self) -> &[Param] {
         &self.params
@@ -187,53 +155,6 @@ pub(crate) struct HostRule {
     pub template: Template,
     /// `host(…)`: the host of a URL.
     pub of_url: bool,
-}
-
-/// One way to sign in.
-#[derive(Debug, Clone)]
-pub(crate) struct Auth {
-    pub name: String,
-    /// Taken only when this param is set.
-    pub when: Option<String>,
-    pub kind: AuthKind,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum AuthKind {
-    None,
-    Basic {
-        user: Template,
-        password: Template,
-    },
-    Header {
-        name: String,
-        value: Template,
-    },
-    Query {
-        name: String,
-        value: Template,
-    },
-    Bearer {
-        token: Template,
-    },
-    /// A call whose picks, as `login.NAME`, stand in a header until the desk refuses them.
-    Login {
-        step: Box<Step>,
-        name: String,
-        value: Template,
-    },
-}
-
-impl AuthKind {
-    pub fn templates(&self) -> Vec<&Template> {
-        match self {
-            // What a login gives is no param; what it needs is told when it is tried.
-            AuthKind::None | AuthKind::Login { .. } => Vec::new(),
-            AuthKind::Basic { user, password } => vec![user, password],
-            AuthKind::Header { value, .. } | AuthKind::Query { value, .. } => vec![value],
-            AuthKind::Bearer { token } => vec![token],
-        }
-    }
 }
 
 /// How answers are named. First match wins, in the order of the fields.
@@ -344,22 +265,6 @@ impl Step {
     /// True when the call may change something at the desk.
     pub fn writes(&self) -> bool {
         self.method != Method::Get && !self.reads && !self.prepares
-    }
-
-    /// Calls of the step at worst: pages, times repetitions. Redirects and a second try of a broken connection are left out.
-    pub fn most(&self) -> u64 {
-        let pages = match &self.page {
-            None => 1,
-            // The first page tells the count; the last ones are read after it.
-            Some(Page { kind: PageKind::LastFromCount { .. }, max, .. }) => *max as u64 + 1,
-            Some(page) => page.max as u64,
-        };
-        let times = match &self.each {
-            Some(Over::Step(..)) => self.max as u64,
-            // A reply or a form has few files; each is one call.
-            Some(Over::Files) | None => 1,
-        };
-        pages * times
     }
 }
 

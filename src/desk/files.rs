@@ -34,9 +34,9 @@ impl HttpDesk {
                     scope.set("message.id", Value::text(message));
                     let absolute = !url.text().starts_with('/');
                     let url = address(&self.runner.settings, url, absolute, &scope).map_err(Failure::contract)?;
-                    if let Some((size, hash)) = self.fetched(url, content.as_ref(), !decode.is_empty()).await? {
-                        fill(&mut file, size, hash);
-                    }
+                    // A link that leads nowhere gives an agent nothing, whatever size the desk tells.
+                    let (size, hash) = self.fetched(url, content.as_ref(), !decode.is_empty()).await?.unwrap_or_else(|| (0, hash(b"")));
+                    fill(&mut file, size, hash);
                 }
             }
             out.push(file);

@@ -80,3 +80,48 @@ impl Runner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Server, definition, desk, say};
+    use crate::engine::ports::Desk;
+    use crate::model::{ResultClass, TicketRef};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn text() -> String {
+        let login = "kind = \"login\"\nname = \"Authorization\"\nvalue = \"Bearer ${login.token}\"\n  [auth.agent.login]\n  post = \"/login\"\n  \
+                     body.json = { key = \"${key}\" }\n  pick = { token = \"token\" }\n  secret = [\"token\"]";
+        definition("").replace("kind = \"bearer\"\ntoken = \"${key}\"", login)
+    }
+
+    #[tokio::test]
+    async fn a_login_is_made_once_and_again_when_the_desk_refuses_what_it_gave() {
+        let given = AtomicUsize::new(0);
+        let server = Server::start(move |asked, _| match asked.method.as_str() {
+            "POST" => say(200, &format!("{{\"token\":\"word-number-{}\"}}", given.fetch_add(1, Ordering::SeqCst))),
+            _ if asked.header("authorization").as_deref() == Some("Bearer word-number-1") => say(200, r#"{"id":"7"}"#),
+            _ => say(401, r#"{"error":"word-number-0 ran out"}"#),
+        })
+        .await;
+        let desk = desk(&server.url, &text());
+        let id = TicketRef { id: "7".to_owned(), number: "7".to_owned() };
+        let trouble = desk.read(&id).await.unwrap_err();
+        assert_eq!(trouble.class, ResultClass::Unauthorised);
+        assert!(!trouble.message.contains("word-number"), "{}", trouble.message);
+        for _ in 0..3 {
+            desk.read(&id).await.unwrap().unwrap();
+        }
+        assert_eq!(server.asked().iter().filter(|a| a.method == "POST").count(), 2);
+        assert_eq!(server.asked().last().unwrap().header("authorization").as_deref(), Some("Bearer word-number-1"));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_fails_is_told_as_that_and_nothing_else_is_asked() {
+        let server = Server::start(|_, _| say(403, r#"{"error":"wrong password"}"#)).await;
+        let desk = desk(&server.url, &text());
+        let trouble = desk.read(&TicketRef { id: "7".to_owned(), number: "7".to_owned() }).await.unwrap_err();
+        assert_eq!(trouble.class, ResultClass::Denied);
+        assert!(trouble.message.contains("signing in at /api/login"), "{}", trouble.message);
+        assert_eq!(server.asked().len(), 1);
+    }
+}

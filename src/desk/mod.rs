@@ -3,8 +3,10 @@
 //! A definition is third-party input that handles secrets, so it holds no code: paths are a JMESPath subset,
 //! templates have filters but no conditions, and requests go only to the hosts that it lists.
 
+mod auth;
 mod call;
 pub mod chat;
+mod costs;
 mod create;
 mod definition;
 mod files;

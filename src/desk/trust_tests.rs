@@ -271,7 +271,7 @@ async fn files_come_from_the_desks_own_hosts_with_its_credentials_and_a_login_pa
     let (size, asked) = messages("/files/1?x=2", 200, "hello").await;
     assert_eq!((size, asked[1].target.as_str()), (Ok(Some(5)), "/files/1?x=2"));
     assert_eq!(asked[1].header("authorization"), Some(format!("Bearer {SECRET}")));
-    assert_eq!(messages("/files/1", 404, "{}").await.0, Ok(None));
+    assert_eq!(messages("/files/1", 404, "{}").await.0, Ok(Some(0)), "a link that leads nowhere gives nothing");
     assert_eq!(messages("/files/1", 404, "<html>nginx</html>").await.0.unwrap_err().class, ResultClass::BrokenContract);
     assert_eq!(messages("/files/1", 200, LOGIN).await.0.unwrap_err().class, ResultClass::Unauthorised);
     let elsewhere = messages(&format!("{}/files/1", stranger.url), 200, "x").await.0.unwrap_err();

@@ -2,7 +2,7 @@
 
 pub mod catalogue;
 
-use crate::model::{Blame, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
+use crate::model::{Blame, Channel, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
 
 /// Goes up with every change that can change an answer.
 pub const RULES_VERSION: u32 = 3;
@@ -42,7 +42,7 @@ pub fn diagnose(run: &Run) -> Diagnosis {
             }
         },
         severity: (verdict != Verdict::Pass).then(|| known.iter().map(|f| f.severity).max().unwrap_or(Severity::Major)),
-        security: verdict == Verdict::Fail && all_hints(run).any(|h| catalogue::fault(h).is_some_and(|f| f.security)),
+        security: verdict == Verdict::Fail && first_hints(run).any(|h| catalogue::fault(h).is_some_and(|f| f.security)),
         summary: summary(run, verdict, stage, record, &candidates),
         notes: notes(run),
         rules_version: RULES_VERSION,
@@ -51,8 +51,10 @@ pub fn diagnose(run: &Run) -> Diagnosis {
     }
 }
 
-fn all_hints(run: &Run) -> impl Iterator<Item = &String> {
-    run.stages.values().filter(|r| r.outcome == Some(Outcome::Fail)).flat_map(|r| &r.hints)
+/// What the evidence of each failed stage points to first. A fault that is only possible besides is no reason for an alarm
+/// about privacy.
+fn first_hints(run: &Run) -> impl Iterator<Item = &String> {
+    run.stages.values().filter(|r| r.outcome == Some(Outcome::Fail)).filter_map(|r| r.hints.first())
 }
 
 /// `accept` is unknown when nothing else could be judged either: the stage that says why names the cause.
@@ -69,7 +71,14 @@ fn nothing_proved(run: &Run) -> bool {
 /// What the other stages of the same run rule out or make likely.
 fn narrow(run: &Run, stage: Option<Stage>, candidates: &mut Vec<String>) {
     let outcome = |s: Stage| run.stages.get(&s).and_then(|r| r.outcome);
-    let answer_is_missing = outcome(Stage::Return) == Some(Outcome::Fail) && run.stages.get(&Stage::Return).is_some_and(missing_mail);
+    let refused = |r: &StageRecord| r.outcome == Some(Outcome::Fail) && r.hints.first().is_some_and(|h| h == "reply-fails-unnoticed");
+    let answer_is_missing = (outcome(Stage::Return) == Some(Outcome::Fail) && run.stages.get(&Stage::Return).is_some_and(missing_mail))
+        || run.stages.get(&Stage::Reply).is_some_and(refused);
+    // A form that was taken without mail, and no mail of any kind since: perhaps nothing runs in the background.
+    let no_word = matches!(run.probe.channel, Channel::Form(_)) && outcome(Stage::Acknowledge) == Some(Outcome::Unknown);
+    if no_word && stage == Some(Stage::Return) && answer_is_missing {
+        *candidates = vec!["reply-fails-unnoticed".to_owned(), "desk-worker-down".to_owned()];
+    }
     let rule = ["ack-condition-broken", "form-confirmation-missing"].into_iter().find(|r| candidates.iter().any(|c| c == r));
     if let Some(rule) = rule.filter(|_| stage == Some(Stage::Acknowledge) && answer_is_missing && !by_chat(run)) {
         // Nothing leaves the desk, so it need not be the rule.

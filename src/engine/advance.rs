@@ -110,7 +110,8 @@ impl Journey<'_> {
 
     /// Ends stages whose condition can no longer come true.
     fn end_unreachable(&mut self) {
-        if matches!(self.outcome(Stage::Send), Some(Outcome::Fail | Outcome::Unknown)) && !self.send_is_uncertain() {
+        let sent = self.outcome(Stage::Send);
+        if sent == Some(Outcome::Fail) || sent == Some(Outcome::Unknown) && !self.send_is_uncertain() {
             self.not_reached_all(&[Stage::Accept, Stage::Land, Stage::Acknowledge]);
         }
         let never_left = matches!(self.act(ActKind::Send, ""), Some(ActState::Failed(_))) && self.outcome(Stage::Send).is_some();

@@ -178,6 +178,6 @@ impl Journey<'_> {
             return vec!["request-lost", "desk-worker-down"];
         }
         let first = if after_close { "closed-refuses" } else { "answer-quoted-out" };
-        vec![first, "poller-hung", "fetched-not-ticketed", "merged-into-strangers-ticket"]
+        vec![first, "poller-hung", "fetched-not-ticketed"]
     }
 }

@@ -3,6 +3,7 @@
 use super::journey::{Journey, Walk};
 use super::stop::filled;
 use super::ways::{Begun, ChatOrder, ChatView, Push, Saying, Stop};
+use crate::diagnosis::catalogue;
 use crate::model::{
     ActKind, ActState, ChatLine, ChatMemory, Looked, Observation, Outcome, ResultClass, Source, Stage, Visitor, WhenOffline,
 };
@@ -92,6 +93,9 @@ impl Journey<'_> {
 
     async fn not_offered(&mut self, stop: Stop) -> Walk<Option<Timestamp>> {
         self.saw_stop(Stage::Send, OFFER, &stop);
+        if self.forget_visitor(&stop).await? {
+            return Ok(Some(self.now()));
+        }
         if let Some(next) = self.try_again("send", Stage::Send, &stop) {
             return Ok(Some(next));
         }
@@ -156,12 +160,21 @@ impl Journey<'_> {
             }
             Ok(Some(false)) => {
                 self.observe(Observation::new(now, Some(Stage::Accept), Source::Desk, place, "agents", Looked::Empty));
+                // The last agent may have left just now: the page must know it too.
+                let still = match self.chat_order() {
+                    Some(order) => self.parts.chats.offer(&order).await.is_ok_and(|o| o.offered == Some(true)),
+                    None => false,
+                };
+                if !still {
+                    self.note("the last agent left while the conversation began, and chat is offered no longer");
+                    return;
+                }
                 self.check(
                     Stage::Accept,
                     "agents",
                     Outcome::Fail,
                     "chat is offered only while an agent is available",
-                    "it was offered and begun, and the desk says that no agent is available",
+                    "it was offered and begun, and is still offered, while the desk says that no agent is available",
                 );
                 self.fail(Stage::Accept, &["chat-offered-with-no-agent"]);
             }
@@ -172,15 +185,17 @@ impl Journey<'_> {
     async fn not_begun(&mut self, stop: Stop) -> Walk<Option<Timestamp>> {
         self.saw_stop(Stage::Accept, CONVERSATION, &stop);
         let state = if stop.no_effect { ActState::Failed(stop.found.clone()) } else { ActState::Uncertain };
-        if let Some(next) = self.try_again("send", Stage::Send, &stop) {
+        let again = if self.forget_visitor(&stop).await? { Some(self.now()) } else { self.try_again("send", Stage::Send, &stop) };
+        if let Some(next) = again {
             self.finish_act(ActKind::Send, "", state).await?;
             return Ok(Some(next));
         }
         let stop = self.weigh(stop).await;
-        if stop.no_effect && stop.outcome != Outcome::Fail {
+        let at_send = stop.faults.first().and_then(|f| catalogue::fault(f)).is_none_or(|f| f.stage == Stage::Send);
+        if at_send && (stop.no_effect || stop.outcome == Outcome::Fail) {
             self.stopped(Stage::Send, "first line", "the first line is taken", &stop);
         } else {
-            if stop.outcome == Outcome::Fail {
+            if stop.no_effect || stop.outcome == Outcome::Fail {
                 self.close(Stage::Send, Outcome::Pass);
             }
             self.open_after_send();
@@ -188,6 +203,17 @@ impl Journey<'_> {
         }
         self.finish_act(ActKind::Send, "", state).await?;
         Ok(Some(self.now()))
+    }
+
+    /// A kept visitor whom the desk does not know any more begins anew, once. True when that was the trouble.
+    async fn forget_visitor(&mut self, stop: &Stop) -> Walk<bool> {
+        let refused = stop.faults.first().is_some_and(|f| ["chat-visitor-refused", "chat-visitor-lost"].contains(f));
+        if !refused || !stop.no_effect || self.memory().sealed.take().is_none() {
+            return Ok(false);
+        }
+        self.note("the desk does not know the kept visitor any more; a new one was made");
+        self.parts.store.keep(&self.kept_name(), None).await?;
+        Ok(true)
     }
 
     // ------------------------------------------------------------------------------- the conversation
@@ -227,6 +253,7 @@ impl Journey<'_> {
             Ok(view) => {
                 let pushes = matches!(view.push, Push::Open(_));
                 let fresh = self.take_view(view);
+                self.saw_lines(stage);
                 // New lines are pushed and wake the run; further looks are only for what was not.
                 let patience = (self.run.probe.limit(stage) / 12).min(Duration::from_secs(30));
                 self.poll_again(LOOKS, stage, true, (pushes && !fresh).then_some(patience));
@@ -238,6 +265,26 @@ impl Journey<'_> {
                 Err(stop)
             }
         }
+    }
+
+    /// Records what a look at the conversation gave: what it was made for, or nothing.
+    fn saw_lines(&mut self, stage: Stage) {
+        let answer = self.token(Stage::Reply).map_or_else(|| "agent's answer".to_owned(), |t| t.0);
+        let (looked_for, found) = match stage {
+            Stage::Return => (answer, self.answer_line().cloned()),
+            Stage::Acknowledge => ("greeting".to_owned(), self.greetings().first().map(|l| (*l).clone())),
+            _ => ("lines".to_owned(), self.lines().last().cloned()),
+        };
+        let (result, class) = if found.is_some() { (Looked::Found, ResultClass::Ok) } else { (Looked::Empty, ResultClass::Empty) };
+        let mut seen = Observation::new(self.now(), Some(stage), Source::Chat, CONVERSATION, looked_for, result).class(class);
+        if let Some(line) = found {
+            let times = [("said", line.at), ("pushed", line.pushed), ("stored", line.stored)];
+            for (name, at) in times.into_iter().filter_map(|(name, at)| Some((name, at?))) {
+                seen = seen.fact(name, at.to_string());
+            }
+            seen = seen.raw(line.text);
+        }
+        self.observe(seen);
     }
 
     /// Merges what the visitor has with what the run remembers. True when there is anything new.

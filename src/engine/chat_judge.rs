@@ -21,8 +21,9 @@ impl Journey<'_> {
     pub(super) fn is_answer(&self, line: &ChatLine) -> bool {
         match (self.run.probe.reply.mode, self.token(Stage::Reply)) {
             (ReplyMode::Post, Some(token)) => !matches!(line.speaker, Some(Speaker::Visitor | Speaker::Bot)) && token.is_in(&line.text),
-            (ReplyMode::Post, None) => false,
-            (ReplyMode::Await, _) => line.speaker == Some(Speaker::Agent),
+            (ReplyMode::Post, None) if self.run.probe.desk.is_some() => false,
+            // A person's answer has no token, and without a desk only a person can answer.
+            (ReplyMode::Post, None) | (ReplyMode::Await, _) => line.speaker == Some(Speaker::Agent),
         }
     }
 
@@ -149,7 +150,7 @@ impl Journey<'_> {
 
     /// Something was pushed to somebody in this conversation.
     pub(super) fn pushes_seen(&self) -> bool {
-        self.lines().iter().any(|l| l.pushed.is_some() || l.shown.is_some())
+        self.lines().iter().any(|l| is_pushed(l) || l.shown.is_some())
     }
 
     /// Something else that should have been pushed to visitor or agents was not, although they listened.
@@ -248,7 +249,28 @@ impl Journey<'_> {
         }
     }
 
-    // ------------------------------------------------------------------------------- at the end of a limit
+    // ------------------------------------------------------------------------------- at the end
+
+    /// Once everything was seen: what came twice, and whether a bot went on talking.
+    pub(super) async fn settle_chat(&mut self) {
+        if !self.by_chat(Stage::Return) || self.outcome(Stage::Return) != Some(Outcome::Pass) || !self.has_window() {
+            return;
+        }
+        if let Some(order) = self.chat_order() {
+            // Everything was seen already: what cannot be looked at now changes nothing.
+            let _ = self.look_at_chat(&order).await;
+        }
+        self.judge_bot();
+        let posts = self.run.probe.reply.mode == ReplyMode::Post;
+        let mut ids: Vec<&str> = self.lines().iter().filter(|l| posts && self.is_answer(l)).filter_map(|l| l.id.as_deref()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > 1 {
+            let found = format!("{} lines", ids.len());
+            self.check(Stage::Return, "once", Outcome::Fail, "the answer once", found);
+            self.fail(Stage::Return, &["reply-sent-many-times"]);
+        }
+    }
 
     /// Looks at the stored conversation once more, at or after the stage's deadline.
     pub(super) async fn last_look_at_chat(&mut self, stage: Stage) -> Walk<LastLook> {
@@ -303,4 +325,9 @@ impl Journey<'_> {
 fn span(from: Timestamp, to: Timestamp) -> String {
     let micros = to.as_microsecond().saturating_sub(from.as_microsecond()).max(0);
     format!("{:?}", Duration::from_millis(u64::try_from(micros / 1000).unwrap_or(0)))
+}
+
+/// The line was pushed to the visitor by the desk's own doing: the echo of what the visitor says is only an answer to it.
+pub(super) fn is_pushed(line: &ChatLine) -> bool {
+    line.pushed.is_some() && line.speaker != Some(Speaker::Visitor)
 }

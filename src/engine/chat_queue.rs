@@ -1,5 +1,6 @@
 //! A conversation in the right place: people see it among their open ones, and are told of it when it begins.
 
+use super::chat_judge::is_pushed;
 use super::journey::{Journey, Walk};
 use super::ways::{Push, Saying};
 use crate::clock::after;
@@ -31,12 +32,18 @@ impl Journey<'_> {
             return Ok(());
         };
         let turns = self.memory().turns;
-        if self.shall_ask() && (turns == 0 || !final_look) {
+        if self.has_window() && self.shall_ask() && (turns == 0 || !final_look) {
             self.ask_for_person(&phrase).await?;
         } else if final_look && self.patience_is_over() {
-            let found = format!("a bot still has it; a person was asked for {turns} times");
-            self.check(Stage::Queue, CHECK, Outcome::Fail, "people see it once a person was asked for", found);
-            self.fail(Stage::Queue, &["bot-never-hands-over"]);
+            let asked = self.run.acts.iter().filter(|a| a.kind == ActKind::HandOver && a.state == ActState::Done).count();
+            let found = format!("a bot still has it; a person was asked for {asked} times");
+            if asked > 0 {
+                self.check(Stage::Queue, CHECK, Outcome::Fail, "people see it once a person was asked for", found);
+                self.fail(Stage::Queue, &["bot-never-hands-over"]);
+            } else {
+                self.check(Stage::Queue, CHECK, Outcome::Unknown, "people see it once a person was asked for", found);
+                self.unknown(Stage::Queue, "act-uncertain");
+            }
         }
         Ok(())
     }
@@ -114,7 +121,7 @@ impl Journey<'_> {
 
     /// Nobody was told: only agents, or nobody on either side, which the answer's way back will show.
     fn shown_to_nobody(&mut self, check: &str, expected: &str) -> bool {
-        let told_visitor = self.lines().iter().any(|l| l.pushed.is_some());
+        let told_visitor = self.lines().iter().any(is_pushed);
         let awaited = self.by_chat(Stage::Return) && self.takes(Stage::Return);
         let found = "no event came to the agents' side";
         if told_visitor {

@@ -27,7 +27,8 @@ impl Journey<'_> {
     fn is_answerable(&self) -> bool {
         match self.run.probe.follow_up.to {
             FollowUpTo::Own => true,
-            FollowUpTo::Agent if self.by_chat(Stage::FollowUp) => self.answer_line().is_some(),
+            // A window that is opened again hears nothing meanwhile, so the push path is judged first.
+            FollowUpTo::Agent if self.by_chat(Stage::FollowUp) => self.answer_line().is_some() && !self.is_open(Stage::Return),
             FollowUpTo::Acknowledgement if self.by_chat(Stage::FollowUp) => !self.greetings().is_empty(),
             FollowUpTo::Agent | FollowUpTo::Acknowledgement => self.answered_mail().is_some(),
         }

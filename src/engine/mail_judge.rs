@@ -155,6 +155,10 @@ impl Journey<'_> {
         }
         let own = self.own_ids();
         let earlier: Vec<&ReceivedMail> = self.run.mails.iter().map(|m| &m.mail).collect();
+        if own.is_empty() && earlier.iter().all(|m| m.key == mail.key) {
+            self.note("the answer is the first mail of this run, so there is none on which it could hang");
+            return;
+        }
         let threaded = check::is_threaded(mail, &own, &earlier);
         let found = if mail.references.is_empty() && mail.in_reply_to.is_empty() {
             "no In-Reply-To and no References".to_owned()

@@ -23,6 +23,10 @@ impl Journey<'_> {
         let mut found = Neighbours { good: Vec::new(), missing: Vec::new() };
         for other in others.into_iter().filter(|r| r.id != self.run.id && r.probe.desk == self.run.probe.desk) {
             let Some(record) = other.stages.get(&stage) else { continue };
+            // Mail is fetched; what comes by form or chat needs nobody to fetch it.
+            if stage == Stage::Land && is_mail(&self.run) && !is_mail(&other) {
+                continue;
+            }
             // A greeting in a chat says nothing of automatic mail, and the other way round.
             if stage == Stage::Acknowledge && is_chat(&other) != is_chat(&self.run) {
                 continue;
@@ -92,6 +96,10 @@ impl Journey<'_> {
             vec!["ack-condition-broken", "ack-not-for-forwarded", "ack-suppressed-for-class"]
         })
     }
+}
+
+fn is_mail(run: &Run) -> bool {
+    matches!(run.probe.channel, Channel::Email(_))
 }
 
 fn is_chat(run: &Run) -> bool {

@@ -13,6 +13,7 @@ impl Journey<'_> {
             return Ok(Some(until));
         }
         self.count_mails();
+        self.settle_chat().await;
         if self.outcome(Stage::Land) == Some(Outcome::Pass) {
             self.count_tickets_again().await;
             self.look_at_queue_again().await;

@@ -32,7 +32,7 @@ pub struct Stop {
     /// How long the other side asks us to wait.
     pub retry_after: Option<Duration>,
     /// What was seen on the way.
-    pub seen: Seen,
+    pub seen: Box<Seen>,
 }
 
 impl Stop {
@@ -56,7 +56,7 @@ impl Stop {
             no_effect: true,
             passing: false,
             retry_after: None,
-            seen: Seen::default(),
+            seen: Box::default(),
         }
     }
 

@@ -12,42 +12,44 @@ use crate::engine::ways::Stop;
 use crate::model::ResultClass;
 
 /// Reads the answer: the words of thanks, or why it is none.
-pub(super) fn judge(answer: &Answer, page: &Page, before: &Before, expected: Option<&str>) -> Result<String, Stop> {
+pub(super) fn judge(answer: &Answer, page: &Page, before: &Before, expected: Option<&str>) -> Result<String, Box<Stop>> {
     // Behind a redirect the request itself was answered before.
     let settle = |stop: Stop| if answer.redirects > 0 { stop.uncertain() } else { stop };
     let bare = page.forms.is_empty();
     if let Some(service) = walls::bot_protection(answer, bare) {
-        return Err(settle(stops::bot_protection(service, &place(&answer.url))));
+        return Err(Box::new(settle(stops::bot_protection(service, &place(&answer.url)))));
     }
     let here = place(&answer.url);
     match answer.status {
         // A redirect that names no place is shown as a page.
         200..=399 => {}
-        500.. => return Err(server_error(answer, &here)),
-        429 => return Err(settle(stops::throttled(answer))),
+        500.. => return Err(Box::new(server_error(answer, &here))),
+        429 => return Err(Box::new(settle(stops::throttled(answer)))),
         _ if answer.redirects > 0 => {
             let found = format!("the submission was answered with a redirect to {here}, which answers {}", answer.status);
-            return Err(Stop::failed("form-thanks-missing", ResultClass::BrokenContract, found).uncertain());
+            return Err(Box::new(Stop::failed("form-thanks-missing", ResultClass::BrokenContract, found).uncertain()));
         }
-        413 => return Err(refused_by(format!("{here} answered 413: the request with its files is too large"))),
-        404 | 405 | 410 => return Err(refused_by(format!("the form is submitted to {here}, which answers {}", answer.status))),
-        _ => return Err(refused_with(answer.status, &here, page, before)),
+        413 => return Err(Box::new(refused_by(format!("{here} answered 413: the request with its files is too large")))),
+        404 | 405 | 410 => return Err(Box::new(refused_by(format!("the form is submitted to {here}, which answers {}", answer.status)))),
+        _ => return Err(Box::new(refused_with(answer.status, &here, page, before))),
     }
     match read(page, before, expected) {
         Says::Thanks(words) => Ok(words),
-        Says::Refused(why) => Err(settle(refusal(&why, before))),
+        Says::Refused(why) => Err(Box::new(settle(refusal(&why, before)))),
         Says::OtherWords(words) => {
             let wanted = expected.unwrap_or_default();
             let found = format!("the answer does not hold “{wanted}”; it says {}", start(&words));
-            Err(Stop::failed("form-thanks-missing", ResultClass::BrokenContract, found).uncertain())
+            Err(Box::new(Stop::failed("form-thanks-missing", ResultClass::BrokenContract, found).uncertain()))
         }
         Says::Nothing(_) if super::choose::wants_login(page) => {
-            Err(settle(stops::login_wall(&format!("the submission led to a login at {here}"))))
+            Err(Box::new(settle(stops::login_wall(&format!("the submission led to a login at {here}")))))
         }
         Says::Nothing(words) => {
             let found = format!("the answer at {here} neither thanks nor complains; new on the page is {}", start(&words));
             let stop = Stop::unknown("form-thanks-missing", ResultClass::BrokenContract, found).uncertain();
-            Err(stop.advice("put the words of the thank-you into `thanks` of the probe; if a script shows them, set `browser = true`"))
+            Err(Box::new(
+                stop.advice("put the words of the thank-you into `thanks` of the probe; if a script shows them, set `browser = true`"),
+            ))
         }
     }
 }

@@ -89,10 +89,10 @@ impl<'a> Names<'a> {
         if let Some(id) = element.value().id() {
             self.by_id.entry(id).or_insert(*element);
         }
-        if element.value().name() == "label" {
-            if let Some(target) = element.attr("for") {
-                self.labels.entry(target).or_default().push(*element);
-            }
+        if element.value().name() == "label"
+            && let Some(target) = element.attr("for")
+        {
+            self.labels.entry(target).or_default().push(*element);
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod captcha;
 mod choose;
+mod controls;
 mod decode;
 mod doctor;
 mod dom;
@@ -30,7 +31,7 @@ pub use fetch::Limits;
 
 use crate::clock::{Clock, after};
 use crate::engine::ways::{FilledForm, FormOrder, Forms, Seen, Stop};
-use crate::model::{FormBy, ResultClass};
+use crate::model::ResultClass;
 use async_trait::async_trait;
 use fetch::{Answer, Browser, Visit, place};
 use jiff::Timestamp;
@@ -42,7 +43,7 @@ use send::{Ready, Target};
 use std::sync::Arc;
 use thanks::Before;
 
-/// Plain web forms: [`FormBy::Page`].
+/// Plain web forms: [`crate::model::FormBy::Page`].
 pub struct PageForms {
     clock: Arc<dyn Clock>,
     limits: Limits,
@@ -142,10 +143,10 @@ impl PageForms {
 
 impl Opened {
     /// Where the form goes, and its print.
-    fn aim(&mut self, button: Option<usize>) -> Result<Target, Stop> {
+    fn aim(&mut self, button: Option<usize>) -> Result<Target, Box<Stop>> {
         let form = &self.page.forms[self.form];
-        let target =
-            send::target(&self.page, &self.url, form, button).map_err(|why| stops::with(stops::needs_browser(&why), &self.seen))?;
+        let target = send::target(&self.page, &self.url, form, button)
+            .map_err(|why| Box::new(stops::with(stops::needs_browser(&why), &self.seen)))?;
         self.seen.print = Some(print::of(form, &target.method, &target.url, target.enctype));
         if !origin::same_origin(&self.url, &target.url) {
             self.seen.facts.insert("submitted_elsewhere".to_owned(), place(&target.url).into());
@@ -157,22 +158,20 @@ impl Opened {
 #[async_trait]
 impl Forms for PageForms {
     async fn fill_in(&self, order: &FormOrder) -> Result<Box<dyn FilledForm>, Stop> {
-        debug_assert!(matches!(order.form.by, FormBy::Page));
         let pattern = order.form.number.as_deref().map(|p| regex::RegexBuilder::new(p).size_limit(1 << 20).build()).transpose();
         let number = pattern.map_err(|e| stops::incomplete(&[format!("`number` is no pattern: {e}")]))?;
         let mut opened = self.open(order).await?;
         let form = opened.page.forms[opened.form].clone();
         let sheet = fill::fill(&form, order);
-        let target = opened.aim(sheet.button)?;
-        let stopped = |stop| Err(stops::with(stop, &opened.seen));
+        let target = opened.aim(sheet.button).map_err(|stop| *stop)?;
         if let Some(name) = captcha::guarding(&opened.page, opened.form) {
-            return stopped(stops::captcha(name));
+            return Err(stops::with(stops::captcha(name), &opened.seen));
         }
         if !sheet.gaps.is_empty() {
-            return stopped(stops::incomplete(&sheet.gaps));
+            return Err(stops::with(stops::incomplete(&sheet.gaps), &opened.seen));
         }
         if sheet.button.is_none() {
-            return stopped(stops::needs_browser("the form has no button that submits it; a script does"));
+            return Err(stops::with(stops::needs_browser("the form has no button that submits it; a script does"), &opened.seen));
         }
         let visit = send::request(&opened.page, &opened.url, &form, &sheet, &target)
             .map_err(|e| stops::with(Stop::unknown("form-page-unreachable", ResultClass::Unavailable, e), &opened.seen))?;
@@ -196,7 +195,7 @@ impl Forms for PageForms {
     async fn doctor(&self, order: &FormOrder) -> Result<Vec<String>, Stop> {
         let mut opened = self.open(order).await?;
         let sheet = fill::fill(&opened.page.forms[opened.form], order);
-        let target = opened.aim(sheet.button)?;
+        let target = opened.aim(sheet.button).map_err(|stop| *stop)?;
         Ok(doctor::lines(&opened.page, opened.form, &sheet, &target))
     }
 }

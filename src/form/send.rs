@@ -121,7 +121,7 @@ impl FilledForm for Ready {
             stops::with(Stop::unknown("form-thanks-missing", ResultClass::BrokenContract, found).uncertain(), &seen)
         })?;
         seen.raw = Some(super::labels::shortened(&page.lines.join("\n"), 4_000));
-        let text = judge(&answer, &page, &ready.before, ready.thanks.as_deref()).map_err(|stop| stops::with(stop, &seen))?;
+        let text = judge(&answer, &page, &ready.before, ready.thanks.as_deref()).map_err(|stop| stops::with(*stop, &seen))?;
         let number = ready.number.and_then(|pattern| number(&pattern, &page, &answer.url));
         Ok(Thanks { text, number, seen })
     }

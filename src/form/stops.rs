@@ -16,7 +16,7 @@ const ALLOW: &str = "allow the probe's address in the rules of that service for 
 /// Adds what was seen.
 pub(super) fn with(mut stop: Stop, seen: &Seen) -> Stop {
     let facts = std::mem::take(&mut stop.seen.facts);
-    stop.seen = seen.clone();
+    *stop.seen = seen.clone();
     stop.seen.facts.extend(facts);
     stop
 }

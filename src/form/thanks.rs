@@ -136,9 +136,8 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
             return Says::Thanks(words);
         }
     }
-    let sentences: Vec<&str> = new.iter().flat_map(|l| l.split_inclusive(['.', '!', '?'])).map(str::trim).collect();
     let in_error = |sentence: &str| errors.iter().any(|e| e.contains(sentence));
-    let thanked = sentences.iter().any(|s| thanks(s) && !in_error(s));
+    let thanked = new.iter().flat_map(|l| sentences(l)).any(|s| thanks(s) && !in_error(s));
     // A form that is gone with words of thanks was taken, whatever else the page holds: templates of errors that styles of
     // other files hide, advice what to do on errors. One that is there again needs a second look.
     if expected.is_none() && thanked && !again {
@@ -153,7 +152,8 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
         return Says::Refused(if alerts.is_empty() { wrong.join("; ") } else { quoted(&alerts) });
     }
     // A sentence that does both says nothing: “Thanks, but it could not be sent”.
-    let refusals: Vec<&str> = sentences.iter().filter(|s| refuses(s) && !has_thanks(s)).copied().collect();
+    let refusing = |line: &str| sentences(line).any(|s| refuses(s) && !has_thanks(s));
+    let refusals: Vec<&str> = new.iter().filter(|l| refusing(l)).copied().collect();
     if expected.is_none() && thanked && refusals.is_empty() {
         return Says::Thanks(words);
     }
@@ -165,6 +165,10 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
         return Says::Refused(quoted(&refusals));
     }
     if expected.is_some() { Says::OtherWords(words) } else { Says::Nothing(words) }
+}
+
+fn sentences(line: &str) -> impl Iterator<Item = &str> {
+    line.split_inclusive(['.', '!', '?']).map(str::trim)
 }
 
 /// Most of the fields are there again.

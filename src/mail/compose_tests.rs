@@ -53,7 +53,7 @@ fn everything_arrives_as_it_was_meant() {
     let mail = OutgoingMail {
         from_name: "Älice \"Ace\" Ärcher".to_owned(),
         subject: "Päckchen verloren 📦 — eine sehr lange Betreffzeile, die auf jeden Fall umbrochen werden muss".to_owned(),
-        text: "Grüße,\n\n.\nFrom here on ".to_owned() + &"long ".repeat(400) + "\ntrailing \n\ttab=20\n",
+        text: "Grüße,\n\n.\nFrom here on ".to_owned() + "long ".repeat(400).as_str() + "\ntrailing \n\ttab=20\n",
         html: Some("<p>Grüße <a href=\"https://shop.example/?t=1&amp;u=2\">Link</a></p>".to_owned()),
         attachments: vec![
             OutgoingAttachment {

@@ -20,7 +20,8 @@ pub fn conversation(run: &Run, look: Look) -> String {
     head.push("TEXT");
     let mut rows = vec![head.into_iter().map(|h| (FAINT, h.to_owned())).collect::<Vec<_>>()];
     let mut lines: Vec<&ChatLine> = chat.lines.iter().collect();
-    lines.sort_by_key(|l| first_seen(l));
+    // Lines that came with one look are told apart by the desk's own times, where it gives them.
+    lines.sort_by_key(|l| (l.at.is_none(), l.at, first_seen(l)));
     for line in lines {
         let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| look::offset(run.started, at));
         let mut row = vec![

@@ -3,4 +3,6 @@
 
 mod forms;
 mod kit;
+mod life;
 mod site;
+mod widgets;

@@ -5,6 +5,7 @@
 
 use super::server::{Asked, Does, Server, json, text};
 use super::world::{World, order, saying, settings};
+use futures_util::StreamExt;
 use replypath::engine::ways::{ChatOrder, Chats, Push};
 use std::collections::HashSet;
 
@@ -48,12 +49,14 @@ async fn crowd(transport: &str) {
     let (threads_before, memory) = (threads(), resident());
     let orders: Vec<ChatOrder> = (0..CROWD).map(|n| order(&format!("run{n}"))).collect();
     let begun: Vec<_> = orders.iter().map(|order| (order, saying(&order.run.0, "send"))).collect();
+    // Some at a time, as visitors come; they all stay.
     let all = begun.iter().map(|(order, first)| world.chats.begin(order, first));
-    for one in futures_util::future::join_all(all).await {
+    let mut all = futures_util::stream::iter(all).buffer_unordered(50);
+    while let Some(one) = all.next().await {
         one.unwrap();
     }
     let mut silent: HashSet<String> = orders.iter().map(|o| o.run.0.clone()).collect();
-    silent.retain(|run| !world.chats.heard(&replypath::model::RunId(run.clone())).is_some_and(|v| v.lines.len() == 1));
+    silent.retain(|run| world.chats.heard(&replypath::model::RunId(run.clone())).is_none_or(|v| v.lines.len() != 1));
     while !silent.is_empty() {
         silent.remove(&world.moved().await.0);
     }

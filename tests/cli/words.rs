@@ -24,7 +24,9 @@ fn check_says_what_there_is_and_names_every_problem_with_file_line_and_column() 
 fn doctor_visits_every_place_and_sends_nothing() {
     let mut site = Site::new(&[]);
     let well = site.run(&["doctor"]).expect(0);
-    for place in ["mailbox alice", "submission alice", "mailbox bob", "submission bob", "desk sandbox", "chat of desk sandbox", "form at http"] {
+    for place in
+        ["mailbox alice", "submission alice", "mailbox bob", "submission bob", "desk sandbox", "chat of desk sandbox", "form at http"]
+    {
         assert!(well.out.contains(&format!("ok    {place}")), "{}", well.out);
     }
     assert!(well.out.contains("7 places answered; nothing was sent"), "{}", well.out);

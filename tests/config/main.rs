@@ -2,6 +2,8 @@
 //!
 //! `REPLYPATH_BLESS=1 cargo test --test config` writes the golden messages anew; read the difference.
 
+#[cfg(feature = "browser")]
+mod browser;
 mod shared;
 mod ways;
 

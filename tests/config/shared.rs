@@ -1,8 +1,8 @@
 //! What the tests of the configuration share: a catalogue of one-line definitions, small files, loading.
 
-use replypath::config::{Config, DeskCatalog, DeskDefinition, ParamProblem, ParamValue, load};
+use replypath::config::{ChatLimit, Config, DeskCatalog, DeskDefinition, ParamProblem, ParamValue, load};
 use replypath::desk::{Limit, LimitScope, Recipe};
-use replypath::model::Capability;
+use replypath::model::{Capability, Rate};
 use replypath::problem::{Problem, render};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,6 +17,7 @@ struct Facts {
     params: Vec<String>,
     secrets: Vec<String>,
     recipes: Vec<String>,
+    chat_limit: Option<ChatLimit>,
     unproven: bool,
 }
 
@@ -45,7 +46,12 @@ impl DeskCatalog for Catalog {
         };
         let can = words("can").iter().map(|w| serde_json::from_value(w.as_str().into()).unwrap()).collect();
         let unproven = table.get("unproven").and_then(|v| v.as_bool()).unwrap_or(false);
-        Ok(Box::new(Facts { can, params: words("params"), secrets: words("secrets"), recipes: words("recipes"), unproven }))
+        // `chats_an_hour = 6`, with `by_visitor = true` for each visitor.
+        let chat_limit = table.get("chats_an_hour").and_then(|v| v.as_integer()).map(|count| ChatLimit {
+            rate: Rate { count: count.try_into().unwrap(), per: std::time::Duration::from_secs(3_600) },
+            by_visitor: table.contains_key("by_visitor"),
+        });
+        Ok(Box::new(Facts { can, params: words("params"), secrets: words("secrets"), recipes: words("recipes"), chat_limit, unproven }))
     }
 }
 
@@ -74,6 +80,9 @@ impl DeskDefinition for Facts {
             Recipe { id: parts[0].to_owned(), limit, cors: parts.get(1) == Some(&"cors"), needs_mx: false, calls: 1 }
         };
         self.recipes.iter().map(recipe).collect()
+    }
+    fn chat_limit(&self) -> Option<ChatLimit> {
+        self.chat_limit
     }
     fn check_params(&self, params: &BTreeMap<String, ParamValue>) -> Vec<ParamProblem> {
         let known: BTreeSet<&String> = self.params.iter().chain(&self.secrets).collect();

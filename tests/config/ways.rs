@@ -2,34 +2,32 @@
 
 use super::shared::{Catalog, MAIN, env, loaded, refused, write};
 use replypath::config::load;
-use replypath::model::{
-    AnswerBy, Channel, ChatBy, ChatChannel, FieldBy, Fill, FormBy, FormChannel, Probe, Stage, Visitor, WhenOffline, WidgetStep,
-};
+use replypath::model::{AnswerBy, Channel, ChatBy, ChatChannel, Fill, FormBy, FormChannel, Probe, Stage, Visitor, WhenOffline};
 use std::time::Duration;
 
-fn main() -> String {
+pub fn main() -> String {
     MAIN.replace("use = \"rt\"", "use = \"sandbox\"")
 }
 
-fn probe(text: &str) -> Probe {
+pub fn probe(text: &str) -> Probe {
     let config = loaded(&[("replypath.toml", &main()), ("probes/a.toml", text), ("probes/files/a.csv", "a;b")]);
     let stored = serde_json::to_string(&config.probes["a"]).unwrap();
     assert_eq!(serde_json::from_str::<Probe>(&stored).unwrap(), config.probes["a"], "it is stored whole");
     config.probes["a"].clone()
 }
 
-fn form(text: &str) -> FormChannel {
+pub fn form(text: &str) -> FormChannel {
     let Channel::Form(form) = probe(text).channel else { panic!("no form") };
     form
 }
 
-fn chat(text: &str) -> ChatChannel {
+pub fn chat(text: &str) -> ChatChannel {
     let Channel::Chat(chat) = probe(text).channel else { panic!("no chat") };
     *chat
 }
 
-const FORM: &str = "desk = \"helpdesk\"\naccount = \"alice\"\n[form]\npage = \"https://shop.example/contact\"\nsubject = \"Hello\"\ntext = \"A question\"\n";
-const CHAT: &str = "desk = \"helpdesk\"\naccount = \"alice\"\n[chat]\ntext = \"A question\"\n";
+pub const FORM: &str = "desk = \"helpdesk\"\naccount = \"alice\"\n[form]\npage = \"https://shop.example/contact\"\nsubject = \"Hello\"\ntext = \"A question\"\n";
+pub const CHAT: &str = "desk = \"helpdesk\"\naccount = \"alice\"\n[chat]\ntext = \"A question\"\n";
 
 #[test]
 fn a_small_form_gets_the_documented_defaults() {
@@ -41,42 +39,6 @@ fn a_small_form_gets_the_documented_defaults() {
     assert_eq!((form.by, form.dwell, form.page.as_deref()), (FormBy::Page, Duration::from_secs(4), Some("https://shop.example/contact")));
     assert!(form.fields.is_empty() && form.attachments.is_empty() && form.attachments_in.is_none());
     assert!(form.form.is_none() && form.submit.is_none() && form.thanks.is_none() && form.number.is_none());
-}
-
-#[test]
-fn every_key_of_a_form_reaches_its_place() {
-    let text = FORM.to_owned()
-        + r##"
-fields = [
-  { label = "What is it about?", choose = "Billing" },
-  { name = "order", write = 4711 },
-  { type = "EMAIL", write = "${address}" },
-  { order = 3, write = "${subject} ${text} ${token} ${run} ${customer}" },
-  { label = "Consent", tick = true },
-]
-attachments = "files/a.csv"
-attachments_in = { label = "Attachment" }
-form = "#contact"
-submit = "Send"
-thanks = "Thank you"
-number = 'ticket #([0-9]+)'
-dwell = "250ms"
-browser = true
-frame = ["iframe.form", "x-form >>> iframe"]
-limit = "30s"
-"##;
-    let form = form(&text);
-    let field = |n: usize| (form.fields[n].by.clone(), form.fields[n].fill.clone());
-    assert_eq!(field(0), (FieldBy::Label("What is it about?".into()), Fill::Choose("Billing".into())));
-    assert_eq!(field(1), (FieldBy::Name("order".into()), Fill::Write("4711".into())));
-    assert_eq!(field(2), (FieldBy::Type("email".into()), Fill::Write("${address}".into())));
-    assert_eq!(field(3).0, FieldBy::Order(3));
-    assert_eq!(field(4).1, Fill::Tick(true));
-    assert_eq!((form.attachments[0].name.as_str(), form.attachments_in), ("a.csv", Some(FieldBy::Label("Attachment".into()))));
-    assert_eq!((form.form.as_deref(), form.submit.as_deref(), form.thanks.as_deref()), (Some("#contact"), Some("Send"), Some("Thank you")));
-    assert_eq!((form.number.as_deref(), form.dwell), (Some("ticket #([0-9]+)"), Duration::from_millis(250)));
-    let frame = vec!["iframe.form".into(), "x-form >>> iframe".into()];
-    assert_eq!(form.by, FormBy::Browser { frame, limit: Duration::from_secs(30) });
 }
 
 #[test]
@@ -139,60 +101,6 @@ fn where_the_answer_may_come_by_mail_it_has_the_time_of_mail() {
         assert_eq!((probe.limit(Stage::Land), probe.settle), (Duration::from_secs(60), Duration::from_secs(60)), "{key}");
     }
     assert!(!chat(&format!("{CHAT}answer = \"email\"\n")).pushed, "nothing is pushed where the answer comes by mail");
-}
-
-const WIDGET: &str = r##"
-desk = "helpdesk"
-account = "alice"
-[chat]
-page = "https://shop.example"
-text = "Hello ${token}"
-browser = true
-limit = "2m"
-[[chat.open]]
-click = "#bubble"
-[[chat.open]]
-frame = "iframe.chat"
-[[chat.open]]
-wait_for = "x-chat >>> textarea"
-[[chat.open]]
-write = "${customer}"
-into = "#name"
-[[chat.open]]
-choose = "Billing"
-of = "select"
-[[chat.say]]
-write = "${line}"
-into = "textarea"
-[[chat.say]]
-press = "Enter"
-[[chat.leave]]
-click = ".close"
-[chat.read]
-frame = "iframe.chat"
-line = ".line"
-agent = ".agent"
-bot = ".bot"
-"##;
-
-#[test]
-fn a_chat_bubble_is_driven_by_its_steps() {
-    let ChatBy::Widget(widget) = chat(WIDGET).by else { panic!("no widget") };
-    assert_eq!((widget.open.len(), widget.say.len(), widget.close.len(), widget.limit), (5, 2, 1, Duration::from_secs(120)));
-    assert_eq!(widget.open[1], WidgetStep::Frame("iframe.chat".into()));
-    assert_eq!(widget.open[3], WidgetStep::Write { into: "#name".into(), text: "${customer}".into() });
-    assert_eq!(widget.open[4], WidgetStep::Choose { of: "select".into(), option: "Billing".into() });
-    assert_eq!(widget.say[1], WidgetStep::Press("Enter".into()));
-    assert_eq!((widget.frame, widget.line.as_str()), (vec!["iframe.chat".to_owned()], ".line"));
-    assert_eq!((widget.agent.as_deref(), widget.bot.as_deref()), (Some(".agent"), Some(".bot")));
-}
-
-#[test]
-fn a_chat_bubble_needs_no_chat_of_the_desk() {
-    let config = loaded(&[("replypath.toml", MAIN), ("probes/a.toml", WIDGET)]);
-    assert_eq!(config.probes["a"].channel_name(), "chat");
-    let text = refused(&[("replypath.toml", MAIN), ("probes/a.toml", CHAT)]);
-    assert!(text.contains("desk `helpdesk` has no chat"), "{text}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ async fn the_sandbox_is_recorded_from_its_form_to_the_closing_and_replayed_witho
         assert!(!all.contains(hidden), "{hidden}");
     }
     let ticket = sandbox.tickets().into_iter().find(|t| t.subject.contains("rprecordingtest01")).unwrap();
-    assert_eq!(transcripts[1].result["number"], ticket.number, "{}", transcripts[1].result);
+    assert_eq!(transcripts[1].result["number"], ticket.number(), "{}", transcripts[1].result);
     assert_eq!(transcripts[6].result["ticket"]["queue"], sandbox.queues[0].name);
     assert_eq!(transcripts[10].result["messages"].as_array().unwrap().last().unwrap()["author"], "agent");
     drop(sandbox);

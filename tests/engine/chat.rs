@@ -78,7 +78,7 @@ async fn a_healthy_chat_passes_every_stage_and_nothing_is_left() {
 #[tokio::test]
 async fn each_fault_of_chat_is_named_at_its_stage() {
     type Change = fn(&mut ChatWeather);
-    let cases: [(Change, Stage, &[&str]); 11] = [
+    let cases: [(Change, Stage, &[&str]); 12] = [
         (|w| w.closed = true, Stage::Send, &["chat-not-offered"]),
         (|w| w.agents = Some(false), Stage::Accept, &["chat-offered-with-no-agent"]),
         (|w| w.begin = Some((dead_end(), false)), Stage::Accept, &["chat-prechat-dead-end"]),
@@ -89,6 +89,7 @@ async fn each_fault_of_chat_is_named_at_its_stage() {
         (|w| w.no_answer_push = true, Stage::Return, &["chat-agent-line-invisible"]),
         (|w| w.no_answer_stored = true, Stage::Return, &["chat-line-not-stored"]),
         (|w| (w.no_answer_push, w.no_answer_stored) = (true, true), Stage::Return, &["chat-agent-line-invisible"]),
+        (|w| w.twice = true, Stage::Return, &["reply-sent-many-times"]),
         (|w| w.forgets = true, Stage::FollowUp, &["chat-history-lost-on-return"]),
     ];
     for (change, stage, faults) in cases {
@@ -208,8 +209,6 @@ async fn without_a_chat_the_run_ends_as_the_probe_says_and_a_message_goes_on_by_
 async fn an_answer_by_mail_comes_once_the_visitor_has_gone_and_is_answered_by_mail() {
     let mut probe = probe();
     chat(&mut probe).answer = AnswerBy::Email;
-    // The chat itself sent no mail that the answer could hang on.
-    probe.policy.threading = Require::Ignored;
     let (trial, run) = run_of(&probe, |_| {}).await;
     assert_eq!(diagnosis(&run).0, Verdict::Pass, "{:#?}", run.diagnosis);
     let left = run.acts.iter().find(|a| a.kind == ActKind::Leave).unwrap().intent;
@@ -229,6 +228,39 @@ async fn a_kept_visitor_is_the_same_in_the_next_run() {
     let second = trial.run(&probe).await;
     assert_eq!((diagnosis(&first).0, diagnosis(&second).0), (Verdict::Pass, Verdict::Pass));
     assert_eq!(trial.world.state.lock().unwrap().sealed_at_begin, [None, Some("sealed c1".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_kept_visitor_whom_the_desk_has_forgotten_begins_anew() {
+    let trial = Trial::new().await;
+    let mut probe = probe();
+    chat(&mut probe).visitor = Visitor::Kept;
+    let (_, store, _) = trial.world.engine(trial.dir.path(), "look").await;
+    store.keep("visitor support", Some("sealed old")).await.unwrap();
+    trial.world.weather(|w| w.chat.knows_nobody = true);
+    let run = trial.run(&probe).await;
+    assert_eq!(diagnosis(&run).0, Verdict::Pass, "{:#?}", run.diagnosis);
+    assert_eq!(trial.world.state.lock().unwrap().sealed_at_begin, [None]);
+    assert_eq!(store.kept("visitor support").await.unwrap().as_deref(), Some("sealed c1"));
+}
+
+#[tokio::test]
+async fn the_last_agent_may_leave_while_a_conversation_begins() {
+    let (_, run) = run_in(|w| (w.agents, w.closes_behind) = (Some(false), true)).await;
+    assert_eq!(diagnosis(&run).0, Verdict::Pass, "{:#?}", run.diagnosis);
+    assert!(run.notes.iter().any(|n| n.contains("last agent left")), "{:?}", run.notes);
+}
+
+#[tokio::test]
+async fn an_error_at_the_beginning_stands_where_the_catalogue_has_it_and_its_ticket_is_closed() {
+    for (fault, stage) in [("chat-server-error", Stage::Send), ("chat-prechat-dead-end", Stage::Accept)] {
+        for stored in [true, false] {
+            let stop = Stop::failed(fault, ResultClass::Unavailable, "500").uncertain();
+            let (trial, run) = run_in(|w| w.begin = Some((stop, stored))).await;
+            assert_eq!(diagnosis(&run), (Verdict::Fail, Some(stage), vec![fault]), "{:#?}", run.diagnosis);
+            assert!(trial.world.state.lock().unwrap().tickets.iter().all(|t| t.closed));
+        }
+    }
 }
 
 #[tokio::test]

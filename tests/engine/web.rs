@@ -36,6 +36,10 @@ pub struct FormWeather {
 pub struct ChatWeather {
     /// No chat is offered.
     pub closed: bool,
+    /// Chat is offered until a conversation has begun.
+    pub closes_behind: bool,
+    /// The desk refuses visitors of earlier runs.
+    pub knows_nobody: bool,
     /// What the desk says of its agents.
     pub agents: Option<bool>,
     /// Opening the chat stops like this.
@@ -70,6 +74,8 @@ pub struct ChatWeather {
     pub forgets: bool,
     /// Messages left while no chat is offered are thrown away.
     pub drops_notes: bool,
+    /// Agents' lines come twice.
+    pub twice: bool,
     /// Files of the visitor (first) and of the agent (second) do not reach the other side.
     pub drops_files: (bool, bool),
 }
@@ -158,7 +164,10 @@ impl World {
     pub fn agent_says(&self, conversation: &str, content: &ReplyContent) {
         let dropped = self.state.lock().unwrap().weather.chat.drops_files.1;
         let files = if dropped { Vec::new() } else { content.attachments.iter().map(OutgoingAttachment::expected).collect() };
-        self.line(conversation, Speaker::Agent, &content.text, files);
+        let times = if self.state.lock().unwrap().weather.chat.twice { 2 } else { 1 };
+        for _ in 0..times {
+            self.line(conversation, Speaker::Agent, &content.text, files.clone());
+        }
     }
 
     fn visitor_says(&self, conversation: &str, saying: &Saying) {
@@ -321,11 +330,17 @@ impl Filled {
 
 #[async_trait]
 impl Chats for Web {
-    async fn offer(&self, _: &ChatOrder) -> Result<Offer, Stop> {
-        let weather = self.0.state.lock().unwrap().weather.chat.clone();
+    async fn offer(&self, order: &ChatOrder) -> Result<Offer, Stop> {
+        let (weather, begun) = {
+            let state = self.0.state.lock().unwrap();
+            (state.weather.chat.clone(), state.web.begun > 0)
+        };
+        if weather.knows_nobody && !begun && order.sealed.is_some() {
+            return Err(Stop::unknown("chat-visitor-refused", ResultClass::Unauthorised, "the desk answered 401"));
+        }
         match weather.offer {
             Some(stop) => Err(stop),
-            None => Ok(Offer { offered: Some(!weather.closed), seen: Seen::default() }),
+            None => Ok(Offer { offered: Some(!(weather.closed || weather.closes_behind && begun)), seen: Seen::default() }),
         }
     }
     async fn begin(&self, order: &ChatOrder, first: &Saying) -> Result<Begun, Stop> {

@@ -63,6 +63,22 @@ async fn cookies_passwords_and_referrers_stay_home_when_the_form_goes_elsewhere(
 }
 
 #[tokio::test]
+async fn a_submission_sent_on_to_another_host_names_no_origin_and_takes_no_cookie() {
+    let away = site("", html("<p>Thank you</p>")).await;
+    let target = format!("http://localhost:{}/in", away.port);
+    let home = Server::new(move |got| match got.method.as_str() {
+        "POST" => answer("307 Elsewhere", &format!("Location: {target}\r\n"), ""),
+        _ => answer("200 OK", "Content-Type: text/html\r\nSet-Cookie: session=secret\r\n", contact("")),
+    })
+    .await;
+    send(&order(home.url("/"))).await.unwrap();
+    assert_eq!(home.posts()[0].header("cookie"), Some("session=secret"));
+    let post = &away.posts()[0];
+    assert_eq!((post.header("origin"), post.header("cookie")), (Some("null"), None));
+    assert_eq!(post.body, home.posts()[0].body);
+}
+
+#[tokio::test]
 async fn thanks_are_read_in_many_words_and_kinds() {
     for words in [
         "<h1>Thank you, Ada!</h1>",
@@ -137,7 +153,8 @@ async fn a_form_that_comes_back_with_errors_was_refused() {
         );
         assert!(stop.found.contains("Too long for our taste."), "{}", stop.found);
     }
-    let told = again("<p class=wrong id=e1>Too long for our taste.</p>").replace("<textarea name", "<textarea aria-invalid=true aria-describedby=e1 name");
+    let told = again("<p class=wrong id=e1>Too long for our taste.</p>")
+        .replace("<textarea name", "<textarea aria-invalid=true aria-describedby=e1 name");
     assert_eq!(refused(html(told)).await.found, "the form was refused: “Message: Too long for our taste.”");
     let marked = again("").replace("<textarea name=message", "<textarea aria-invalid=true name=message");
     let stop = refused(html(marked)).await;

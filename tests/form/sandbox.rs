@@ -7,7 +7,9 @@ use replypath::sandbox::{self, Options, Sandbox};
 use std::time::Duration;
 
 async fn started(seed: u64, faults: &[&str]) -> Sandbox {
-    sandbox::start(Options { seed, speed: 20.0, faults: faults.iter().map(|f| (*f).to_owned()).collect(), ..Options::default() }).await.unwrap()
+    sandbox::start(Options { seed, speed: 20.0, faults: faults.iter().map(|f| (*f).to_owned()).collect(), ..Options::default() })
+        .await
+        .unwrap()
 }
 
 fn request(sandbox: &Sandbox) -> FormOrder {
@@ -64,7 +66,8 @@ async fn each_switch_of_the_form_is_named() {
 
 #[tokio::test]
 async fn an_added_consent_is_what_changed_and_a_probe_can_give_it() {
-    let (before, after) = (with(&[]).await.unwrap().seen.print.unwrap(), with(&["form-consent-added"]).await.unwrap_err().seen.print.unwrap());
+    let (before, after) =
+        (with(&[]).await.unwrap().seen.print.unwrap(), with(&["form-consent-added"]).await.unwrap_err().seen.print.unwrap());
     let changes = before.changes(&replypath::model::FormPrint { target: before.target.clone(), ..after });
     assert_eq!(changes, ["field added: I agree that my details are stored to answer my request (consent) (checkbox)*"]);
     let sandbox = started(3, &["form-consent-added"]).await;

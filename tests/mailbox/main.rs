@@ -422,7 +422,7 @@ async fn a_large_mail_is_read_in_part_with_its_true_size() {
     let mut w = open(server.port);
     let from = w.boxes.position("alice").await.unwrap();
     w.boxes.watch("alice", from, later(), true);
-    let text = letter("large") + &"0123456789abcde\r\n".repeat(100_000);
+    let text = letter("large") + "0123456789abcde\r\n".repeat(100_000).as_str();
     server.state.inbox.lock().unwrap().add(Timestamp::now(), &text);
     server.state.inbox.lock().unwrap().add(Timestamp::now(), &letter("small"));
     let mail = w.mail().await;

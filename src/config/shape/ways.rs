@@ -47,7 +47,7 @@ table! {
         optional submit: String,
         /// Text that the thank-you must hold. Default: what usually stands there.
         optional thanks: String,
-        /// Where the ticket's number stands in the thank-you or in the address it leads to: a regular expression with one group. Default: what usually stands there.
+        /// Where the ticket's number stands in the thank-you or in the address it leads to: a regular expression in single quotes, with one group. Default: what usually stands there.
         optional number: NumberPattern,
         /// The time between opening the page and submitting, as a person takes it; quicker ones look like robots.
         optional dwell: Period = "4s",

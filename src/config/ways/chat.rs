@@ -7,6 +7,7 @@ use crate::config::read::{At, Doc};
 use crate::config::shape::{ChatReadShape, ChatShape, StepShape};
 use crate::config::template::{self, LINE_WORDS, WORDS};
 use crate::model::{AnswerBy, Capability, ChatBy, ChatChannel, Visitor, WhenOffline, Widget, WidgetStep};
+use crate::problem::suggest;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -102,7 +103,7 @@ fn widget(shape: &ChatShape, span: &Range<usize>, doc: &mut Doc) -> Option<Widge
     let close = steps(shape.leave.as_ref().map(|s| s.value.0.as_slice()), WORDS, doc);
     if let Some(steps) = &shape.say {
         let writes = |s: &WidgetStep| matches!(s, WidgetStep::Write { text, .. } if text.contains("${line}"));
-        if say.len() == steps.value.0.len() && !say.iter().any(writes) {
+        if !doc.has_problem_within(&steps.span) && say.len() == steps.value.0.len() && !say.iter().any(writes) {
             let help = "add a step such as { write = \"${line}\", into = \"textarea\" }".to_owned();
             doc.problem(steps.span.clone(), "`say` writes `${line}` nowhere, so nothing would be said", help);
         }
@@ -149,7 +150,7 @@ fn step(entry: &At<StepShape>, words: &[&str], doc: &mut Doc) -> Option<WidgetSt
         }
     }
     if let Some(key) = shape.press.as_ref().filter(|k| !known_key(&k.value)) {
-        let help = format!("keys are {}, or a single character", KEYS.join(", "));
+        let help = suggest(&key.value, &KEYS, "keys beside single characters");
         doc.problem(key.span.clone(), format!("there is no key `{}`", key.value), help);
     }
     let given: Vec<WidgetStep> = [

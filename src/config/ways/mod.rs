@@ -79,7 +79,7 @@ pub fn channel(shape: &ProbeShape, folder: &Path, desk: Option<DeskOf<'_>>, doc:
         let chat = chat::chat(&c.value, &c.span, folder, desk, doc);
         (c.span.clone(), chat.map(|chat| Channel::Chat(Box::new(chat))))
     });
-    let ways: Vec<(&str, (Range<usize>, Option<Channel>))> =
+    let ways: Vec<_> =
         [("email", email), ("form", form), ("chat", chat)].into_iter().filter_map(|(name, way)| Some((name, way?))).collect();
     if let [(first, _), (second, (span, _)), ..] = &ways[..] {
         let help = "a probe takes one way in: move one of them into a file of its own".to_owned();

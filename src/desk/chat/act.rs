@@ -12,6 +12,7 @@ use crate::desk::path::{Json, scalar};
 use crate::desk::scope::{Scope, Value};
 use crate::engine::ways::{Push, Saying};
 use crate::model::ResultClass;
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -63,7 +64,7 @@ impl Talk {
                         Ok(())
                     }
                     Ok(Flow::Empty { .. }) => return Ok(Done { scope, empty: true }),
-                    Err(failure) => Err(Broke { failure, fault: step.fault }),
+                    Err(failure) => Err(Broke { failure: Box::new(failure), fault: step.fault }),
                 },
                 Act::Socket(word) => {
                     self.word(word, step.fault, &mut scope, saying, &mut hearing).await.inspect(|sent| wrote |= *sent).map(drop)
@@ -87,7 +88,7 @@ impl Talk {
         saying: Option<&'a Saying>,
         hearing: &mut Hearing<'_>,
     ) -> Result<bool, Broke> {
-        let says = |t: &Option<crate::desk::template::Template>| t.as_ref().map(|t| super::talk::truth(t, scope).unwrap_or(false));
+        let says = |t: &Option<crate::desk::template::Template>| t.as_ref().map(|t| super::reading::truth(t, scope).unwrap_or(false));
         if says(&step.when) == Some(false) || says(&step.unless) == Some(true) {
             return Ok(false);
         }
@@ -116,22 +117,14 @@ impl Talk {
     async fn opened(self: &Arc<Talk>, fault: Option<&'static str>) -> Result<(), Broke> {
         self.follow();
         let mut push = self.push.subscribe();
-        let decided = push.wait_for(|s| matches!(s.push, Push::Open(_)) || s.why.is_some());
-        let state = match timeout(OPENING, decided).await {
-            Ok(Ok(state)) => state.clone(),
-            _ => {
-                return Err(Broke::met(
-                    fault.unwrap_or("chat-socket-silent"),
-                    ResultClass::Unavailable,
-                    "the chat's socket did not open in time",
-                    true,
-                ));
-            }
-        };
-        match state.why {
-            None => Ok(()),
-            Some(why) => Err(dead(&why, fault, true)),
+        // A path that broke is opened again by itself: only one that stays closed is told.
+        let open = push.wait_for(|s| matches!(s.push, Push::Open(_)));
+        if let Ok(Ok(_)) = timeout(OPENING, open).await {
+            return Ok(());
         }
+        let why = self.push.borrow().why.clone();
+        let silent = || Why::new(WhyKind::Silent, format!("the chat's socket did not open in {} s", OPENING.as_secs()));
+        Err(dead(&why.unwrap_or_else(silent), fault, true))
     }
 
     /// Sends a frame, once. It is certain whether it was sent, but not whether it arrived.
@@ -139,21 +132,16 @@ impl Talk {
         let (done, sent) = oneshot::channel();
         let taken = Arc::new(AtomicBool::new(false));
         let unsent = |text: &str| Broke::met(fault.unwrap_or("chat-socket-silent"), ResultClass::Unavailable, text, true);
-        let Some(out) = &self.out else { return Err(Failure::contract("this transport has no socket to speak on").into()) };
+        let Some(out) = self.out() else { return Err(Failure::contract("this transport has no socket to speak on").into()) };
         let order = Out { frame, taken: taken.clone(), done };
         if timeout(SENDING, out.send(order)).await.is_err() {
             return Err(unsent("the socket took no frame in time"));
         }
         match timeout(SENDING, sent).await {
             Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(text))) => Err(Broke::met(fault.unwrap_or("chat-server-error"), ResultClass::Unavailable, text, false)),
+            Ok(Ok(Err(text))) => Err(dead(&Why::new(WhyKind::Broken, text), None, false)),
             _ if Out::claim(&taken) => Err(unsent("the socket took no frame in time")),
-            _ => Err(Broke::met(
-                fault.unwrap_or("chat-server-error"),
-                ResultClass::Unavailable,
-                "the socket broke while the line was sent",
-                false,
-            )),
+            _ => Err(dead(&Why::new(WhyKind::Broken, "the socket broke while the line was sent"), None, false)),
         }
     }
 }
@@ -162,14 +150,14 @@ impl Talk {
 fn dead(why: &Why, fault: Option<&'static str>, no_effect: bool) -> Broke {
     let class = ResultClass::Unavailable;
     match why.kind {
-        WhyKind::Unreachable => {
+        // Breaks happen; who was in the middle of something cannot know what became of it.
+        WhyKind::Unreachable | WhyKind::Broken => {
             let message = format!("the chat's socket: {}", why.text);
-            Failure { no_effect, ..Failure::new(class, Cause::NotSent, message) }.into()
+            Failure { no_effect, ..Failure::new(class, Cause::NoAnswer, message) }.into()
         }
         WhyKind::Refused => Broke::met(fault.unwrap_or("chat-socket-refused"), class, why.text.clone(), no_effect),
         WhyKind::Silent => Broke::met(fault.unwrap_or("chat-socket-silent"), class, why.text.clone(), no_effect),
-        WhyKind::Broken => Broke::met(fault.unwrap_or("chat-server-error"), class, why.text.clone(), no_effect),
-        WhyKind::Unusable => Broke { failure: Failure { no_effect, ..Failure::contract(why.text.clone()) }, fault },
+        WhyKind::Unusable => Broke { failure: Box::new(Failure { no_effect, ..Failure::contract(why.text.clone()) }), fault },
     }
 }
 
@@ -223,11 +211,13 @@ fn judged(wait: &Await, fault: &'static str, saying: Option<&Saying>, frame: Jso
     }
 }
 
-/// Whether the frame holds the line's token, where it must.
+/// Whether the frame holds the line's token, where it must. A line without a token, as it is said to a bot, is known by
+/// its text.
 fn ours(wait: &Await, saying: Option<&Saying>, frame: &Json) -> Result<bool, Failure> {
     let (Some(path), Some(saying)) = (&wait.token, saying) else { return Ok(true) };
     let text = scalar(&path.eval(frame).map_err(Failure::contract)?);
-    Ok(text.is_some_and(|t| saying.token.is_in(&t)))
+    let known = saying.token.is_in(&saying.text);
+    Ok(text.is_some_and(|t| if known { saying.token.is_in(&t) } else { t.trim() == saying.text.trim() }))
 }
 
 /// Keeps what a frame is picked for.
@@ -236,7 +226,9 @@ fn picked(step: &SocketStep, wait: &Await, frame: &Json, scope: &mut Scope<'_>) 
         let PickSource::Path(path) = &pick.source else { continue };
         let value = path.eval(frame).map_err(Failure::contract)?;
         if !value.is_null() {
-            scope.set(format!("{}.{}", step.id, pick.name), Value::Json(value));
+            let text = scalar(&value).filter(|_| pick.secret);
+            let value = text.map_or(Value::Json(value), |text| Value::Secret(SecretString::from(text)));
+            scope.set(format!("{}.{}", step.id, pick.name), value);
         } else if !pick.optional {
             return Err(Failure::contract(format!("step `{}` expects a value `{}`, and the frame has none", step.id, pick.name)));
         }

@@ -51,8 +51,20 @@ fn each_fault_of_a_chat_is_shown_where_it_stands() {
     assert_eq!(problems(&good), []);
     // What to replace, with what, the text pointed at, a piece of the message, a piece of the help.
     let cases = [
-        ("transport = \"json-events\"\nidentity", "transport = \"json-event\"\nidentity", "\"json-event\"", "no transport", "`json-events`"),
-        ("transport = \"json-events\"\nidentity", "transport = \"sse\"\nidentity", "transport", "nothing says how `sse` is opened", "[[chat.push]]"),
+        (
+            "transport = \"json-events\"\nidentity",
+            "transport = \"json-event\"\nidentity",
+            "\"json-event\"",
+            "no transport",
+            "`json-events`",
+        ),
+        (
+            "transport = \"json-events\"\nidentity",
+            "transport = \"sse\"\nidentity",
+            "transport",
+            "nothing says how `sse` is opened",
+            "[[chat.push]]",
+        ),
         ("identity = [\"b.secret\"]", "identity = [\"b.secret\", \"b.key\"]", "identity", "no step picks `b.key`", "STEP.NAME"),
         ("conversation = \"b.id\"", "conversation = \"c.id\"", "conversation", "no step picks `c.id`", "STEP.NAME"),
         ("offered = \"o.online\"", "offered = \"o.onlne\"", "\"o.onlne\"", "nothing here is called `o.onlne`", "did you mean `o.online`?"),
@@ -65,7 +77,13 @@ fn each_fault_of_a_chat_is_shown_where_it_stands() {
         ("else = \"chat-server-error\"", "else = \"chat-server-eror\"", "\"chat-server-eror\"", "cannot be", "`chat-server-error`"),
         ("{ a = \"agent\" }", "{ a = \"agnet\" }", "\"agnet\"", "none of the values", "`agent`"),
         ("[chat.line]\nid = \"id\"\ntext = \"text\"", "[chat.line]\nid = \"id\"", "", "a line has no text", "map `text` or `html`"),
-        ("[[chat.push]]\ntransport = \"json-events\"", "[[chat.push]]\ntransport = \"jsonevents\"", "\"jsonevents\"", "cannot be `jsonevents`", "`json-events`"),
+        (
+            "[[chat.push]]\ntransport = \"json-events\"",
+            "[[chat.push]]\ntransport = \"jsonevents\"",
+            "\"jsonevents\"",
+            "cannot be `jsonevents`",
+            "`json-events`",
+        ),
         ("open = { get_url", "open = { post_url", "open", "`open` would write", "reads = true"),
         ("scope = \"visitor\"", "scope = \"person\"", "\"person\"", "cannot be `person`", "address"),
         ("available = \"a:online\"", "available = \"b:online\"", "b", "no step `b` has an answer here", ""),
@@ -80,6 +98,10 @@ fn each_fault_of_a_chat_is_shown_where_it_stands() {
             let shown = p.span.clone().map(|s| &text[s]).unwrap_or_default();
             (at.is_empty() || shown == at) && p.message.contains(message) && p.help.as_deref().unwrap_or_default().contains(help)
         };
-        assert!(found.iter().any(fits), "{to}: {:?}", found.iter().map(|p| (p.span.clone().map(|s| &text[s]), &p.message, &p.help)).collect::<Vec<_>>());
+        assert!(
+            found.iter().any(fits),
+            "{to}: {:?}",
+            found.iter().map(|p| (p.span.clone().map(|s| &text[s]), &p.message, &p.help)).collect::<Vec<_>>()
+        );
     }
 }

@@ -81,7 +81,7 @@ async fn stream(ear: &dyn Ear, memory: &mut Memory) -> Result<std::convert::Infa
     let end = loop {
         let chunk = match timeout(push.silence, answer.chunk()).await {
             Err(_) => break Why::new(kind, format!("no sign of life for {} s: the connection is half open", push.silence.as_secs())),
-            Ok(Err(error)) => break lost(crate::desk::http::lost(error)).as_break(),
+            Ok(Err(error)) => break lost(crate::desk::http::lost(error)).into_break(),
             Ok(Ok(None)) => break Why::new(WhyKind::Broken, "the server ended the event stream"),
             Ok(Ok(Some(chunk))) => chunk,
         };
@@ -172,7 +172,7 @@ fn refused(failure: Failure) -> Why {
 
 impl Why {
     /// The same after the path was open.
-    fn as_break(self) -> Why {
+    fn into_break(self) -> Why {
         Why { kind: WhyKind::Broken, ..self }
     }
 }

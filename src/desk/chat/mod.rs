@@ -15,6 +15,7 @@ mod files;
 mod frame;
 mod listen;
 mod port;
+mod reading;
 pub(crate) mod recipe;
 mod socket;
 mod sse;
@@ -30,11 +31,12 @@ use crate::model::{ResultClass, RunId, TokenKey};
 use crate::seal::Seal;
 use agents::Agents;
 use desk::{ChatDesk, Shared};
+pub(crate) use reading::yes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use talk::Talk;
-pub(crate) use talk::yes;
+
 use tokio::sync::mpsc;
 use visitor::Visitor;
 

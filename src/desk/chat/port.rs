@@ -2,9 +2,10 @@
 
 use super::desk::ChatDesk;
 use super::frame::refused;
+use super::reading::truth;
 use super::recipe::Transport;
 use super::stop::Broke;
-use super::talk::{Talk, truth};
+use super::talk::Talk;
 use super::visitor::Visitor;
 use super::{DeskChats, held};
 use crate::desk::call::address;
@@ -104,6 +105,10 @@ impl Chats for DeskChats {
         let talk = Fleeting(self.fresh(order, desk.clone()));
         let stop = |broke: Broke| broke.stop(&desk, &talk.0.visitor, "is chat offered");
         framed(&desk, &talk.0, order.chat.page.as_deref()).await.map_err(stop)?;
+        // Open before anything begins: only then does it prove something that agents were not told.
+        if let Some(agents) = self.agents(&desk) {
+            agents.open().await;
+        }
         if desk.recipe.offer.is_empty() {
             return Ok(Offer { offered: None, seen: Seen::default() });
         }
@@ -127,11 +132,11 @@ impl Chats for DeskChats {
             let stop = Stop::unknown("chat-throttled", ResultClass::Throttled, found).advice("run the probe less often");
             return Err(Stop { retry_after: Some(wait), ..stop });
         }
+        // Known from here on: an act whose outcome is uncertain can still be looked for.
+        held(&self.talks).insert(order.run.clone(), talk.clone());
         if let Some(agents) = self.agents(&desk) {
             agents.open().await;
         }
-        // Known from here on: an act whose outcome is uncertain can still be looked for.
-        held(&self.talks).insert(order.run.clone(), talk.clone());
         let done = match talk.act(&desk.recipe.begin, Some(first)).await {
             Ok(done) => done,
             Err(broke) => {

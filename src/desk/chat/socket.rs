@@ -181,7 +181,8 @@ struct Followed<'e> {
 impl Followed<'_> {
     async fn run(mut self, out: &mut mpsc::Receiver<Out>) -> Why {
         let Some(push) = self.ear.recipe() else { return unusable("the desk file does not say how it is read") };
-        let every = push.keepalive.as_ref().map_or(PING, |(_, every)| *every);
+        // Asked often enough that a living server is never taken for dead.
+        let every = push.keepalive.as_ref().map_or(PING, |(_, every)| *every).min(push.silence / 2);
         self.ear.opened().await;
         let (mut life, mut beat, mut kind) = (Instant::now(), Instant::now() + every, WhyKind::Silent);
         loop {

@@ -10,13 +10,13 @@ use crate::model::ResultClass;
 /// A step that did not end well, with the fault that the desk file names for it.
 #[derive(Debug)]
 pub(crate) struct Broke {
-    pub failure: Failure,
+    pub failure: Box<Failure>,
     pub fault: Option<&'static str>,
 }
 
 impl From<Failure> for Broke {
     fn from(failure: Failure) -> Broke {
-        Broke { failure, fault: None }
+        Broke { failure: Box::new(failure), fault: None }
     }
 }
 
@@ -24,7 +24,7 @@ impl Broke {
     /// Something that customers meet too.
     pub fn met(fault: &'static str, class: ResultClass, message: impl Into<String>, no_effect: bool) -> Broke {
         let failure = Failure { no_effect, ..Failure::new(class, Cause::Shape, message) };
-        Broke { failure, fault: Some(fault) }
+        Broke { failure: Box::new(failure), fault: Some(fault) }
     }
 
     /// As the engine's word, with the desk's name and without secrets.

@@ -104,7 +104,7 @@ impl Recipe {
         let mut stop = stop(failure, part, self.signed());
         stop.found = self.desk.shown(&format!("recipe {}: {}", self.create().id, stop.found));
         // What the failed call says is newer than what was seen before.
-        let newer = std::mem::replace(&mut stop.seen, seen);
+        let newer = std::mem::replace(&mut *stop.seen, seen);
         stop.seen.facts.extend(newer.facts);
         stop
     }
@@ -195,7 +195,7 @@ impl Recipe {
         let found = format!("recipe {}: {found}", self.create().id);
         let mut stop =
             Stop::unknown("form-probe-incomplete", ResultClass::BrokenContract, found).or("form-contract-changed").advice(advice);
-        stop.seen = seen;
+        *stop.seen = seen;
         stop
     }
 }

@@ -10,8 +10,9 @@ use crate::desk::outcome::{Cause, Failure};
 use crate::model::ResultClass;
 use reqwest::Url;
 use reqwest::header::{
-    ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
-    CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, REFERER,
+    ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue,
+    ORIGIN, REFERER,
 };
 
 /// Media types that need no asking before.
@@ -76,9 +77,9 @@ impl Page {
                 headers.insert(name, value.clone());
             }
         }
-        put(&mut headers, "access-control-request-method", call.method.as_str(), false).ok()?;
+        put(&mut headers, ACCESS_CONTROL_REQUEST_METHOD.as_str(), call.method.as_str(), false).ok()?;
         if !unsafe_headers.is_empty() {
-            put(&mut headers, "access-control-request-headers", &unsafe_headers.join(","), false).ok()?;
+            put(&mut headers, ACCESS_CONTROL_REQUEST_HEADERS.as_str(), &unsafe_headers.join(","), false).ok()?;
         }
         Some(Call { method: reqwest::Method::OPTIONS, headers, writes: call.writes, ..Call::get(call.url.clone()) })
     }

@@ -1,9 +1,10 @@
 //! Recipes against scripted servers: what is sent, what a failure says, and that nothing is sent twice.
 
 use super::RecipeForms;
+use crate::config::ParamValue;
 use crate::desk::testing::{Answer, Asked, SECRET, Server, desk, say, settings};
 use crate::desk::{DeskSet, built_in};
-use crate::engine::ways::{Customer, FilledForm, FormOrder, Forms, Stop, Thanks};
+use crate::engine::ways::{Customer, FormOrder, Forms, Stop, Thanks};
 use crate::model::{FieldBy, Fill, FormBy, FormChannel, FormField, Outcome, OutgoingAttachment, ResultClass, RunId, Token};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -142,7 +143,8 @@ async fn errors_inside_a_success_are_named_with_their_fields() {
 #[tokio::test]
 async fn what_a_browser_would_not_send_is_not_sent() {
     // What the preflight answers, and a piece of what is said.
-    let cases: [(fn() -> Answer, &str); 5] = [
+    type Answers = fn() -> Answer;
+    let cases: [(Answers, &str); 5] = [
         (|| say(204, ""), "without Access-Control-Allow-Origin for http://shop.example"),
         (|| say(404, "no"), "answered 404, so a browser on http://shop.example sends nothing"),
         (
@@ -298,4 +300,88 @@ async fn the_doctor_looks_and_sends_nothing() {
     order.form.by = FormBy::Recipe("fom".to_owned());
     let stop = forms(&server, &text).doctor(&order).await.unwrap_err();
     assert_eq!((stop.outcome, stop.advice.as_deref()), (Outcome::Unknown, Some("its recipes: form")));
+}
+
+fn built(id: &str, recipe: &str, more: &[(&str, &str)], server: &Server) -> (RecipeForms, FormOrder) {
+    let text = built_in().iter().find(|(i, _)| *i == id).unwrap().1;
+    let mut settings = settings(&server.url, text);
+    settings.params.remove("key");
+    for (name, value) in more {
+        let value = match value.parse() {
+            Ok(number) => toml::Value::Integer(number),
+            Err(_) => toml::Value::String((*value).to_owned()),
+        };
+        settings.params.insert((*name).to_owned(), ParamValue::Plain(value));
+    }
+    let forms = RecipeForms::new(Arc::new(DeskSet::new(&BTreeMap::from([("helpdesk".to_owned(), settings)])).unwrap()));
+    let mut order = order();
+    order.form.by = FormBy::Recipe(recipe.to_owned());
+    (forms, order)
+}
+
+#[tokio::test]
+async fn the_recipe_of_zammad_reads_its_form_sends_its_files_and_tells_an_mx_check_from_a_refusal() {
+    for (answer, fault) in [
+        (r#"{"ticket":{"id":7,"number":"31007"}}"#, None),
+        (r#"{"errors":{"email":"invalid"}}"#, Some(("form-sender-refused", Outcome::Unknown))),
+        (r#"{"errors":{"title":"required"}}"#, Some(("form-contract-changed", Outcome::Fail))),
+    ] {
+        let server = Server::start(move |asked, _| match asked.target.as_str() {
+            "/api/v1/form_config" => {
+                let endpoint = format!("http://{}/api/v1/form_submit", asked.header("host").unwrap());
+                allowed(200, &format!(r#"{{"enabled":true,"endpoint":"{endpoint}","token":"form-token-99"}}"#))
+            }
+            _ => allowed(200, answer),
+        })
+        .await;
+        let (forms, order) = built("zammad", "web-form", &[("token", "t-o-k-e-n")], &server);
+        let ended = whole(&forms, &order).await;
+        let asked = server.asked();
+        // Forms as browsers send them need no question before.
+        assert_eq!(asked.iter().map(|a| a.method.as_str()).collect::<Vec<_>>(), ["POST", "POST"]);
+        let print = asked[0].body.strip_prefix("fingerprint=").unwrap();
+        assert!(print.len() > 30 && asked[1].body.contains(&format!("name=\"fingerprint\"\r\n\r\n{print}\r\n")), "{}", asked[1].body);
+        for part in [
+            "name=\"token\"\r\n\r\nform-token-99\r\n",
+            "name=\"email\"\r\n\r\nalice@mail.example\r\n",
+            "name=\"file[]\"; filename=\"n.txt\"\r\nContent-Type: text/plain\r\n\r\nhi\r\n",
+        ] {
+            assert!(asked[1].body.contains(part), "{part} in {}", asked[1].body);
+        }
+        match (ended, fault) {
+            (Ok(thanks), None) => assert_eq!(thanks.number.as_deref(), Some("31007")),
+            (Err((end, stop)), Some((fault, outcome))) => {
+                assert_eq!((end, stop.faults[0], stop.outcome, stop.no_effect), ("submit", fault, outcome, true), "{stop}");
+            }
+            (ended, _) => panic!("{ended:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_recipes_of_chatwoot_are_a_visitor_of_the_widget_or_a_contact_of_an_inbox() {
+    let server = Server::start(|asked, _| match asked.target.split('?').next().unwrap() {
+        "/widget" => say(200, "<html><script>window.authToken = 'visitor-jwt-1'; window.x = 'y'</script>"),
+        "/public/api/v1/inboxes/INBOX/contacts" => say(200, r#"{"source_id":"src-1"}"#),
+        _ => say(200, r#"{"id":12,"echo":"visitor-jwt-1"}"#),
+    })
+    .await;
+    let base = [("account", "1"), ("access_token", "agent-token")];
+    let (forms, order) = built("chatwoot", "widget", &[base[0], base[1], ("website_token", "WT")], &server);
+    let thanks = whole(&forms, &order).await.unwrap();
+    assert_eq!((thanks.number.as_deref(), thanks.seen.raw.as_deref()), (Some("12"), Some(r#"{"echo":"***","id":12}"#)));
+    let asked = server.asked();
+    assert_eq!((asked[0].target.as_str(), asked[1].header("x-auth-token").as_deref()), ("/widget?website_token=WT", Some("visitor-jwt-1")));
+    assert!(asked.iter().all(|a| a.header("api_access_token").is_none()), "customers have no credentials");
+
+    let (forms, order) = built("chatwoot", "api", &[base[0], base[1], ("inbox_key", "INBOX"), ("hmac_key", "k3y!")], &server);
+    assert_eq!(whole(&forms, &order).await.unwrap().number.as_deref(), Some("12"));
+    let asked = &server.asked()[2..];
+    let contact: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!((&contact["identifier"], contact["identifier_hash"].as_str().unwrap().len()), (&"alice@mail.example".into(), 64));
+    assert_eq!(asked[2].target, "/public/api/v1/inboxes/INBOX/contacts/src-1/conversations/12/messages");
+    assert!(asked[2].body.contains("name=\"attachments[]\"; filename=\"n.txt\""), "{}", asked[2].body);
+    let (forms, order) = built("chatwoot", "api", &[base[0], base[1]], &server);
+    let (end, stop) = whole(&forms, &order).await.unwrap_err();
+    assert_eq!((end, stop.outcome, stop.no_effect), ("submit", Outcome::Unknown, true), "{stop}");
 }

@@ -71,7 +71,7 @@ pub fn step(table: &Table<'_>, outer: &Names<'_>, auths: &[String], index: usize
         status: table.statuses("status"),
         answer: answer(table),
         select: selectors(table),
-        pick: secret(table, picks(table)),
+        pick: picks(table),
         rows: table.path("rows"),
         keep: table.path("keep"),
         trail: table.path("trail"),
@@ -296,18 +296,13 @@ pub fn picks(table: &Table<'_>) -> Vec<Pick> {
             out.push(Pick { name: name.to_owned(), source, optional, secret: false });
         }
     }
-    out
-}
-
-/// Reads `secret`: which of the picks are never shown.
-fn secret(table: &Table<'_>, mut picks: Vec<Pick>) -> Vec<Pick> {
     for (name, span) in table.strings("secret") {
-        match picks.iter_mut().find(|p| p.name == name) {
+        match out.iter_mut().find(|p| p.name == name) {
             Some(pick) => pick.secret = true,
             None => table.reader.problem(Some(span), format!("this step picks no `{name}`"), None),
         }
     }
-    picks
+    out
 }
 
 fn pick_source(table: &Table<'_>, node: Node<'_>, text: &str) -> Option<PickSource> {

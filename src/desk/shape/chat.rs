@@ -203,6 +203,7 @@ pub static AWAIT: Shape = Shape {
         key("check", Kind::Path, "Must hold in that frame, else the desk has refused."),
         key("pick", Kind::Picks, "Values of the frame for later templates: `${STEP.NAME}`."),
         key("pick_optional", Kind::Picks, "As `pick`, but may be missing."),
+        key("secret", Kind::Texts, "Names of picks that must never be shown."),
         key("deadline", Kind::Duration, "How long to wait, at most 5 minutes.").default("`\"15s\"`"),
         key("fail", Kind::Fails, "Frames that say that the desk refuses: `throttled = { when = \"event == 'error' && data.code == `429`\", class = \"throttled\" }`."),
         key("else", Kind::Word(&CHAT_FAULTS), "The fault that it points to when other frames come and this one does not, or when it does not hold. Where nothing comes at all that is `chat-socket-silent`.").default("`\"chat-server-error\"`"),

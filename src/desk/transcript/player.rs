@@ -23,8 +23,9 @@ impl Player {
     /// The recorded answer. The same call may have been made more than once: each answer is given once, in order.
     pub fn answer(&self, call: &Call) -> Result<Reply, Lost> {
         let mut left = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let url = normal(&call.url);
         let same =
-            |e: &Exchange| e.request.method == call.method.as_str() && e.request.url == call.url.as_str() && body_is(&e.request.body, call);
+            |e: &Exchange| e.request.method == call.method.as_str() && e.request.url == url.as_str() && body_is(&e.request.body, call);
         let Some(at) = left.iter().position(same) else {
             return Err(Lost::Refused(format!("this call was not recorded: {} {}{}", call.method, call.url, nearest(&left, call))));
         };

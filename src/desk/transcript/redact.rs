@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regex::{Captures, Regex};
 use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, LINK, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -26,8 +27,6 @@ const MAX_KEPT: usize = 256 * 1024;
 /// Names of values that are secrets wherever they stand.
 const SECRETS: &str =
     "token|secret|passw|api_?key|access_?key|session|cookie|csrf|xsrf|jwt|authori[sz]ation|signature|private_?key|credential";
-/// Response headers that definitions may need.
-const KEPT: [&str; 4] = ["content-type", "link", "retry-after", "location"];
 
 /// Redacts one recording, the same way throughout.
 pub(super) struct Redactor<'d> {
@@ -70,7 +69,7 @@ impl<'d> Redactor<'d> {
             origins,
             queries: definition.auths.iter().filter_map(query).collect(),
             secret_name: regex(&format!("(?i){SECRETS}"))?,
-            address: regex(r"[A-Za-z0-9.!#$&'*+/=?^_`{|}~-]+(@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")?,
+            address: regex(r"[A-Za-z0-9._+~-]+(@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")?,
             customer: customer.to_lowercase(),
             token: token.to_lowercase(),
             strangers: Mutex::default(),
@@ -177,7 +176,8 @@ impl<'d> Redactor<'d> {
             let steps = step.into_iter().flat_map(|s| &s.pick);
             steps.into_iter().any(|p| matches!(&p.source, PickSource::Header(h) if h.eq_ignore_ascii_case(name)))
         };
-        let wanted = |name: &str| KEPT.contains(&name) || name.starts_with("access-control-") || picked(name);
+        let needed = [CONTENT_TYPE, LINK, RETRY_AFTER, LOCATION];
+        let wanted = |name: &str| needed.iter().any(|k| k.as_str() == name) || name.starts_with("access-control-") || picked(name);
         let headers = reply.headers.iter().filter(|(n, _)| wanted(n.as_str()));
         let headers = headers.filter_map(|(n, v)| Some((n.to_string(), v.to_str().ok()?)));
         let headers =

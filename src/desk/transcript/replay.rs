@@ -8,13 +8,16 @@ use crate::desk::http::Http;
 use crate::desk::live::HttpDesk;
 use crate::model::Budget;
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Differences that are told of one operation; more say no more.
 const MAX_TOLD: usize = 12;
+
+/// How much of a value is told.
+const MAX_SHOWN: usize = 400;
 
 /// What one operation reads differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +88,9 @@ fn settings(definition: &Definition, params: &BTreeMap<String, Value>) -> Result
 
 fn compare(recorded: &Value, now: &Value, at: &str, lines: &mut Vec<String>) {
     match (recorded, now) {
+        // What is there on one side only is told field by field: a trouble's message says most.
+        (Value::Object(_), Value::Null) => compare(recorded, &Value::Object(Map::new()), at, lines),
+        (Value::Null, Value::Object(_)) => compare(&Value::Object(Map::new()), now, at, lines),
         (Value::Object(a), Value::Object(b)) => {
             let keys: Vec<&String> = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k))).collect();
             for key in keys {
@@ -109,5 +115,5 @@ fn shown(value: &Value) -> String {
         Value::Object(fields) => format!("an object with {}", fields.keys().cloned().collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     };
-    if text.chars().count() > 160 { text.chars().take(160).chain(['…']).collect() } else { text }
+    if text.chars().count() > MAX_SHOWN { text.chars().take(MAX_SHOWN).chain(['…']).collect() } else { text }
 }

@@ -13,7 +13,7 @@ use super::offered;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -257,5 +257,9 @@ pub(crate) async fn file(State(world): Shared, headers: HeaderMap, Path(key): Pa
         return Err(missing());
     }
     let file = world.desk().file(shared.file).cloned().ok_or_else(missing)?;
-    Ok(super::super::desk::api::file_response(&file))
+    let mut response = super::super::desk::api::file_response(&file);
+    // Whatever a stranger sent must not run as a page of the desk.
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
 }

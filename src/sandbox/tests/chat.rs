@@ -142,7 +142,8 @@ async fn nobody_reads_anothers_conversation() {
     let id = begun["conversation"].as_str().unwrap();
     let file = begun["line"]["files"][0]["url"].as_str().unwrap().to_owned();
     let path = file.split_once("/chat").unwrap().1.to_owned();
-    assert_eq!(guest.call("GET", &path, Value::Null).await.body, b"picture");
+    let picture = guest.call("GET", &path, Value::Null).await;
+    assert_eq!((picture.body.as_slice(), picture.header("content-disposition")), (b"picture".as_slice(), Some("attachment")));
     let base = format!("/conversations/{id}");
     let calls = [("GET", format!("{base}/lines")), ("POST", format!("{base}/lines")), ("GET", format!("{base}/poll")), ("GET", path)];
     let calls = calls.into_iter().chain([("GET", format!("{base}/events")), ("POST", format!("{base}/close"))]);
