@@ -205,9 +205,9 @@ fn a_mailbox_that_is_no_longer_fetched_is_named_by_mail_and_by_form() {
             unhurt: &["send", "accept", "land", "queue", "format", "acknowledge", "reply", "return"],
         },
     );
+    // The answer that waited comes in now, and reopens the ticket of the run that is over; nothing is asserted of that one.
     broken.mend();
     form.run().assert_passed();
-    form.assert_clean();
 }
 
 #[test]
