@@ -111,7 +111,7 @@ fn list(context: &Context) -> Result<String, Failure> {
         let proven = if d.unproven { (UNSURE, "unproven".to_owned()) } else { (GOOD, "yes".to_owned()) };
         rows.push(vec![(STRONG, d.id.clone()), proven, (FAINT, d.origin.clone()), (Style::new(), d.capabilities.join(" "))]);
     }
-    Ok(look::table_within(rows, &[], context.look))
+    Ok(look::table_within(rows, &[2], context.look))
 }
 
 fn show(d: &assemble::DefinitionText, context: &Context) -> String {

@@ -26,6 +26,8 @@ fn valid(value: &Value, schema: &Value, root: &Value, at: &str) {
             }
             "minimum" => assert!(value.as_f64() >= rule.as_f64(), "{at}: {value} is too small"),
             "maximum" => assert!(value.as_f64() <= rule.as_f64(), "{at}: {value} is too large"),
+            // Of what may be null too, this asks nothing unless it is there.
+            "required" if value.is_null() => {}
             "required" => {
                 items(rule).iter().filter_map(Value::as_str).for_each(|key| assert!(value.get(key).is_some(), "{at}: {key} is missing"))
             }

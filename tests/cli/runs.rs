@@ -79,11 +79,11 @@ fn every_probe_of_a_healthy_desk_passes_and_leaves_nothing_but_its_record() {
     let shown = site.run(&["show", runs.iter().find(|r| r["probe"] == "chat").unwrap()["run"].as_str().unwrap()]).expect(0).out;
     assert!(shown.contains("\nConversation\n") && shown.contains("  agent "), "{shown}");
     let shown = site.run(&["show", runs.iter().find(|r| r["probe"] == "contact-form").unwrap()["run"].as_str().unwrap()]).expect(0).out;
-    assert!(shown.contains("\nForm\n  | submit    POST http"), "{shown}");
+    assert!(shown.contains("\nForm\n") && shown.contains("submit    POST http"), "{shown}");
 
     let listed = site.run(&["runs"]).expect(0).out;
-    assert_eq!(listed.lines().filter(|l| l.contains("  ok  ")).count(), 3, "{listed}");
-    let id = runs[0]["run"].as_str().unwrap();
+    assert_eq!(listed.lines().filter(|l| l.contains("  ok  ")).count(), PROBES.len(), "{listed}");
+    let id = runs.iter().find(|r| r["probe"] == "billing").unwrap()["run"].as_str().unwrap();
     let shown = site.run(&["show", id]).expect(0).out;
     for part in ["Stages", "Messages that we wrote", "Acts", "Tickets", "Mails", "Evidence", "by hand"] {
         assert!(shown.contains(part), "{shown}");
@@ -174,7 +174,7 @@ fn a_desk_that_cannot_be_asked_is_unknown_and_exit_5() {
 fn ctrl_c_cleans_up_and_ends_with_130() {
     let site = Site::new(&[]);
     let mut running = site.start(&["run", "--all", "--report", "json"]);
-    for probe in PROBES {
+    for probe in ["billing", "sales", "support"] {
         running.says(&format!("{probe} send pass"));
     }
     running.signal("INT");
@@ -182,10 +182,13 @@ fn ctrl_c_cleans_up_and_ends_with_130() {
     let runs = ended.json()["runs"].as_array().unwrap().clone();
     assert_eq!(runs.len(), PROBES.len());
     for run in &runs {
-        assert_eq!((&run["verdict"], &run["blame"]), (&"unknown".into(), &"monitor".into()), "{run:#}");
+        // A chat is over within a second, and the form may not have been submitted yet.
+        let over = run["probe"] == "chat" && run["verdict"] == "pass";
+        assert!(over || (run["verdict"] == "unknown" && run["blame"] == "monitor"), "{run:#}");
         assert_eq!(outcome(run, "clean_up"), "pass", "{run:#}");
     }
-    assert_eq!(site.tickets(), ["closed"; PROBES.len()], "a ticket that came after the signal is closed too");
+    let tickets = site.tickets();
+    assert!(tickets.len() >= 3 && tickets.iter().all(|t| t == "closed"), "one that came after the signal is closed too: {tickets:?}");
     assert_eq!(site.run(&["sweep"]).expect(0).out, "nothing was left behind\n");
 }
 
