@@ -308,8 +308,9 @@ async fn a_visitor_of_chatwoot_begins_hears_reads_what_is_stored_reloads_and_lea
     );
     let has = |start: &str| calls.iter().filter(|c| c.starts_with(start)).count();
     assert_eq!((has("POST /api/v1/widget/conversations"), has("POST /api/v1/widget/messages?website_token=WT visitor-jwt-1")), (1, 1));
-    assert_eq!(has("GET /widget?website_token=WT&cw_conversation=visitor-jwt-1"), 1, "the page is loaded again as the same visitor");
-    assert!(calls.last().unwrap().starts_with("GET /api/v1/widget/conversations/toggle_status?website_token=WT visitor-jwt-1"));
+    let reloads = calls.iter().filter(|c| c.starts_with("GET /widget?") && c.contains("cw_conversation=visitor-jwt-1")).count();
+    assert_eq!(reloads, 1, "the page is loaded again as the same visitor");
+    assert_eq!(has("GET /api/v1/widget/conversations/toggle_status?website_token=WT visitor-jwt-1"), 1);
 }
 
 #[tokio::test]
