@@ -9,6 +9,8 @@ mod book;
 mod cable;
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod definition_tests;
 mod desk;
 mod ear;
 mod files;
