@@ -40,7 +40,8 @@ const FLAGS: [&str; 21] = [
     "--disable-sync",
     "--disable-domain-reliability",
     "--disable-client-side-phishing-detection",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,AutofillServerCommunication",
+    // Frames of other sites share the page's process: the driver tells only that process's console.
+    "--disable-features=IsolateOrigins,site-per-process,Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,AutofillServerCommunication",
     "--disk-cache-size=50000000",
     "--metrics-recording-only",
     "--mute-audio",
