@@ -4,6 +4,7 @@ use super::super::desk::outbound::{self, PROMISE};
 use super::super::desk::{Author, Status};
 use super::super::faults::Fault;
 use super::super::world::World;
+use super::agents_available;
 use super::lines::{self, has_agent};
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) fn greet(world: &Arc<World>, conversation: String, ticket: u64, first
     let job = world.clone();
     world.spawn(async move {
         tokio::time::sleep(job.pace.between(20, 200)).await;
+        // Who finds nobody there is forgotten, whoever comes later.
+        let served = agents_available(&job) > 0;
         if !job.switches.on(Fault::AckConditionBroken) {
             let name = if job.switches.on(Fault::AckPlaceholderRaw) { " {{visitor.name}}" } else { "" };
             let words = format!("{}{name} {PROMISE}", job.chat.words.greeting);
@@ -31,7 +34,7 @@ pub(crate) fn greet(world: &Arc<World>, conversation: String, ticket: u64, first
         }
         if comes_first(&job) {
             hear(&job, conversation, first);
-        } else {
+        } else if served {
             outbound::call_agent(&job, ticket);
         }
     });
