@@ -1,6 +1,7 @@
 //! The fields of a page as Chromium shows them, and what goes into which.
 
 use crate::engine::ways::FormOrder;
+use crate::form::common::steady;
 use crate::model::{FieldBy, Fill, FormPrint};
 use serde::Deserialize;
 use serde_json::Value;
@@ -166,20 +167,28 @@ impl Fields {
         self.fields.iter().position(|f| f.group == group && f.kind == "file" && f.enabled && fits(f))
     }
 
-    /// What should stay from run to run.
+    /// What should stay from run to run, in the words of the plain forms.
     pub(super) fn print(&self, group: usize) -> FormPrint {
-        let fields = self.fields.iter().filter(|f| f.group == group && f.visible).map(|f| {
-            let options = if f.options.is_empty() { String::new() } else { format!(": {}", f.options.join(" | ")) };
-            format!("{} ({}){}{options}", f.called(), f.kind, if f.required { "*" } else { "" })
-        });
+        let line = |field: &Field| {
+            // A field without a word for people goes by its name, which may be another one at every visit.
+            let name = if field.label.is_empty() { steady(&field.name) } else { field.called().to_owned() };
+            let options = if field.options.is_empty() { String::new() } else { format!(" [{}]", field.options.join(", ")) };
+            format!("{name} ({}){}{options}", field.kind, if field.required { "*" } else { "" })
+        };
+        let fields = self.fields.iter().filter(|f| f.group == group && f.visible).map(line).collect();
         let Some(about) = self.groups.get(group) else { return FormPrint::default() };
-        let mut hidden = about.hidden.clone();
+        let mut hidden: Vec<String> = about.hidden.iter().map(|name| steady(name)).collect();
         hidden.sort();
         hidden.dedup();
         let target = if about.action.is_empty() { &about.page } else { &about.action };
         let target = target.split(['?', '#']).next().unwrap_or_default();
+        let (host, path) = match target.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('/')?))) {
+            Some((scheme, (host, path))) => (format!("{scheme}://{host}/"), path),
+            None => (String::new(), target),
+        };
+        let path: Vec<String> = path.split('/').map(steady).collect();
         let how = if about.enctype.is_empty() { "by script" } else { &about.enctype };
-        FormPrint { fields: fields.collect(), hidden, target: format!("{} {target} ({how})", about.method.to_uppercase()) }
+        FormPrint { fields, hidden, target: format!("{} {host}{} ({how})", about.method.to_uppercase(), path.join("/")) }
     }
 }
 
@@ -209,4 +218,124 @@ fn own_words(field: &Field, order: &FormOrder) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ways::Customer;
+    use crate::model::{FormBy, FormChannel, FormField, RunId, TokenKey};
+    use std::time::Duration;
+
+    fn order(fields: Vec<FormField>) -> FormOrder {
+        let form = FormChannel {
+            page: None,
+            by: FormBy::Browser { frame: Vec::new(), limit: Duration::from_secs(60) },
+            subject: "Parcel".to_owned(),
+            text: "Where is it?".to_owned(),
+            fields,
+            attachments: Vec::new(),
+            attachments_in: None,
+            form: None,
+            submit: None,
+            thanks: None,
+            number: None,
+            dwell: Duration::ZERO,
+        };
+        let customer = Customer { address: "ada@x.test".to_owned(), name: "Ada King Lovelace".to_owned() };
+        let (run, token) = (RunId("r1".to_owned()), TokenKey::new(b"k").token("r1", "send"));
+        FormOrder { run, probe: "form".to_owned(), desk: None, customer, form, token }
+    }
+
+    fn field(group: usize, kind: &str, label: &str, name: &str) -> Field {
+        Field {
+            group,
+            kind: kind.to_owned(),
+            label: label.to_owned(),
+            name: name.to_owned(),
+            visible: true,
+            enabled: true,
+            ..Field::default()
+        }
+    }
+
+    fn page() -> Fields {
+        let mut trap = field(1, "text", "Website", "url");
+        trap.visible = false;
+        trap.required = true;
+        let fields = vec![
+            field(0, "search", "Search the shop", "q"),
+            field(1, "text", "Your name *", "a3f8c9d2e1b47f60"),
+            field(1, "text", "First name", "f"),
+            field(1, "email", "", "b9f8e7d6c5b4a"),
+            field(1, "textarea", "Message:", "m"),
+            trap,
+            field(1, "checkbox", "I agree to the rules", "consent"),
+        ];
+        let about = Group {
+            hidden: vec!["csrf".to_owned()],
+            method: "post".to_owned(),
+            action: "https://desk.test/send?k=1".to_owned(),
+            enctype: "multipart/form-data".to_owned(),
+            page: String::new(),
+        };
+        Fields { fields, groups: vec![Group::default(), about] }
+    }
+
+    #[test]
+    fn the_form_to_write_in_is_chosen_and_traps_and_consents_are_left_alone() {
+        let (page, order) = (page(), order(Vec::new()));
+        assert_eq!(page.best(&order), Some(1));
+        let tasks = page.plan(1, &order).unwrap();
+        let written: Vec<(usize, &str)> = tasks
+            .iter()
+            .map(|t| {
+                (
+                    t.field,
+                    match &t.fill {
+                        Fill::Write(text) => text.as_str(),
+                        _ => "",
+                    },
+                )
+            })
+            .collect();
+        assert_eq!(written, [(1, "Ada King Lovelace"), (2, "Ada King"), (3, "ada@x.test"), (4, "Where is it?")]);
+    }
+
+    #[test]
+    fn a_required_box_is_only_ticked_where_the_probe_says_so() {
+        let mut page = page();
+        page.fields[6].required = true;
+        assert!(page.plan(1, &order(Vec::new())).unwrap_err().0.contains("I agree to the rules"));
+        let tick = FormField { by: FieldBy::Label("AGREE".to_owned()), fill: Fill::Tick(true) };
+        let tasks = page.plan(1, &order(vec![tick])).unwrap();
+        assert!(tasks.contains(&Task { field: 6, fill: Fill::Tick(true) }));
+        let gone = FormField { by: FieldBy::Name("topic".to_owned()), fill: Fill::Write(String::new()) };
+        assert!(page.plan(1, &order(vec![gone])).unwrap_err().0.contains("named `topic`"));
+    }
+
+    #[test]
+    fn fields_are_found_by_label_type_name_and_place() {
+        let page = page();
+        for (by, at) in [
+            (FieldBy::Label("your name".to_owned()), Some(1)),
+            (FieldBy::Label("name".to_owned()), None),
+            (FieldBy::Label("message".to_owned()), Some(4)),
+            (FieldBy::Type("email".to_owned()), Some(3)),
+            (FieldBy::Name("consent".to_owned()), Some(6)),
+            (FieldBy::Name("url".to_owned()), None),
+            (FieldBy::Order(1), Some(1)),
+            (FieldBy::Order(5), Some(6)),
+            (FieldBy::Order(0), None),
+        ] {
+            assert_eq!(page.find(1, &by), at, "{by:?}");
+        }
+    }
+
+    #[test]
+    fn the_print_is_that_of_plain_forms_without_what_changes_with_every_visit() {
+        let print = page().print(1);
+        assert_eq!(print.fields[..3], ["Your name (text)", "First name (text)", "# (email)"]);
+        assert_eq!((print.hidden[0].as_str(), print.target.as_str()), ("csrf", "POST https://desk.test/send (multipart/form-data)"));
+    }
 }

@@ -6,9 +6,9 @@ use super::look::State;
 use super::submit::Filled;
 use super::trouble::{self, Broken};
 use super::visit::Visit;
-use super::words;
 use crate::clock::after;
 use crate::engine::ways::{FormOrder, Stop};
+use crate::form::common::{bot_protection, captcha, login_wall, marked};
 use crate::model::ResultClass;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub(super) async fn find(visit: &mut Visit, order: &FormOrder, frame: &[String])
     let page = order.form.page.as_deref().unwrap_or_default();
     let state = visit.open(page).await.map_err(|no| no.stop("form-tls-broken", "form-page-unreachable"))?;
     let opened = visit.session.limit.clock.now();
-    page_itself(&state)?;
+    page_itself(visit, &state).await?;
     let until = half_way(visit, opened);
     let mut there_since: Option<Timestamp> = None;
     let mut wrong = Unfit("the page has no form that fits the probe".to_owned());
@@ -85,27 +85,27 @@ async fn look(visit: &mut Visit, order: &FormOrder, frame: &[String]) -> Result<
 }
 
 /// What the page's own answer says.
-fn page_itself(state: &State) -> Result<(), Stop> {
-    if words::is_bot_check(state) {
-        return Err(Stop::unknown("form-bot-protection", ResultClass::Denied, format!("bot protection answers: “{}”", state.title))
-            .advice("allow the probe's address in the protection's rules for this page"));
+async fn page_itself(visit: &Visit, state: &State) -> Result<(), Stop> {
+    let Some(status @ 400..) = state.status else { return Ok(()) };
+    if let Some(stop) = bot_check(visit, state).await {
+        return Err(stop);
     }
-    match state.status {
-        Some(429) => Err(Stop::unknown("form-throttled", ResultClass::Throttled, "the page answered 429").passing()),
-        Some(401) => Err(login_wall("the page answered 401")),
-        Some(status @ 400..) => Err(Stop::failed("form-does-not-load", ResultClass::Unavailable, format!("the page answered {status}"))),
-        _ => Ok(()),
-    }
+    let found = format!("the page answered {status}");
+    Err(match status {
+        429 => Stop::unknown("form-throttled", ResultClass::Throttled, found).passing().advice("run the probe less often"),
+        401 => login_wall(&found),
+        403 => Stop::unknown("form-bot-protection", ResultClass::Denied, found)
+            .or("form-does-not-load")
+            .advice("open the page from another network: if it is there, a filter stops the probe; allow its address"),
+        _ => Stop::failed("form-does-not-load", ResultClass::Unavailable, found),
+    })
 }
 
-fn login_wall(found: &str) -> Stop {
-    Stop::unknown("form-login-wall", ResultClass::Unauthorised, found)
-        .advice("open the form to guests, or let the probe use another way in")
-}
-
-fn captcha() -> Stop {
-    Stop::unknown("form-captcha", ResultClass::Denied, "a captcha guards the form")
-        .advice("exempt the probe's address from the captcha, or let the probe use another way in")
+/// Bot protection stands where the page should be.
+async fn bot_check(visit: &Visit, state: &State) -> Option<Stop> {
+    let source = visit.session.page("source", &[]).await.ok()?;
+    let service = marked(source.as_str()?)?;
+    Some(bot_protection(service, state.url.split(['?', '#']).next().unwrap_or_default()))
 }
 
 /// Why there is no form.
@@ -119,12 +119,11 @@ async fn not_there(visit: &mut Visit, frame: &[String]) -> Result<Stop, Broken> 
         }
     }
     let state = State::of(&visit.session).await.unwrap_or_default();
-    if state.captcha {
-        return Ok(captcha());
+    if !state.captcha.is_empty() {
+        return Ok(captcha(&state.captcha));
     }
-    if words::is_bot_check(&state) {
-        return Ok(Stop::unknown("form-bot-protection", ResultClass::Denied, format!("bot protection answers: “{}”", state.title))
-            .advice("allow the probe's address in the protection's rules for this page"));
+    if let Some(stop) = bot_check(visit, &state).await {
+        return Ok(stop);
     }
     if state.password {
         return Ok(login_wall("a login stands where the form should be"));
@@ -145,8 +144,10 @@ async fn not_there(visit: &mut Visit, frame: &[String]) -> Result<Stop, Broken> 
 
 /// Fills the form in and takes a person's time. Nothing is submitted.
 pub(super) async fn fill_in(visit: &mut Visit, order: &FormOrder, usable: &Usable) -> Result<(), Stop> {
-    if State::of(&visit.session).await.is_ok_and(|state| state.captcha) {
-        return Err(captcha());
+    if let Ok(state) = State::of(&visit.session).await
+        && !state.captcha.is_empty()
+    {
+        return Err(captcha(&state.captcha));
     }
     for task in &usable.tasks {
         fill(&visit.session, &usable.fields.fields[task.field], task).await?;

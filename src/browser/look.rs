@@ -17,8 +17,8 @@ pub(super) struct State {
     pub(super) errors: Vec<String>,
     /// Fields that the browser holds for wrong, with its words.
     pub(super) invalid: Vec<String>,
-    /// A captcha can be seen.
-    pub(super) captcha: bool,
+    /// The captcha that can be seen; empty: none.
+    pub(super) captcha: String,
     /// A field for a password can be seen.
     pub(super) password: bool,
     /// The status with which the document came.

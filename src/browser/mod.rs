@@ -17,7 +17,6 @@ mod tree;
 mod trouble;
 mod visit;
 mod widget;
-mod words;
 
 use crate::clock::{self, Clock};
 use crate::engine::ports::MailEvent;

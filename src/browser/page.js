@@ -141,19 +141,33 @@ const textOf = () => {
 };
 
 const ERRORS = '[role="alert"], [aria-live="assertive"], .error, .errors, .errorlist, .invalid-feedback, .field-error, .form-error, .alert-danger';
-const CAPTCHA = 'iframe[src*="recaptcha/api2/anchor"], iframe[src*="recaptcha/enterprise/anchor"], iframe[src*="hcaptcha.com"], '
-  + 'iframe[src*="challenges.cloudflare.com"], .g-recaptcha, .h-captcha, .cf-turnstile, iframe[src*="arkoselabs"], iframe[src*="captcha"], img[src*="captcha" i]';
+const CAPTCHAS = [
+  ['reCAPTCHA', '.g-recaptcha, iframe[src*="recaptcha/api2/anchor"], iframe[src*="recaptcha/enterprise/anchor"], iframe[src*="/bframe"]'],
+  ['hCaptcha', '.h-captcha, iframe[src*="hcaptcha.com"]'],
+  ['Turnstile', '.cf-turnstile, iframe[src*="challenges.cloudflare.com"]'],
+  ['Friendly Captcha', '.frc-captcha'], ['ALTCHA', 'altcha-widget'], ['GeeTest', '.geetest_captcha'],
+  ['Arkose', 'iframe[src*="arkoselabs"], iframe[src*="funcaptcha"]'],
+  ['a captcha of the site\'s own', 'img[src*="captcha" i], canvas[id*="captcha" i], input[name*="captcha" i]:not([name*="recaptcha" i])'],
+];
+// These ask nobody anything.
+const UNSEEN = '[data-size="invisible"], iframe[src*="size=invisible"], input[type="hidden"]';
 
 const state = () => {
   const every = deep(document);
   const nav = performance.getEntriesByType('navigation')[0];
   const errors = every.filter(el => el.matches(ERRORS) && visible(el)).map(el => squeeze(el.innerText)).filter(text => text);
-  const invalid = every.filter(el => el.matches('input:invalid, select:invalid, textarea:invalid, [aria-invalid="true"]') && shown(el))
-    .map(el => squeeze((labelOf(el) || el.name) + (el.validationMessage ? ': ' + el.validationMessage : '')));
+  const wrong = 'input:invalid, select:invalid, textarea:invalid, input[aria-invalid="true"], select[aria-invalid="true"], textarea[aria-invalid="true"]';
+  const why = el => {
+    const ids = `${el.getAttribute('aria-errormessage') || ''} ${el.getAttribute('aria-describedby') || ''}`.split(' ').filter(id => id);
+    const told = ids.map(id => el.getRootNode().getElementById(id)).filter(node => node && visible(node)).map(node => squeeze(node.innerText));
+    return told.join(' ') || el.validationMessage;
+  };
+  const invalid = every.filter(el => el.matches(wrong) && shown(el))
+    .map(el => squeeze((labelOf(el) || el.name) + (why(el) ? ': ' + why(el) : ''), 300));
   return {
     url: location.href, title: squeeze(document.title), ready: document.readyState, text: textOf(),
     errors: [...new Set(errors)].slice(0, 10), invalid: invalid.slice(0, 10),
-    captcha: every.some(el => el.matches(CAPTCHA) && visible(el)),
+    captcha: (CAPTCHAS.find(([, path]) => every.some(el => el.matches(path) && !el.matches(UNSEEN) && visible(el))) || [''])[0],
     password: every.some(el => el.matches('input[type=password]') && visible(el)),
     status: nav && nav.responseStatus ? nav.responseStatus : null,
     loaded: nav && nav.loadEventEnd > 0 ? Math.round(nav.loadEventEnd) : null, now: Math.round(performance.now()),
@@ -187,7 +201,7 @@ const calls = {
   },
   label: el => [...(el.labels || [])].find(visible) || null,
   centre: el => { el.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' }); return true; },
-  value: el => String(el.value).slice(0, MOST_TEXT),
+  source: () => document.documentElement.outerHTML.slice(0, 65536).toLowerCase(),
   there: els => els.some(el => el.isConnected && shown(el)),
 };
 const [name, args] = arguments;

@@ -6,9 +6,9 @@ use super::form::Usable;
 use super::look::{Console, State};
 use super::trouble::{Broken, short};
 use super::visit::Visit;
-use super::words;
 use crate::clock::after;
 use crate::engine::ways::{FilledForm, FormOrder, Seen, Stop, Thanks};
+use crate::form::common::{by_words, captcha, refuses, sentences, thanks};
 use crate::model::ResultClass;
 use async_trait::async_trait;
 use regex::Regex;
@@ -73,8 +73,11 @@ pub(super) struct After {
 impl Filled {
     async fn send(&mut self) -> Result<Thanks, Stop> {
         let button = self.button().await?;
+        let mut state = State::of(&self.visit.session).await?;
+        // A page that repeats what was written says nothing by it.
+        state.text.extend(["\n", self.order.form.subject.as_str(), "\n", self.order.form.text.as_str()]);
         let before = Before {
-            state: State::of(&self.visit.session).await?,
+            state,
             fields: self
                 .usable
                 .fields
@@ -165,80 +168,144 @@ fn new_lines(before: &str, now: &str) -> String {
 }
 
 /// What followed: the thank-you's words, a stop, or nothing yet.
-pub(super) fn decide(before: &State, now: &After, thanks: Option<&str>, over: bool) -> Option<Result<String, Stop>> {
+pub(super) fn decide(before: &State, now: &After, expected: Option<&str>, over: bool) -> Option<Result<String, Stop>> {
     let new = new_lines(&before.text, &now.state.text);
-    let thanked = match thanks {
-        Some(words) => now.state.text.to_lowercase().contains(&words.to_lowercase()),
-        None => words::thanks(&new) && !now.there,
+    let document = now.state.status.filter(|status| *status >= 400 && now.state.url != before.url && !now.there);
+    let complaint = complaint(before, now);
+    // What stood there before is no thanks, unless the form itself is gone.
+    let text = if now.there { &new } else { &now.state.text };
+    let thanked = match expected {
+        Some(words) => text.to_lowercase().contains(&words.to_lowercase()),
+        None => new.lines().flat_map(sentences).any(thanks),
     };
-    let failed_document = now.state.status.filter(|status| *status >= 400 && now.state.url != before.url && !now.there);
-    if thanked && failed_document.is_none() {
-        return Some(Ok(if thanks.is_some() { now.state.text.clone() } else { new }.chars().take(MOST_TEXT).collect()));
+    // A form that is still there may yet complain.
+    let sure = !now.there || (now.waited >= GRACE && complaint.is_none() && !new.lines().flat_map(sentences).any(refuses));
+    if thanked && document.is_none() && sure {
+        let words = if expected.is_some() { text } else { &new };
+        return Some(Ok(words.chars().take(MOST_TEXT).collect()));
     }
-    if now.state.captcha && !before.captcha {
-        return Some(Err(Stop::unknown("form-captcha", ResultClass::Denied, "a captcha came up after the click")
-            .advice("exempt the probe's address from the captcha, or let the probe use another way in")
-            .uncertain()));
+    if now.state.captcha != before.captcha && !now.state.captcha.is_empty() {
+        return Some(Err(captcha(&now.state.captcha).uncertain()));
     }
     if let Some(line) = now.console.cors() {
-        let sent = !line.to_lowercase().contains("preflight");
         let stop = Stop::failed("form-cors-refused", ResultClass::BrokenContract, short(line, 300));
-        return Some(Err(if sent { stop.uncertain() } else { stop }));
+        // What the preflight refuses is never sent.
+        return Some(Err(if line.to_lowercase().contains("preflight") { stop } else { stop.uncertain() }));
     }
     if now.waited < GRACE && !over {
         return None;
     }
-    if let Some(status) = failed_document.or(now.console.status()) {
-        let words = complaint(before, now).unwrap_or_else(|| short(&new, 300));
-        return Some(Err(refused(status, &words)));
+    if let Some(status) = document.or(now.console.status()) {
+        return Some(Err(refused(status, &complaint.unwrap_or_else(|| short(&new, 300)))));
     }
-    if let Some(words) = complaint(before, now) {
-        return Some(Err(by_words(&words)));
+    if let Some(words) = complaint {
+        let found = format!("the form says: “{words}”");
+        return Some(Err(by_words(&words, &found, &[])
+            .unwrap_or_else(|| Stop::failed("form-submit-refused", ResultClass::BrokenContract, found).or("form-contract-changed"))));
     }
-    // A form that vanished without an error, and a probe that expects no certain words: the page's new text is the answer.
-    if over {
-        let found = if now.there { "nothing followed the click" } else { "the form went, and no thank-you came" };
-        let text = if new.is_empty() { String::new() } else { format!("; the page says: “{}”", short(&new, 200)) };
-        return Some(Err(Stop::failed("form-thanks-missing", ResultClass::BrokenContract, format!("{found}{text}")).uncertain()));
+    over.then(|| Err(no_thanks(now, &new, expected)))
+}
+
+/// Time is over, and nothing told what became of it.
+fn no_thanks(now: &After, new: &str, expected: Option<&str>) -> Stop {
+    let what = if now.there { "the form is still there, and no thank-you came" } else { "the form went, and no thank-you came" };
+    let said = if new.is_empty() { "nothing".to_owned() } else { format!("“{}”", short(new, 200)) };
+    let found = format!("{what}; new on the page is {said}");
+    match expected {
+        Some(_) => Stop::failed("form-thanks-missing", ResultClass::BrokenContract, found),
+        None => Stop::unknown("form-thanks-missing", ResultClass::BrokenContract, found)
+            .advice("put the words of the thank-you into `thanks` of the probe"),
     }
-    None
+    .uncertain()
 }
 
 /// The page's own complaint.
 fn complaint(before: &State, now: &After) -> Option<String> {
-    let fresh: Vec<&String> = now.state.errors.iter().filter(|e| !before.errors.contains(e)).collect();
-    if !fresh.is_empty() {
-        return Some(short(&fresh.into_iter().cloned().collect::<Vec<_>>().join("; "), 400));
-    }
-    if now.there && !now.state.invalid.is_empty() {
-        return Some(short(&now.state.invalid.join("; "), 400));
-    }
-    None
+    let fresh: Vec<&str> = now.state.errors.iter().filter(|e| !before.errors.contains(e) && !thanks(e)).map(String::as_str).collect();
+    let wrong = now.state.invalid.iter().filter(|_| now.there).map(String::as_str);
+    let all: Vec<&str> = wrong.chain(fresh).collect();
+    (!all.is_empty()).then(|| short(&all.join("; "), 400))
 }
 
 fn refused(status: u16, words: &str) -> Stop {
-    let said = if words.is_empty() { String::new() } else { format!(": “{words}”") };
+    let found = if words.is_empty() { format!("the form answered {status}") } else { format!("the form answered {status}: “{words}”") };
     match status {
-        429 => Stop::unknown("form-throttled", ResultClass::Throttled, format!("the form answered 429{said}")),
-        400..=499 if words::of_captcha(words) || words::of_sender(words) => by_words(words),
-        400..=499 => Stop::failed("form-submit-refused", ResultClass::Denied, format!("the form answered {status}{said}"))
-            .or("form-contract-changed")
-            .uncertain(),
-        _ => Stop::failed("form-submit-500", ResultClass::Unavailable, format!("the form answered {status}{said}")).uncertain(),
+        429 => Stop::unknown("form-throttled", ResultClass::Throttled, found).advice("run the probe less often"),
+        403 => by_words(words, &found, &[]).unwrap_or_else(|| {
+            Stop::unknown("form-bot-protection", ResultClass::Denied, found)
+                .or("form-contract-changed")
+                .advice("submit by hand from another network: if it is taken there, a filter stops the probe; allow its address")
+        }),
+        400..=499 => by_words(words, &found, &[])
+            .unwrap_or_else(|| Stop::failed("form-submit-refused", ResultClass::BrokenContract, found).or("form-contract-changed")),
+        _ => Stop::failed("form-submit-500", ResultClass::Unavailable, found).uncertain(),
     }
 }
 
-fn by_words(words: &str) -> Stop {
-    if words::of_expired_captcha(words) {
-        return Stop::failed("form-captcha-expired", ResultClass::Denied, format!("the form says: “{words}”"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Outcome;
+
+    fn state(text: &str) -> State {
+        State { url: "http://x/contact".to_owned(), text: text.to_owned(), status: Some(200), ..State::default() }
     }
-    if words::of_captcha(words) {
-        return Stop::unknown("form-captcha", ResultClass::Denied, format!("the form says: “{words}”"))
-            .advice("exempt the probe's address from the captcha, or let the probe use another way in");
+
+    fn after(text: &str, there: bool, seconds: u64) -> After {
+        After { state: state(text), there, console: Console::default(), waited: Duration::from_secs(seconds) }
     }
-    if words::of_sender(words) {
-        return Stop::unknown("form-sender-refused", ResultClass::Denied, format!("the form says: “{words}”"))
-            .advice("use an account whose domain takes mail");
+
+    fn fault(end: Option<Result<String, Stop>>) -> (Outcome, &'static str, bool) {
+        let stop = end.expect("an end").expect_err("a stop");
+        (stop.outcome, stop.faults[0], stop.no_effect)
     }
-    Stop::failed("form-submit-refused", ResultClass::Denied, format!("the form says: “{words}”")).or("form-contract-changed").uncertain()
+
+    #[test]
+    fn thanks_count_at_once_when_the_form_is_gone_and_later_when_it_stays() {
+        let before = state("Contact us\nThank you for visiting");
+        assert!(decide(&before, &after("Thank you for visiting", false, 1), None, false).is_none(), "that stood there before");
+        assert_eq!(decide(&before, &after("Thanks, we received it", false, 0), None, false), Some(Ok("Thanks, we received it".to_owned())));
+        let stays = "Contact us\nThank you for visiting\nYour message has been sent.";
+        assert!(decide(&before, &after(stays, true, 1), None, false).is_none(), "it may yet complain");
+        assert!(decide(&before, &after(stays, true, 4), None, false).is_some_and(|end| end.is_ok()));
+    }
+
+    #[test]
+    fn a_complaint_beats_words_of_thanks_and_its_cause_is_told() {
+        let before = state("Contact us");
+        let mut now = after("Contact us\nThank you! But not yet.", true, 4);
+        now.state.errors = vec!["Please solve the captcha".to_owned()];
+        assert_eq!(fault(decide(&before, &now, None, false)), (Outcome::Unknown, "form-captcha", true));
+        now.state.errors = vec!["Order numbers have ten digits".to_owned()];
+        assert_eq!(fault(decide(&before, &now, None, false)), (Outcome::Fail, "form-submit-refused", true));
+        // It stood there before: it says nothing of this submission.
+        assert!(decide(&State { errors: now.state.errors.clone(), ..before }, &now, None, false).is_some_and(|end| end.is_ok()));
+    }
+
+    #[test]
+    fn a_server_error_leaves_open_whether_it_was_taken_and_silence_is_no_failure_by_itself() {
+        let before = state("Contact us");
+        let mut now = after("Internal error", false, 4);
+        (now.state.status, now.state.url) = (Some(502), "http://x/send".to_owned());
+        assert_eq!(fault(decide(&before, &now, None, false)), (Outcome::Fail, "form-submit-500", false));
+        let silent = after("Contact us", true, 60);
+        assert!(decide(&before, &silent, None, false).is_none());
+        assert_eq!(fault(decide(&before, &silent, None, true)), (Outcome::Unknown, "form-thanks-missing", false));
+        assert_eq!(fault(decide(&before, &silent, Some("Your number is"), true)), (Outcome::Fail, "form-thanks-missing", false));
+    }
+
+    #[test]
+    fn what_the_preflight_refuses_was_never_sent() {
+        for (line, no_effect) in [
+            (
+                "http://x - Access to fetch at 'http://y' from origin 'http://x' has been blocked by CORS policy: Response to preflight request",
+                true,
+            ),
+            ("http://x - Access to fetch at 'http://y' from origin 'http://x' has been blocked by CORS policy: No header", false),
+        ] {
+            let mut now = after("Contact us", true, 0);
+            now.console.severe = vec![line.to_owned()];
+            assert_eq!(fault(decide(&state("Contact us"), &now, None, false)), (Outcome::Fail, "form-cors-refused", no_effect));
+        }
+    }
 }

@@ -78,7 +78,7 @@ fn refused_with(status: u16, here: &str, page: &Page, before: &Before) -> Stop {
         Says::Thanks(words) | Says::Nothing(words) | Says::OtherWords(words) => start(&words),
     };
     let found = format!("submitting the form was answered with {status}: {why}");
-    if let Some(stop) = by_words(&why, &found, before) {
+    if let Some(stop) = by_words(&why, &found, &before.left_empty) {
         return stop;
     }
     match status {
@@ -93,11 +93,11 @@ fn refused_with(status: u16, here: &str, page: &Page, before: &Before) -> Stop {
 /// A page of errors.
 fn refusal(why: &str, before: &Before) -> Stop {
     let found = format!("the form was refused: {why}");
-    by_words(why, &found, before).unwrap_or_else(|| refused_by(found))
+    by_words(why, &found, &before.left_empty).unwrap_or_else(|| refused_by(found))
 }
 
-/// What an error's words tell of its cause.
-fn by_words(why: &str, found: &str, before: &Before) -> Option<Stop> {
+/// What an error's words tell of its cause. `left_empty`: labels of visible fields that were sent empty.
+pub(crate) fn by_words(why: &str, found: &str, left_empty: &[String]) -> Option<Stop> {
     let text = plain(why);
     let any = |words: &[&str]| words.iter().any(|w| text.contains(w));
     if any(&["captcha", "not a robot", "human verification", "turnstile", "verify you are human", "verify that you are human"]) {
@@ -145,8 +145,8 @@ fn by_words(why: &str, found: &str, before: &Before) -> Option<Stop> {
         "fill in",
         "fill out",
     ]);
-    if required && !before.left_empty.is_empty() {
-        let empty: Vec<String> = before.left_empty.iter().take(6).map(|l| format!("`{l}`")).collect();
+    if required && !left_empty.is_empty() {
+        let empty: Vec<String> = left_empty.iter().take(6).map(|l| format!("`{l}`")).collect();
         let advice = format!("the probe leaves {} empty; say in `[[form.fields]]` what a customer would put there", empty.join(", "));
         let stop = Stop::unknown("form-probe-incomplete", ResultClass::BrokenContract, found);
         return Some(stop.or("form-contract-changed").advice(advice));

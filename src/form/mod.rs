@@ -29,6 +29,16 @@ mod walls;
 
 pub use fetch::Limits;
 
+/// What is read in the same way whether a form is filled in with a browser or without one.
+#[cfg(feature = "browser")]
+pub(crate) mod common {
+    pub(crate) use super::judge::by_words;
+    pub(crate) use super::print::steady;
+    pub(crate) use super::stops::{bot_protection, captcha, login_wall};
+    pub(crate) use super::thanks::{refuses, sentences, thanks};
+    pub(crate) use super::walls::marked;
+}
+
 use crate::clock::{Clock, after};
 use crate::engine::ways::{FilledForm, FormOrder, Forms, Seen, Stop};
 use crate::model::ResultClass;

@@ -40,7 +40,7 @@ fn line(form: &Form, control: &Control) -> String {
 }
 
 /// A name with `#` for each part that looks drawn at random.
-pub(super) fn steady(name: &str) -> String {
+pub(crate) fn steady(name: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     for c in name.chars().chain(['\0']) {

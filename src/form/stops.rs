@@ -83,19 +83,19 @@ pub(super) fn throttled(answer: &Answer) -> Stop {
 }
 
 /// Bot protection answered in the site's place.
-pub(super) fn bot_protection(service: &str, url: &str) -> Stop {
+pub(crate) fn bot_protection(service: &str, url: &str) -> Stop {
     let found = format!("the bot protection of {service} stands before {url}");
     fact(Stop::unknown("form-bot-protection", ResultClass::Denied, found).advice(ALLOW), "bot_protection", service)
 }
 
 /// Only people with a login get there.
-pub(super) fn login_wall(found: &str) -> Stop {
+pub(crate) fn login_wall(found: &str) -> Stop {
     Stop::unknown("form-login-wall", ResultClass::Denied, found)
         .advice("open the form to guests if it is meant for them, or let the probe use another way in")
 }
 
 /// A captcha guards the form.
-pub(super) fn captcha(name: &str) -> Stop {
+pub(crate) fn captcha(name: &str) -> Stop {
     let found = format!("the form is guarded by a captcha ({name})");
     let stop = Stop::unknown("form-captcha", ResultClass::Denied, found)
         .advice("exempt the probe from the captcha, use the captcha's test key, or let the probe use another way in");

@@ -167,7 +167,8 @@ pub(super) fn read(answer: &Page, before: &Before, expected: Option<&str>) -> Sa
     if expected.is_some() { Says::OtherWords(words) } else { Says::Nothing(words) }
 }
 
-fn sentences(line: &str) -> impl Iterator<Item = &str> {
+/// The sentences of a line.
+pub(crate) fn sentences(line: &str) -> impl Iterator<Item = &str> {
     line.split_inclusive(['.', '!', '?']).map(str::trim)
 }
 
@@ -176,7 +177,8 @@ fn comes_again(now: &HashSet<String>, before: &HashSet<String>) -> bool {
     !before.is_empty() && now.intersection(before).count() * 2 >= before.len()
 }
 
-fn thanks(line: &str) -> bool {
+/// The sentence thanks, and refuses nothing.
+pub(crate) fn thanks(line: &str) -> bool {
     has_thanks(line) && !refuses(line)
 }
 
@@ -185,7 +187,8 @@ fn has_thanks(line: &str) -> bool {
     THANKS.iter().any(|w| holds(&line, w))
 }
 
-fn refuses(line: &str) -> bool {
+/// The sentence says that something was not taken.
+pub(crate) fn refuses(line: &str) -> bool {
     let line = line.to_lowercase();
     REFUSALS.iter().any(|w| holds(&line, w))
 }

@@ -18,6 +18,11 @@ const PAGES: [(&str, &[&str]); 12] = [
     ("F5", &["the requested url was rejected. please consult with your administrator", "window[\"bobcmn\"]"]),
 ];
 
+/// The service whose marks stand in the start of a page, lower case.
+pub(crate) fn marked(start: &str) -> Option<&'static str> {
+    PAGES.iter().find(|(_, marks)| marks.iter().any(|m| start.contains(m))).map(|(name, _)| *name)
+}
+
 /// The service that answered in the site's place; none: the site itself did.
 ///
 /// A page that holds such words and is no challenge exists (the protection's own script on a good page), so an answer
@@ -40,7 +45,7 @@ pub(super) fn bot_protection(answer: &Answer, bare: bool) -> Option<&'static str
     // The marks stand near the beginning; a challenge is a small page.
     let start = answer.body.get(..answer.body.len().min(64 * 1024)).unwrap_or_default();
     let start = String::from_utf8_lossy(start).to_ascii_lowercase();
-    let by_page = PAGES.iter().find(|(_, marks)| marks.iter().any(|m| start.contains(m))).map(|(name, _)| *name);
+    let by_page = marked(&start);
     let akamai = || header("server").is_some_and(|s| s.contains("akamaighost")) && start.contains("access denied");
     by_page.or_else(|| (answer.status == 403 && akamai()).then_some("Akamai"))
 }

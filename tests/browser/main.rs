@@ -4,5 +4,6 @@
 mod forms;
 mod kit;
 mod life;
+mod sandbox;
 mod site;
 mod widgets;

@@ -45,7 +45,7 @@ async fn site() -> Site {
     .await
 }
 
-fn order(run: &str, page: String, limit: Duration) -> ChatOrder {
+pub fn order(run: &str, page: String, limit: Duration) -> ChatOrder {
     let inside = |path: &str| format!("chat-box >>> {path}");
     ChatOrder {
         run: RunId(run.to_owned()),
@@ -87,13 +87,13 @@ fn order(run: &str, page: String, limit: Duration) -> ChatOrder {
     }
 }
 
-fn line(run: &str, leg: &str) -> Saying {
+pub fn line(run: &str, leg: &str) -> Saying {
     let token = key().token(run, leg);
     Saying { text: format!("Where is my parcel 😀 {token}"), token, attachments: Vec::new() }
 }
 
 /// Waits until the listener has told of what is wanted.
-async fn heard(kit: &mut Kit, run: &RunId, wanted: impl Fn(&ChatView) -> bool) -> ChatView {
+pub async fn heard(kit: &mut Kit, run: &RunId, wanted: impl Fn(&ChatView) -> bool) -> ChatView {
     let wait = async {
         loop {
             match kit.browsers.heard(run) {
