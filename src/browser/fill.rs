@@ -67,6 +67,10 @@ async fn write_field(session: &Session, field: &Field, text: &str) -> Result<(),
     Ok(())
 }
 
+/// Shift and Enter, then Shift let go (WebDriver, "Element Send Keys"): a new line also where Enter alone sends what was
+/// written so far, as in most chat windows.
+const NEW_LINE: &str = "\u{E008}\u{E007}\u{E000}";
+
 /// Types a text. What no key can type (beyond the basic plane, or taken for a function key) is pasted, and the bulk of a long
 /// text too.
 pub(super) async fn type_into(session: &Session, element: &WebElement, text: &str) -> Result<(), Broken> {
@@ -77,7 +81,7 @@ pub(super) async fn type_into(session: &Session, element: &WebElement, text: &st
     };
     for (keys, part) in runs(typed) {
         if keys {
-            session.call(element.send_keys(part)).await?;
+            session.call(element.send_keys(part.replace('\n', NEW_LINE))).await?;
         } else {
             session.page("insert", &[element.to_json()?, json!(part)]).await?;
         }
