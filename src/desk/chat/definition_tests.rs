@@ -119,7 +119,10 @@ impl Scene {
                 self.events.recv().await.unwrap();
             }
         };
-        tokio::time::timeout(LIMIT, waiting).await.expect("the agent's line was not pushed")
+        match tokio::time::timeout(LIMIT, waiting).await {
+            Ok(seen) => seen,
+            Err(_) => panic!("the agent's line was not pushed: {:?}", self.chats.heard(&self.order.run)),
+        }
     }
 }
 
@@ -223,41 +226,18 @@ async fn a_chat_of_zammad_without_agents_is_not_offered_and_a_wrong_number_is_ou
 
 // ----------------------------------------------------------------------------------- Chatwoot
 
-const ROOM: &str = "{\"channel\":\"RoomChannel\",\"pubsub_token\":\"pubsub-token-1\"}";
-
-/// Says the agent's line to who has subscribed, after a private note and a line of another conversation.
-async fn cable(mut socket: WebSocket) {
-    let welcome = socket.send(Message::text(json!({"type": "welcome"}).to_string())).await;
-    let asked = loop {
-        match socket.recv().await {
-            Some(Ok(Message::Text(text))) => break serde_json::from_str::<Value>(&text).unwrap(),
-            Some(Ok(_)) => {}
-            _ => return,
-        }
-    };
-    let identifier: Value = serde_json::from_str(asked["identifier"].as_str().unwrap()).unwrap();
-    assert!(welcome.is_ok() && identifier == serde_json::from_str::<Value>(ROOM).unwrap(), "{asked}");
-    let mut frames = vec![json!({"type": "confirm_subscription", "identifier": asked["identifier"]})];
-    for (id, conversation, private) in [(22, 12, true), (23, 13, false), (24, 12, false)] {
-        let data = json!({"id": id, "content": answer(), "message_type": 1, "private": private, "conversation_id": conversation, "created_at": 1_767_261_610});
-        frames.push(json!({"identifier": asked["identifier"], "message": {"event": "message.created", "data": data}}));
-    }
-    for frame in frames {
-        socket.send(Message::text(frame.to_string())).await.unwrap();
-    }
-    while let Some(Ok(_)) = socket.recv().await {}
-}
-
 async fn widget(State(record): State<Record>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 65536).await.unwrap();
     let token = head.headers.get("x-auth-token").map_or("nobody", |v| v.to_str().unwrap());
     record.add(format!("{} {} {token} {}", head.method, head.uri, String::from_utf8_lossy(&body)));
     assert!(head.headers.get("api_access_token").is_none(), "visitors have no credentials of agents");
-    let lines = json!([
-        {"id": 21, "content": Scene::saying("send").text, "message_type": 0, "conversation_id": 12, "created_at": 1_767_261_600},
-        {"id": 24, "content": answer(), "message_type": 1, "conversation_id": 12, "created_at": 1_767_261_610},
-    ]);
+    let mut lines = vec![
+        json!({"id": 21, "content": Scene::saying("send").text, "message_type": 0, "conversation_id": 12, "created_at": 1_767_261_600}),
+    ];
+    if record.all().iter().any(|call| call.starts_with("POST /api/v1/widget/messages")) {
+        lines.push(json!({"id": 24, "content": answer(), "message_type": 1, "conversation_id": 12, "created_at": 1_767_261_610}));
+    }
     let said = match (head.method.as_str(), head.uri.path()) {
         ("GET", "/widget") => {
             let page = "<script>window.chatwootPubsubToken = 'pubsub-token-1'\nwindow.authToken = 'visitor-jwt-1'</script>";
@@ -274,43 +254,10 @@ async fn widget(State(record): State<Record>, request: Request) -> Response {
 
 async fn chatwoot() -> (Scene, Record) {
     let record = Record::default();
-    let open = |upgrade: WebSocketUpgrade| async move { upgrade.protocols(["actioncable-v1-json"]).on_upgrade(cable) };
-    let router = Router::new().route("/cable", axum::routing::any(open)).fallback(widget).with_state(record.clone());
+    let router = Router::new().fallback(widget).with_state(record.clone());
     let url = serve(router).await;
     let params = [("account", "1"), ("access_token", "agents-token"), ("website_token", "WT")];
     (Scene::new("chatwoot", &url, &params), record)
-}
-
-#[tokio::test]
-async fn a_visitor_of_chatwoot_begins_hears_reads_what_is_stored_reloads_and_leaves() {
-    let (mut scene, record) = chatwoot().await;
-    scene.begun().await;
-    assert_eq!(scene.order.conversation.as_deref(), Some("12"));
-    let (view, line) = scene.answered().await;
-    assert_eq!((line.id.as_deref(), line.speaker), (Some("24"), Some(Speaker::Agent)), "{line:?}");
-    assert!(view.lines.iter().all(|l| !["22", "23"].contains(&l.id.as_deref().unwrap())), "a note, or another's line: {view:?}");
-    let view = scene.chats.look(&scene.order).await.unwrap();
-    let told: Vec<_> = view.lines.iter().map(|l| (l.id.as_deref().unwrap(), l.pushed.is_some(), l.stored.is_some())).collect();
-    assert!(told.contains(&("21", false, true)) && told.contains(&("24", true, true)), "{told:?}");
-    scene.chats.say(&scene.order, &Scene::saying("follow_up")).await.unwrap();
-    let again = scene.chats.reload(&scene.order).await.unwrap();
-    assert_eq!(again.conversation, scene.order.conversation);
-    scene.chats.leave(&scene.order).await.unwrap();
-
-    let calls = record.all();
-    assert_eq!(calls[0], "GET /widget?website_token=WT nobody ");
-    assert!(calls[1].starts_with("POST /api/v1/widget/conversations?website_token=WT visitor-jwt-1 {"), "{}", calls[1]);
-    let sent: Value = serde_json::from_str(&calls[1][calls[1].find('{').unwrap()..]).unwrap();
-    assert_eq!(sent["contact"], json!({"name": "Alice Example", "email": "alice@mail.example"}));
-    assert_eq!(
-        (&sent["message"]["content"], &sent["message"]["referer_url"]),
-        (&Scene::saying("send").text.into(), &"http://shop.example/help".into())
-    );
-    let has = |start: &str| calls.iter().filter(|c| c.starts_with(start)).count();
-    assert_eq!((has("POST /api/v1/widget/conversations"), has("POST /api/v1/widget/messages?website_token=WT visitor-jwt-1")), (1, 1));
-    let reloads = calls.iter().filter(|c| c.starts_with("GET /widget?") && c.contains("cw_conversation=visitor-jwt-1")).count();
-    assert_eq!(reloads, 1, "the page is loaded again as the same visitor");
-    assert_eq!(has("GET /api/v1/widget/conversations/toggle_status?website_token=WT visitor-jwt-1"), 1);
 }
 
 #[tokio::test]
