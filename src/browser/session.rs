@@ -27,10 +27,12 @@ const HEIGHT: u32 = 960;
 const PAGE: &str = include_str!("page.js");
 /// What a monitor needs of a browser, and nothing else: no calls home, no updates, nothing kept.
 /// See <https://github.com/GoogleChrome/chrome-launcher/blob/main/docs/chrome-flags-for-tools.md>.
-const FLAGS: [&str; 21] = [
+const FLAGS: [&str; 22] = [
     "--headless=new",
     "--disable-gpu",
     "--disable-quic",
+    // Frames of other sites in the page's own process: chromedriver does not tell what the console of others says.
+    "--disable-site-isolation-trials",
     "--disable-dev-shm-usage",
     "--disable-extensions",
     "--disable-component-extensions-with-background-pages",
@@ -40,7 +42,7 @@ const FLAGS: [&str; 21] = [
     "--disable-sync",
     "--disable-domain-reliability",
     "--disable-client-side-phishing-detection",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,AutofillServerCommunication",
+    "--disable-features=IsolateOrigins,site-per-process,Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,AutofillServerCommunication",
     "--disk-cache-size=50000000",
     "--metrics-recording-only",
     "--mute-audio",
