@@ -306,6 +306,8 @@ fn client() -> Result<reqwest::Client, Stop> {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(ONE_CALL)
+        // A kept connection that dies unnoticed would look like a dead browser.
+        .pool_max_idle_per_host(0)
         .build()
         .map_err(|e| trouble::crashed(format!("no HTTP client for the driver: {e}")))
 }
