@@ -18,6 +18,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a form may be incomplete once it is there: scripts add fields late.
 const SETTLING: Duration = Duration::from_secs(5);
+/// A text so short is quoted whole.
+const SHORT: usize = 200;
 const STEP: Duration = Duration::from_millis(150);
 
 /// A form that can be filled in.
@@ -138,6 +140,9 @@ async fn not_there(visit: &mut Visit, frame: &[String]) -> Result<Stop, Broken> 
         found = format!("{found}; {request}");
     } else if let Some(line) = visit.console.severe.first() {
         found = format!("{found}; the console says: {line}");
+    }
+    if reached.is_ok() && !state.text.is_empty() && state.text.len() < SHORT {
+        found = format!("{found}; in its place stands “{}”", trouble::short(&state.text, SHORT));
     }
     Ok(Stop::failed("form-does-not-load", ResultClass::Unavailable, found))
 }

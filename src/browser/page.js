@@ -135,7 +135,7 @@ const button = (first, text) => {
 const textOf = () => {
   const parts = [document.body ? document.body.innerText : ''];
   for (const el of deep(document)) {
-    if (el.shadowRoot) for (const child of el.shadowRoot.children) parts.push(child.innerText || '');
+    if (el.shadowRoot) for (const child of el.shadowRoot.children) if (!child.matches('style, script, template')) parts.push(child.innerText || '');
   }
   return parts.join('\n').replace(/[ \t]+/g, ' ').replace(/\n\s*\n+/g, '\n').trim().slice(0, MOST_TEXT);
 };

@@ -27,10 +27,12 @@ const HEIGHT: u32 = 960;
 const PAGE: &str = include_str!("page.js");
 /// What a monitor needs of a browser, and nothing else: no calls home, no updates, nothing kept.
 /// See <https://github.com/GoogleChrome/chrome-launcher/blob/main/docs/chrome-flags-for-tools.md>.
-const FLAGS: [&str; 21] = [
+const FLAGS: [&str; 22] = [
     "--headless=new",
     "--disable-gpu",
     "--disable-quic",
+    // Frames of other sites in the page's own process: chromedriver does not tell what the console of others says.
+    "--disable-site-isolation-trials",
     "--disable-dev-shm-usage",
     "--disable-extensions",
     "--disable-component-extensions-with-background-pages",
@@ -40,7 +42,6 @@ const FLAGS: [&str; 21] = [
     "--disable-sync",
     "--disable-domain-reliability",
     "--disable-client-side-phishing-detection",
-    // Frames of other sites share the page's process: the driver tells only that process's console.
     "--disable-features=IsolateOrigins,site-per-process,Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,AutofillServerCommunication",
     "--disk-cache-size=50000000",
     "--metrics-recording-only",
@@ -305,6 +306,8 @@ fn client() -> Result<reqwest::Client, Stop> {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(ONE_CALL)
+        // A kept connection that dies unnoticed would look like a dead browser.
+        .pool_max_idle_per_host(0)
         .build()
         .map_err(|e| trouble::crashed(format!("no HTTP client for the driver: {e}")))
 }
