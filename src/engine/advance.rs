@@ -108,8 +108,20 @@ impl Journey<'_> {
         self.outcome(Stage::Send).is_some() && waits.into_iter().all(|s| !self.takes(s) || self.outcome(s).is_some())
     }
 
+    /// A first message of which nobody knows whether it left, and whose effect can no longer be looked for.
+    fn end_doubt(&mut self) {
+        let waits = [Stage::Accept, Stage::Land, Stage::Acknowledge, Stage::Return];
+        let over = |s: &Stage| !self.takes(*s) || self.outcome(*s).is_some() || !self.is_open(*s);
+        if self.send_is_uncertain() && self.outcome(Stage::Send).is_none() && waits.iter().all(over) {
+            let found = "nobody knows whether it left; it was not sent again";
+            self.check(Stage::Send, "handed in", Outcome::Unknown, "the first message is taken", found);
+            self.unknown(Stage::Send, "act-uncertain");
+        }
+    }
+
     /// Ends stages whose condition can no longer come true.
     fn end_unreachable(&mut self) {
+        self.end_doubt();
         let sent = self.outcome(Stage::Send);
         if sent == Some(Outcome::Fail) || sent == Some(Outcome::Unknown) && !self.send_is_uncertain() {
             self.not_reached_all(&[Stage::Accept, Stage::Land, Stage::Acknowledge]);
