@@ -168,12 +168,14 @@ impl Journey<'_> {
         self.run.mails.iter().find(back).cloned()
     }
 
-    /// An answer that names only an id of the desk's own is threaded if the acknowledgement names that id too; when
-    /// the answer is faster than the acknowledgement, the judgement waits for it.
+    /// An answer that names only an id of the desk's own is threaded if the acknowledgement names that id too, and a
+    /// request without a mail of ours has nothing else to hang on; when the answer is faster than the acknowledgement,
+    /// the judgement waits for it.
     fn may_yet_be_threaded(&self, seen: &SeenMail) -> bool {
         let names_an_id = !seen.mail.references.is_empty() || !seen.mail.in_reply_to.is_empty();
+        let waits = names_an_id || self.own_ids().is_empty();
         let earlier: Vec<&ReceivedMail> = self.run.mails.iter().map(|m| &m.mail).collect();
-        if self.run.probe.desk.is_none() || !names_an_id || check::is_threaded(&seen.mail, &self.own_ids(), &earlier) {
+        if self.run.probe.desk.is_none() || !waits || check::is_threaded(&seen.mail, &self.own_ids(), &earlier) {
             return false;
         }
         let acknowledged = self.run.mails.iter().any(|m| m.role == MailRole::Acknowledgement);
