@@ -3,10 +3,10 @@
 //! The key lies in a file of its own beside the store, for the owner's eyes only, so that a copy of the database alone
 //! opens nothing.
 
+use crate::random;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD as BASE64;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::rand::{SecureRandom, SystemRandom};
 use std::path::Path;
 
 /// The file's name in the state folder.
@@ -45,7 +45,7 @@ impl Seal {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn fleeting() -> Result<Seal, String> {
-        Seal::of(&random::<KEY_LEN>()?).ok_or_else(|| "the key does not fit".to_owned())
+        Seal::of(&random::bytes::<KEY_LEN>().map_err(|e| e.to_string())?).ok_or_else(|| "the key does not fit".to_owned())
     }
 
     fn of(bytes: &[u8]) -> Option<Seal> {
@@ -55,7 +55,7 @@ impl Seal {
 
     /// Encrypts. Empty when the system gives no random bytes: then nothing is kept.
     pub fn seal(&self, text: &str) -> String {
-        let Ok(nonce) = random::<NONCE_LEN>() else { return String::new() };
+        let Ok(nonce) = random::bytes::<NONCE_LEN>() else { return String::new() };
         let mut data = text.as_bytes().to_vec();
         if self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut data).is_err() {
             return String::new();
@@ -73,19 +73,13 @@ impl Seal {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0u8; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| "the system gives no random bytes; is /dev/urandom there?".to_owned())?;
-    Ok(bytes)
-}
-
 /// Makes the key file. Where another process was faster, its key is taken.
 fn make(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("cannot make {}: {error}", path.display());
-    let key = random::<KEY_LEN>()?;
+    let key = random::bytes::<KEY_LEN>().map_err(|e| e.to_string())?;
     let folder = path.parent().unwrap_or(Path::new("."));
     // Written whole under another name first: nobody may ever read half a key.
-    let own = folder.join(format!("{FILE_NAME}.{}-{:08x}", std::process::id(), u32::from_le_bytes(random::<4>()?)));
+    let own = folder.join(format!("{FILE_NAME}.{}-{}", std::process::id(), random::hex::<4>().map_err(|e| e.to_string())?));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -100,7 +100,7 @@ fn layers_use_only_what_lies_below_them() {
         ("mail", &["cli", "report", "metrics", "sandbox", "desk", "store", "config", "daemon", "schedule", "web"]),
         ("desk", &["cli", "report", "metrics", "sandbox", "mail", "store", "daemon", "schedule", "web"]),
         ("config", &["cli", "report", "metrics", "sandbox", "engine", "store", "daemon", "web"]),
-        ("form", &["!", "form", "clock", "engine", "model"]),
+        ("form", &["!", "form", "clock", "engine", "exchange", "model", "random"]),
         ("report", &["cli", "metrics", "sandbox", "store", "desk", "mail", "daemon", "web"]),
     ];
     let mut wrong = Vec::new();

@@ -6,7 +6,6 @@
 
 use super::trouble;
 use crate::engine::ways::Stop;
-use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -148,9 +147,8 @@ impl Drop for Tree {
 
 /// A folder for one browser, for its owner's eyes only.
 fn fresh_folder() -> std::io::Result<PathBuf> {
-    let mut random = [0u8; 8];
-    SystemRandom::new().fill(&mut random).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
-    let path = std::env::temp_dir().join(format!("replypath-browser-{:016x}", u64::from_le_bytes(random)));
+    let name = crate::random::hex::<8>().map_err(std::io::Error::other)?;
+    let path = std::env::temp_dir().join(format!("replypath-browser-{name}"));
     let mut builder = std::fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&path)?;

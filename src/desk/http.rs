@@ -4,6 +4,7 @@ use super::create::Page;
 use super::jar::Jar;
 use super::transcript::{Player, Tap};
 use crate::config::DeskSettings;
+pub(crate) use crate::exchange::place;
 use reqwest::header::{COOKIE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Method, StatusCode, Url};
 use std::sync::Arc;
@@ -219,25 +220,7 @@ pub(crate) fn lost(error: reqwest::Error) -> Lost {
     Lost::Unknown { text, timed_out: error.is_timeout() }
 }
 
-/// The error with its causes, without the URL: its query may hold what must not be shown.
+/// The error's causes; a missing answer by its own words.
 fn told(error: &reqwest::Error) -> String {
-    if error.is_timeout() && !error.is_connect() {
-        return "no answer in time".to_owned();
-    }
-    let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let line = inner.to_string();
-        if !text.contains(&line) {
-            text = if text.is_empty() { line } else { format!("{text}: {line}") };
-        }
-        cause = inner.source();
-    }
-    if text.is_empty() { "the exchange failed".to_owned() } else { text }
-}
-
-/// A URL for messages: without query, user and password.
-pub(crate) fn place(url: &Url) -> String {
-    let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    if error.is_timeout() && !error.is_connect() { "no answer in time".to_owned() } else { crate::exchange::causes(error) }
 }

@@ -1,7 +1,7 @@
 //! `multipart/form-data` as browsers write it (RFC 7578; names escaped as the HTML standard says).
 
 use crate::model::OutgoingAttachment;
-use ring::rand::{SecureRandom, SystemRandom};
+use crate::random;
 
 /// The body and its Content-Type.
 pub(crate) fn encode(fields: &[(String, String)], files: &[(&str, &OutgoingAttachment)]) -> (Vec<u8>, String) {
@@ -30,10 +30,8 @@ pub(crate) fn encode(fields: &[(String, String)], files: &[(&str, &OutgoingAttac
 
 /// A line that stands in none of the parts.
 fn boundary(fields: &[(String, String)], files: &[(&str, &OutgoingAttachment)]) -> String {
-    let mut bytes = [0u8; 16];
     // Without random bytes the search below still finds one that fits.
-    let _ = SystemRandom::new().fill(&mut bytes);
-    let drawn: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let drawn = random::hex::<16>().unwrap_or_default();
     let holds = |text: &[u8], line: &str| text.windows(line.len()).any(|w| w == line.as_bytes());
     let mut number = 0_u32;
     loop {

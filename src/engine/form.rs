@@ -4,7 +4,7 @@ use super::journey::{Journey, Walk};
 use super::judge::first_line;
 use super::stop::filled;
 use super::ways::{FormOrder, Seen, Stop, Thanks};
-use crate::model::{ActKind, ActState, Channel, FormMemory, FormPrint, Looked, Outcome, ResultClass, Run, Stage};
+use crate::model::{ActKind, ActState, Channel, FormMemory, Looked, Outcome, ResultClass, Run, Stage};
 use jiff::Timestamp;
 
 const PAGE: &str = "form";
@@ -60,7 +60,7 @@ impl Journey<'_> {
     async fn remember_form(&mut self) -> Walk<()> {
         if self.run.form.is_none() {
             let last = self.remember_last_pass().await?;
-            self.run.form = Some(FormMemory { before: last.as_ref().and_then(print_of), ..FormMemory::default() });
+            self.run.form = Some(FormMemory { before: last.as_ref().and_then(Run::form_print), ..FormMemory::default() });
         }
         Ok(())
     }
@@ -148,9 +148,4 @@ impl Journey<'_> {
             self.note(format!("the form has changed since the last good run: {changes}"));
         }
     }
-}
-
-fn print_of(run: &Run) -> Option<FormPrint> {
-    let print = run.observations.iter().rev().find_map(|o| o.facts.get("print"))?;
-    serde_json::from_value(print.clone()).ok()
 }

@@ -284,7 +284,5 @@ async fn pulse(parts: Arc<Parts>) {
 
 /// Random bits for ids.
 pub(crate) fn random() -> u64 {
-    let mut bytes = [0u8; 8];
-    let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes);
-    u64::from_le_bytes(bytes)
+    u64::from_le_bytes(crate::random::bytes().unwrap_or_default())
 }

@@ -2,8 +2,8 @@
 
 use super::fill::Sheet;
 use crate::model::OutgoingAttachment;
+use crate::random;
 use encoding_rs::Encoding;
-use ring::rand::{SecureRandom, SystemRandom};
 use std::borrow::Cow;
 
 /// One entry of a form's data.
@@ -110,10 +110,7 @@ pub(super) fn plain(entries: &[(Cow<'_, str>, Value<'_>)], encoding: &'static En
 /// # Errors
 /// When the system gives no random bytes for the boundary.
 pub(super) fn multipart(entries: &[(Cow<'_, str>, Value<'_>)], encoding: &'static Encoding) -> Result<(String, Vec<u8>), String> {
-    let mut random = [0u8; 12];
-    SystemRandom::new().fill(&mut random).map_err(|_| "the system gives no random bytes; is /dev/urandom there?".to_owned())?;
-    let boundary: String = random.iter().map(|b| format!("{b:02x}")).collect();
-    let boundary = format!("----FormBoundary{boundary}");
+    let boundary = format!("----FormBoundary{}", random::hex::<12>().map_err(|e| e.to_string())?);
     let mut body = Vec::new();
     for (name, value) in entries {
         let name = escaped(&lines(name));

@@ -1,6 +1,8 @@
 //! The network side: one visit with its own cookies, bounded in time, size and redirects, that says how it ended.
 
 use super::origin::{Policy, leads_inside, same_origin, site};
+use crate::exchange::causes;
+pub(super) use crate::exchange::place;
 use reqwest::cookie::Jar;
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, ORIGIN, REFERER};
 use reqwest::{Certificate, Client, Method, Response, Url};
@@ -134,7 +136,7 @@ impl Browser {
         if !roots.is_empty() {
             builder = builder.tls_certs_merge(roots.iter().cloned());
         }
-        let client = builder.build().map_err(|e| format!("cannot set up HTTPS: {}", told(&e)))?;
+        let client = builder.build().map_err(|e| format!("cannot set up HTTPS: {}", causes(&e)))?;
         let login = Some(start).filter(|url| !url.username().is_empty()).cloned();
         Ok(Browser { client, page_bytes: limits.page_bytes, login })
     }
@@ -208,7 +210,7 @@ impl Browser {
                     body.extend_from_slice(&chunk);
                 }
                 Ok(Ok(None)) => return Ok(Answer { status, headers, url, body, redirects }),
-                Ok(Err(error)) => return Err((Why::Broken, format!("{} broke off in mid-answer: {}", place(&url), told(&error)))),
+                Ok(Err(error)) => return Err((Why::Broken, format!("{} broke off in mid-answer: {}", place(&url), causes(&error)))),
                 Err(_) => {
                     let (got, seconds) = (body.len(), limit.as_secs());
                     return Err((Why::Late, format!("{} had sent {got} bytes after {seconds} s and did not end", place(&url))));
@@ -282,7 +284,7 @@ fn reason(error: &reqwest::Error, url: &Url) -> (Why, String) {
     if let Some(tls) = tls_error(error) {
         return certificate(tls, host);
     }
-    let text = told(error);
+    let text = causes(error);
     if !error.is_connect() {
         return (Why::Broken, format!("the connection to {host} broke off before an answer came: {text}"));
     }
@@ -330,24 +332,4 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
         cause = io.map(|e| e as &(dyn std::error::Error + 'static)).or_else(|| inner.source());
     }
     None
-}
-
-/// The error with its causes, without the URL: its query may hold what must not be shown.
-fn told(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let line = inner.to_string();
-        if !text.contains(&line) {
-            text = if text.is_empty() { line } else { format!("{text}: {line}") };
-        }
-        cause = inner.source();
-    }
-    if text.is_empty() { "the exchange failed".to_owned() } else { text }
-}
-
-/// A URL for messages: without query, user and password.
-pub(super) fn place(url: &Url) -> String {
-    let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }

@@ -379,6 +379,12 @@ impl Run {
             || is(self.form.as_ref().and_then(|f| f.number.as_ref()), &ticket.reference.number)
     }
 
+    /// What of the form should stay from run to run, as it was seen last.
+    pub fn form_print(&self) -> Option<super::FormPrint> {
+        let fact = self.observations.iter().rev().find_map(|o| o.facts.get("print"))?;
+        serde_json::from_value(fact.clone()).ok()
+    }
+
     /// True when a mail is this run's: it carries one of its tokens or names one of its messages, or one that the desk says
     /// it wrote for it; or it names the desk's thread and comes from the address that the desk wrote from before; or it
     /// names the run's ticket as desks do in a subject and comes from an address from which the desk is known to write.

@@ -2,7 +2,7 @@
 
 use super::human::entry;
 use super::look::{self, FAINT, Look, STRONG};
-use crate::model::{ChatLine, ChatMemory, FormPrint, Run, Speaker};
+use crate::model::{ChatLine, ChatMemory, Run, Speaker};
 use anstyle::Style;
 use jiff::Timestamp;
 
@@ -84,18 +84,13 @@ fn text(line: &ChatLine) -> String {
 
 /// The form as it was seen last: its fields, what was hidden, where it was submitted. Empty without one.
 pub fn form(run: &Run, look: Look) -> String {
-    let Some(print) = print(run) else { return String::new() };
+    let Some(print) = run.form_print() else { return String::new() };
     let mut out = entry("submit", &print.target, look);
     for (n, field) in print.fields.iter().enumerate() {
         out.push_str(&entry(if n == 0 { "fields" } else { "" }, field, look));
     }
     out.push_str(&entry("hidden", &print.hidden.join(", "), look));
     out
-}
-
-fn print(run: &Run) -> Option<FormPrint> {
-    let fact = run.observations.iter().rev().find_map(|o| o.facts.get("print"))?;
-    serde_json::from_value(fact.clone()).ok()
 }
 
 #[cfg(test)]

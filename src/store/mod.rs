@@ -165,10 +165,8 @@ fn make(dir: &Path, file: &Path) -> Result<(), StoreError> {
 }
 
 fn random_key() -> Result<Vec<u8>, StoreError> {
-    let mut key = vec![0u8; 32];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)
-        .map_err(|_| StoreError::Failed("the system gives no random bytes for the token key; is /dev/urandom there?".to_owned()))?;
-    Ok(key)
+    let key: [u8; 32] = crate::random::bytes().map_err(|e| StoreError::Failed(format!("no token key can be made: {e}")))?;
+    Ok(key.to_vec())
 }
 
 #[async_trait]

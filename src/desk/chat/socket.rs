@@ -66,9 +66,7 @@ async fn open(ear: &dyn Ear) -> Result<(Socket, Option<String>), Why> {
 
 /// The opening handshake (RFC 6455 section 4.1), as an HTTP request of the desk's client.
 async fn connect(http: &Http, mut call: Call, subprotocol: Option<&'static str>) -> Result<Socket, Why> {
-    let mut nonce = [0u8; 16];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut nonce)
-        .map_err(|_| unusable("the system gives no random bytes"))?;
+    let nonce: [u8; 16] = crate::random::bytes().map_err(|e| unusable(e.to_string()))?;
     let key = STANDARD.encode(nonce);
     call.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     call.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

@@ -14,7 +14,6 @@ use crate::desk::set::DeskSet;
 use crate::engine::ways::{FilledForm, FormOrder, Forms, Seen, Stop, Thanks};
 use crate::model::{FormBy, FormPrint, ResultClass};
 use async_trait::async_trait;
-use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 
 /// How much of an answer is kept as evidence.
@@ -249,7 +248,5 @@ fn note(seen: &mut Seen, scope: &Scope<'_>, took: &str) {
 
 /// Forty letters and digits, for fingerprints and visitors' names.
 pub(crate) fn random() -> Result<String, String> {
-    let mut bytes = [0u8; 20];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| "the system gives no random bytes; is /dev/urandom there?".to_owned())?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    crate::random::hex::<20>().map_err(|e| e.to_string())
 }
