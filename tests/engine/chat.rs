@@ -277,6 +277,19 @@ async fn a_beginning_without_an_answer_is_looked_for_and_never_repeated() {
 }
 
 #[tokio::test]
+async fn a_beginning_that_nobody_can_look_for_ends_its_run_as_unknown() {
+    let stop = Stop::unknown("chat-unreachable", ResultClass::Unavailable, "no answer in time").uncertain();
+    let (trial, run) = run_in(|w| {
+        w.begin = Some((stop, false));
+        w.found_by_id = true;
+    })
+    .await;
+    assert_eq!(diagnosis(&run).0, Verdict::Unknown, "{:#?}", run.diagnosis);
+    assert_eq!(is(&run, Stage::Send), Some(Outcome::Unknown));
+    assert_eq!(trial.world.state.lock().unwrap().web.begun, 0);
+}
+
+#[tokio::test]
 async fn a_line_without_an_answer_is_looked_for_and_never_said_again() {
     let stop = || Stop::unknown("chat-unreachable", ResultClass::Unavailable, "the connection broke").uncertain();
     for stored in [true, false] {

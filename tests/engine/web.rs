@@ -34,6 +34,8 @@ pub struct FormWeather {
 /// What goes wrong with chats.
 #[derive(Debug, Clone, Default)]
 pub struct ChatWeather {
+    /// The desk finds a chat by its conversation only.
+    pub found_by_id: bool,
     /// No chat is offered.
     pub closed: bool,
     /// Chat is offered until a conversation has begun.

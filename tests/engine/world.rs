@@ -293,6 +293,9 @@ impl Desk for FakeDesk {
     }
     async fn find(&self, needle: &Needle, _: View) -> Result<Vec<FoundTicket>, Trouble> {
         let state = self.up()?;
+        if state.weather.chat.found_by_id && needle.conversation.is_none() {
+            return Err(Trouble::new(ResultClass::BrokenContract, "desk-contract-broken", "a value for `${conversation}` is missing"));
+        }
         let hit = |t: &&FakeTicket| needle.token.is_in(&t.subject) || t.messages.iter().any(|m| needle.token.is_in(&m.text));
         Ok(state
             .tickets
