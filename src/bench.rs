@@ -70,6 +70,9 @@ pub async fn run(bench: Bench) -> Result<(), String> {
         desks: Arc::new(NoDesks),
         forms: Arc::new(crate::engine::ways::OnlyMail),
         chats: Arc::new(crate::engine::ways::OnlyMail),
+        intakes: Arc::new(crate::engine::ports::NoIntakes),
+        exchangers: Arc::new(crate::engine::ports::NoExchangers),
+        directory: Arc::new(crate::engine::ports::FixedDirectory::default()),
         clock,
         events_in,
         events,
@@ -174,6 +177,11 @@ fn account(bench: &Bench, k: usize) -> Account {
 
 fn probe(account: &Account, hold: Option<&str>) -> Probe {
     let mut probe = Probe {
+        variant_of: None,
+        controls: Default::default(),
+        intake: None,
+        canaries: Default::default(),
+        calendar: None,
         name: account.name.clone(),
         description: String::new(),
         owner: String::new(),
@@ -193,10 +201,19 @@ fn probe(account: &Account, hold: Option<&str>) -> Probe {
             text: "Hello,\n\nwhere is my parcel?\n\nReference: ${token}".to_owned(),
             html: None,
             attachments: Vec::new(),
+            ..EmailChannel::default()
         }),
         expect: Expect::default(),
         reply: Reply { mode: ReplyMode::Post, after: AfterStage::Land, text: String::new(), html: None, attachments: Vec::new() },
-        follow_up: FollowUp { to: FollowUpTo::Agent, text: String::new(), after_close: false, reopens: true },
+        follow_up: FollowUp {
+            after_move: None,
+            quote: Default::default(),
+            automatic: false,
+            to: FollowUpTo::Agent,
+            text: String::new(),
+            after_close: false,
+            reopens: true,
+        },
         limits: BTreeMap::new(),
         policy: Policy::default(),
         mark: None,

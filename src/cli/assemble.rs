@@ -8,7 +8,7 @@ use crate::config::{self, Config, DeskFiles};
 use crate::daemon::{Driver, Timetable};
 use crate::desk::{self, Definition, DeskSet};
 use crate::diagnosis::catalogue;
-use crate::engine::ports::{Desks, Mailboxes, RunEvent, Store, StoreError, Submission};
+use crate::engine::ports::{Desks, FixedDirectory, Mailboxes, RunEvent, Store, StoreError, Submission};
 use crate::engine::ways::{Chats, Forms};
 use crate::engine::{Budgets, Engine, EngineParts};
 use crate::mail::mailbox::ImapMailboxes;
@@ -195,6 +195,9 @@ pub async fn driver(
         desks: outside.desks,
         forms: outside.forms,
         chats: outside.chats,
+        intakes: Arc::new(crate::engine::ports::NoIntakes),
+        exchangers: Arc::new(crate::engine::ports::NoExchangers),
+        directory: Arc::new(directory(config)),
         clock: clock.clone(),
         events_in,
         events,
@@ -205,6 +208,10 @@ pub async fn driver(
     })
     .await?;
     Ok(Arc::new(Working { engine, mailboxes: parts.mailboxes }))
+}
+
+fn directory(config: &Config) -> FixedDirectory {
+    FixedDirectory { accounts: config.accounts.clone(), probes: config.probes.clone() }
 }
 
 /// When probes run.
@@ -389,6 +396,9 @@ pub async fn sweep(
         desks: parts.desks,
         forms: parts.forms,
         chats: parts.chats,
+        intakes: Arc::new(crate::engine::ports::NoIntakes),
+        exchangers: Arc::new(crate::engine::ports::NoExchangers),
+        directory: Arc::new(directory(config)),
         clock: clock.clone(),
         events_in,
         events,

@@ -67,6 +67,11 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
     let channel = channel?;
     let desk_key = shape.desk.as_ref().map(|d| d.value.clone());
     let probe = Probe {
+        variant_of: None,
+        controls: Default::default(),
+        intake: None,
+        canaries: Default::default(),
+        calendar: None,
         name: name.to_owned(),
         description: text(&shape.description),
         owner: text(&shape.owner),
@@ -224,6 +229,9 @@ fn follow_up(shape: Option<&FollowUpShape>, doc: &mut Doc) -> FollowUp {
         doc.problem(reopens.span.clone(), "`reopens` goes with after_close = true", "add it, or take `reopens` out".to_owned());
     }
     FollowUp {
+        after_move: None,
+        quote: Default::default(),
+        automatic: false,
         to: shape.to.as_ref().map_or(FollowUpTo::Agent, |t| t.value),
         text: template::with_token(shape.text.as_ref().map_or_else(|| template::FOLLOW_UP.to_owned(), |t| t.value.clone())),
         after_close,

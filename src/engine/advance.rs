@@ -24,7 +24,8 @@ impl Journey<'_> {
             let phase = self.run.phase;
             let due = match phase {
                 Phase::Active => self.travel().await?,
-                Phase::Settling => self.settle().await?,
+                // Nothing is asked yet.
+                Phase::Inquiring | Phase::Settling => self.settle().await?,
                 Phase::CleaningUp => self.clean_up().await?,
                 Phase::Finished => self.after_verdict().await?,
             };

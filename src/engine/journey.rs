@@ -375,9 +375,10 @@ pub(super) fn name_of(run: &Run) -> &str {
 pub(super) fn stage_of(kind: ActKind) -> Stage {
     match kind {
         ActKind::Send => Stage::Send,
-        ActKind::Reply => Stage::Reply,
+        ActKind::Reply | ActKind::Note | ActKind::Second => Stage::Reply,
+        ActKind::Control => Stage::Land,
         ActKind::HandOver => Stage::Acknowledge,
-        ActKind::CloseFirst | ActKind::FollowUp => Stage::FollowUp,
+        ActKind::CloseFirst | ActKind::MoveFirst | ActKind::FollowUp => Stage::FollowUp,
         ActKind::Mark => Stage::Format,
         ActKind::Leave | ActKind::Close | ActKind::Delete => Stage::CleanUp,
     }
@@ -393,6 +394,10 @@ pub(super) fn act_name(kind: ActKind) -> &'static str {
         ActKind::HandOver => "hand_over",
         ActKind::Leave => "leave",
         ActKind::Mark => "mark",
+        ActKind::MoveFirst => "move_first",
+        ActKind::Note => "note",
+        ActKind::Second => "second",
+        ActKind::Control => "control",
         ActKind::Close => "close",
         ActKind::Delete => "delete",
     }

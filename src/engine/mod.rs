@@ -69,6 +69,12 @@ pub struct EngineParts {
     pub forms: Arc<dyn ways::Forms>,
     /// The visitor's side of chats.
     pub chats: Arc<dyn ways::Chats>,
+    /// The desks' intake mailboxes.
+    pub intakes: Arc<dyn ports::Intakes>,
+    /// Names and certificates.
+    pub exchangers: Arc<dyn ports::Exchangers>,
+    /// Accounts and probes by name.
+    pub directory: Arc<dyn ports::Directory>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The sender whose receiver is `events`; the engine puts its own marks into the same queue.
@@ -93,6 +99,9 @@ pub(crate) struct Parts {
     pub(crate) desks: Arc<dyn Desks>,
     pub(crate) forms: Arc<dyn ways::Forms>,
     pub(crate) chats: Arc<dyn ways::Chats>,
+    pub(crate) intakes: Arc<dyn ports::Intakes>,
+    pub(crate) exchangers: Arc<dyn ports::Exchangers>,
+    pub(crate) directory: Arc<dyn ports::Directory>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: TokenKey,
     pub(crate) budgets: Budgets,
@@ -148,6 +157,9 @@ impl Engine {
                 desks: parts.desks,
                 forms: parts.forms,
                 chats: parts.chats,
+                intakes: parts.intakes,
+                exchangers: parts.exchangers,
+                directory: parts.directory,
                 clock: parts.clock,
                 tokens,
                 budgets: parts.budgets,

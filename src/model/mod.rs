@@ -5,6 +5,7 @@
 
 mod account;
 mod chat;
+mod context;
 mod diagnosis;
 mod form;
 mod mail;
@@ -18,13 +19,14 @@ mod token;
 
 pub use account::{Account, AuthMethod, Budget, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
 pub use chat::{AnswerBy, ChatBy, ChatChannel, ChatLine, ChatMemory, Speaker, Visitor, WhenOffline, Widget, WidgetStep};
+pub use context::{Context, Control, ControlKind, ExchangerSight, IntakePlace, IntakeSight, Neighbour, StageSight};
 pub use diagnosis::{Blame, Diagnosis, Severity, Verdict};
 pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormMemory, FormPrint};
 pub use mail::{Attachment, AutoMark, Bounce, BounceAction, MailKey, OutgoingAttachment, OutgoingMail, Position, ReceivedMail};
 pub use observation::{Looked, Observation, ResultClass, Source};
 pub use probe::{
-    AfterStage, Channel, CleanUp, ClosingNotice, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis, Overlap, Policy, Probe, Reply,
-    ReplyMode, Request, Require, Schedule, Window,
+    AfterStage, Calendar, Canaries, Channel, CleanUp, ClosingNotice, Controls, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis,
+    MailEncoding, Overlap, Policy, Probe, QuoteStyle, Reply, ReplyMode, Request, Require, Schedule, Window,
 };
 pub use report::{CheckReport, EvidenceReport, Report, RunReport, StageReport};
 pub use run::{

@@ -53,6 +53,66 @@ pub struct Probe {
     /// How long tokens stay watched after the verdict.
     #[serde(with = "millis")]
     pub watch_after: Duration,
+    /// The probe that this one is a variant of; its name is then `NAME.VARIANT`.
+    #[serde(default)]
+    pub variant_of: Option<String>,
+    /// What may be asked when this probe fails, to separate look-alikes.
+    #[serde(default)]
+    pub controls: Controls,
+    /// The key of the desk's intake mailbox behind this probe's address, where the operator grants a look.
+    #[serde(default)]
+    pub intake: Option<String>,
+    /// What must never be seen by the wrong eyes.
+    #[serde(default)]
+    pub canaries: Canaries,
+    /// The business hours in which a person's answer is counted; none: every hour counts.
+    #[serde(default)]
+    pub calendar: Option<Calendar>,
+}
+
+/// Which controls may run when a probe fails. A control costs one message at most and obeys the budgets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Controls {
+    /// Probes of the configuration that serve as controls, by name.
+    pub probes: Vec<String>,
+    /// The built-in ones may run too.
+    pub built_in: bool,
+    /// The account of the control from a second sender.
+    pub account: Option<String>,
+}
+
+impl Default for Controls {
+    fn default() -> Controls {
+        Controls { probes: Vec::new(), built_in: true, account: None }
+    }
+}
+
+/// Privacy canaries: texts with tokens of their own that must not reach a customer or a stranger.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Canaries {
+    /// The agent leaves an internal note; it must never reach a customer.
+    pub note: bool,
+    /// A second customer: writes into the conversation before the agent answers, and must get nothing that is not his.
+    pub second: Option<String>,
+    /// An account in Cc of the request: gets the answer at most, never a note.
+    pub cc: Option<String>,
+    /// A fresh chat visitor opens the window after the run's and must see none of its lines.
+    pub fresh_visitor: bool,
+}
+
+/// Business hours in a time zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calendar {
+    /// The calendar's key in the configuration.
+    pub name: String,
+    /// IANA name of the zone.
+    pub zone: String,
+    /// Open times by weekday, Monday first: minutes since midnight, begin and end.
+    pub hours: [Vec<(u16, u16)>; 7],
+    /// Days that are closed, `2026-12-25`.
+    pub holidays: BTreeSet<jiff::civil::Date>,
 }
 
 /// A stage's limit, stored as milliseconds.
@@ -135,7 +195,7 @@ pub enum Channel {
 
 /// The request as mail. `${token}` in subject and texts stands for the message's token, `${run}`
 /// for the run's id, `${customer}` for the display name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EmailChannel {
     /// The published address.
     pub to: Vec<String>,
@@ -151,6 +211,37 @@ pub struct EmailChannel {
     pub html: Option<String>,
     /// Files, read when the configuration was loaded.
     pub attachments: Vec<OutgoingAttachment>,
+    /// The desk's own address behind the published one, for the control that leaves the forwarding out.
+    #[serde(default)]
+    pub system: Option<String>,
+    /// A file of so many bytes is attached besides: one step of a size ladder.
+    #[serde(default)]
+    pub padding: u64,
+    /// How texts and file names are encoded.
+    #[serde(default)]
+    pub encoding: MailEncoding,
+    /// Mail exchangers to look at as a careful sender does, `HOST:PORT`; empty: those that the DNS names, where
+    /// `check_exchangers` asks for it.
+    #[serde(default)]
+    pub exchangers: Vec<String>,
+    /// Look at the exchangers' certificates before judging `accept`.
+    #[serde(default)]
+    pub check_exchangers: bool,
+}
+
+/// How the customer's mail program encodes what it writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailEncoding {
+    /// UTF-8, declared.
+    #[default]
+    Utf8,
+    /// ISO-8859-1 with 8-bit letters, declared.
+    Latin1,
+    /// ISO-8859-1 bytes declared as UTF-8, as some old mail programs write them.
+    Mislabelled,
+    /// UTF-8, with a file whose name needs RFC 2231 or encoded words.
+    FileName,
 }
 
 /// What the ticket must look like. None: not asked.
@@ -241,6 +332,30 @@ pub struct FollowUp {
     pub after_close: bool,
     /// What must become of an answer to a closed ticket: `true` reopens, `false` opens a new one.
     pub reopens: bool,
+    /// Move the ticket to this queue first.
+    #[serde(default)]
+    pub after_move: Option<String>,
+    /// Where the customer writes: above, below or inside the quoted mail.
+    #[serde(default)]
+    pub quote: QuoteStyle,
+    /// The customer's mail program answers by itself (a holiday notice): it must change no ticket's state.
+    #[serde(default)]
+    pub automatic: bool,
+}
+
+/// Where an answer stands, seen from the mail that it quotes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuoteStyle {
+    /// Above.
+    #[default]
+    Top,
+    /// Below.
+    Bottom,
+    /// Between the quoted lines.
+    Inline,
+    /// Nothing is quoted.
+    None,
 }
 
 /// Whether something is required, allowed or forbidden.

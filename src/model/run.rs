@@ -49,6 +49,8 @@ pub enum Trigger {
     Scheduled,
     /// By a person or a pipeline.
     Manual,
+    /// By another run that failed, to separate look-alikes. Moves no gauge and stands in no list unless asked for.
+    Control,
 }
 
 impl Trigger {
@@ -57,6 +59,7 @@ impl Trigger {
         match self {
             Trigger::Scheduled => "scheduled",
             Trigger::Manual => "manual",
+            Trigger::Control => "control",
         }
     }
 }
@@ -67,6 +70,8 @@ impl Trigger {
 pub enum Phase {
     /// On its journey.
     Active,
+    /// Every stage is decided; asking what separates the look-alikes of what failed.
+    Inquiring,
     /// Everything seen; waiting for duplicates.
     Settling,
     /// Removing what it made.
@@ -91,6 +96,14 @@ pub enum ActKind {
     FollowUp,
     /// Ending the visitor's side of a chat.
     Leave,
+    /// Moving the ticket before the follow-up.
+    MoveFirst,
+    /// The agent's internal note, a canary.
+    Note,
+    /// The second customer's mail into the conversation, a canary.
+    Second,
+    /// Starting a control; the target names it.
+    Control,
     /// Tagging the ticket.
     Mark,
     /// Closing at the end.
@@ -272,6 +285,9 @@ pub struct Run {
     pub display_name: Option<String>,
     /// Why it was started.
     pub trigger: Trigger,
+    /// The run that asked for this one as a control.
+    #[serde(default)]
+    pub parent: Option<RunId>,
     /// Last stage to take, for `--until`.
     pub until: Option<Stage>,
     /// Begin.
@@ -316,6 +332,9 @@ pub struct Run {
     pub leftovers: Vec<Leftover>,
     /// End of the time for duplicates.
     pub settle_until: Option<Timestamp>,
+    /// What the diagnosis uses from outside this run.
+    #[serde(default)]
+    pub context: super::Context,
     /// Remarks for people.
     pub notes: Vec<String>,
     /// Set when the user asked to stop: clean up, end as unknown.

@@ -53,6 +53,7 @@ fn started_by(run: &Run) -> &'static str {
     match run.trigger {
         Trigger::Scheduled => "by schedule",
         Trigger::Manual => "by hand",
+        Trigger::Control => "as a control",
     }
 }
 
@@ -133,6 +134,10 @@ fn kind_word(kind: ActKind) -> &'static str {
         ActKind::FollowUp => "follow-up",
         ActKind::Leave => "leave the chat",
         ActKind::Mark => "mark",
+        ActKind::MoveFirst => "move before the follow-up",
+        ActKind::Note => "internal note",
+        ActKind::Second => "second customer",
+        ActKind::Control => "control",
         ActKind::Close => "close",
         ActKind::Delete => "delete",
     }

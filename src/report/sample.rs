@@ -13,6 +13,11 @@ pub fn at(seconds: i64) -> Timestamp {
 /// A probe that takes every stage.
 pub fn probe(name: &str) -> Probe {
     Probe {
+        variant_of: None,
+        controls: Default::default(),
+        intake: None,
+        canaries: Default::default(),
+        calendar: None,
         name: name.to_owned(),
         description: "Billing questions".to_owned(),
         owner: "support".to_owned(),
@@ -32,10 +37,19 @@ pub fn probe(name: &str) -> Probe {
             text: "Hello".to_owned(),
             html: None,
             attachments: vec![],
+            ..EmailChannel::default()
         }),
         expect: Expect { queue: Some("Billing".to_owned()), ..Expect::default() },
         reply: Reply { mode: ReplyMode::Post, after: AfterStage::Land, text: "We look".to_owned(), html: None, attachments: vec![] },
-        follow_up: FollowUp { to: FollowUpTo::Agent, text: "Thanks".to_owned(), after_close: false, reopens: true },
+        follow_up: FollowUp {
+            after_move: None,
+            quote: Default::default(),
+            automatic: false,
+            to: FollowUpTo::Agent,
+            text: "Thanks".to_owned(),
+            after_close: false,
+            reopens: true,
+        },
         limits: BTreeMap::new(),
         policy: Policy::default(),
         mark: None,
@@ -112,6 +126,8 @@ pub fn running(id: &str, name: &str) -> Run {
         address: "alice@mail.test".to_owned(),
         display_name: None,
         trigger: Trigger::Scheduled,
+        parent: None,
+        context: Default::default(),
         until: None,
         started: at(0),
         finished: None,

@@ -163,6 +163,7 @@ fn observation_json(observation: &Observation) -> serde_json::Result<String> {
 fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Active => "active",
+        Phase::Inquiring => "inquiring",
         Phase::Settling => "settling",
         Phase::CleaningUp => "cleaning_up",
         Phase::Finished => "finished",

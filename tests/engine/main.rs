@@ -19,6 +19,11 @@ use world::World;
 
 fn probe() -> Probe {
     Probe {
+        variant_of: None,
+        controls: Default::default(),
+        intake: None,
+        canaries: Default::default(),
+        calendar: None,
         name: "support".into(),
         description: String::new(),
         owner: String::new(),
@@ -38,6 +43,7 @@ fn probe() -> Probe {
             text: "Hello,\nwhere is my parcel? Grüße\n\nReference: ${token}".into(),
             html: None,
             attachments: Vec::new(),
+            ..EmailChannel::default()
         }),
         expect: Expect { queue: Some("Support".into()), created_within: Duration::from_secs(900), ..Expect::default() },
         reply: Reply {
@@ -47,7 +53,15 @@ fn probe() -> Probe {
             html: None,
             attachments: Vec::new(),
         },
-        follow_up: FollowUp { to: FollowUpTo::Agent, text: "Thank you!\n\nReference: ${token}".into(), after_close: false, reopens: true },
+        follow_up: FollowUp {
+            after_move: None,
+            quote: Default::default(),
+            automatic: false,
+            to: FollowUpTo::Agent,
+            text: "Thank you!\n\nReference: ${token}".into(),
+            after_close: false,
+            reopens: true,
+        },
         limits: BTreeMap::new(),
         policy: Policy::default(),
         mark: None,

@@ -33,5 +33,6 @@ pub fn email(shape: &EmailShape, folder: &Path, doc: &mut Doc) -> Option<EmailCh
         text: template::with_token(shape.text.as_ref()?.value.clone()),
         html: shape.html.as_ref().map(|h| template::html_with_token(h.value.clone())),
         attachments,
+        ..EmailChannel::default()
     })
 }

@@ -43,6 +43,11 @@ pub(crate) fn open(dir: &std::path::Path, instance: &str, clock: &ManualClock) -
 /// A probe that takes all stages.
 pub(crate) fn probe(name: &str) -> Probe {
     Probe {
+        variant_of: None,
+        controls: Default::default(),
+        intake: None,
+        canaries: Default::default(),
+        calendar: None,
         name: name.to_owned(),
         description: "writes to support".to_owned(),
         owner: "team".to_owned(),
@@ -62,6 +67,7 @@ pub(crate) fn probe(name: &str) -> Probe {
             text: "Where is it?".to_owned(),
             html: None,
             attachments: vec![],
+            ..EmailChannel::default()
         }),
         expect: Expect::default(),
         reply: Reply {
@@ -71,7 +77,15 @@ pub(crate) fn probe(name: &str) -> Probe {
             html: None,
             attachments: vec![],
         },
-        follow_up: FollowUp { to: FollowUpTo::Agent, text: "Thanks ${token}".to_owned(), after_close: false, reopens: true },
+        follow_up: FollowUp {
+            after_move: None,
+            quote: Default::default(),
+            automatic: false,
+            to: FollowUpTo::Agent,
+            text: "Thanks ${token}".to_owned(),
+            after_close: false,
+            reopens: true,
+        },
         limits: BTreeMap::new(),
         policy: Policy::default(),
         mark: None,
@@ -89,6 +103,8 @@ pub(crate) fn run(id: &str, name: &str) -> Run {
         display_name: None,
         address: "alice@customer.test".to_owned(),
         trigger: Trigger::Scheduled,
+        parent: None,
+        context: Default::default(),
         until: None,
         started: start(),
         finished: None,
