@@ -158,20 +158,6 @@ impl HttpDesk {
         ))
     }
 
-    /// Writes an internal note.
-    pub async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
-        let mut scope = self.ticket_scope(ticket);
-        scope.set("note.text", Value::text(text));
-        self.act("note", &self.definition().note_steps, &mut scope, &ticket.reference).await
-    }
-
-    /// Moves the ticket to another queue, by the queue's name.
-    pub async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
-        let mut scope = self.ticket_scope(ticket);
-        scope.set("queue", Value::text(queue));
-        self.act("move", &self.definition().move_to, &mut scope, &ticket.reference).await
-    }
-
     /// Runs one find strategy.
     async fn strategy(&self, steps: &[Step], needle: &Needle) -> Result<Vec<super::matching::Found>, Failure> {
         let mut scope = self.scope();
@@ -342,6 +328,22 @@ impl Desk for HttpDesk {
         let mut scope = self.ticket_scope(ticket);
         scope.set("tag", Value::text(tag));
         self.act("mark", &self.definition().mark, &mut scope, &ticket.reference).await
+    }
+
+    async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        scope.set("note.text", Value::text(text));
+        self.act("note", &self.definition().note_steps, &mut scope, &ticket.reference).await
+    }
+
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        scope.set("queue", Value::text(queue));
+        self.act("move", &self.definition().move_to, &mut scope, &ticket.reference).await
+    }
+
+    fn creates(&self) -> Option<String> {
+        self.definition().creates.first().map(|c| c.id.clone())
     }
 
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {

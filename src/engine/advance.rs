@@ -38,6 +38,7 @@ impl Journey<'_> {
         self.commit(due, false, false).await?;
         if self.finished_now {
             self.parts.tell(RunEvent::Finished(Box::new(self.run.clone())));
+            self.wake_parent().await?;
         }
         Ok(())
     }

@@ -1,38 +1,48 @@
 //! The first leg: the customer's message leaves. By mail it is handed in at the customer's own provider; `form` and `chat`
 //! know the other two ways.
 
+use super::Parts;
 use super::journey::{Journey, Walk};
-use super::ports::{BudgetAnswer, Submitted, Trouble};
+use super::ports::{BudgetAnswer, RunEvent, StoreError, Submitted, Trouble};
 use crate::clock::after;
 use crate::mail::compose::message_id;
 use crate::model::{
-    Account, ActKind, ActState, Channel, Looked, Message, Observation, Outcome, OutgoingMail, Party, Phase, Probe, ResultClass, Run, RunId,
-    Source, Stage, Token, Trigger,
+    ActKind, ActState, Channel, Looked, Message, Observation, Outcome, OutgoingMail, Party, Phase, Probe, ResultClass, Run, RunId, Source,
+    Stage, Token, Trigger,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What a run is begun with.
+pub(super) struct Start<'a> {
+    /// What runs.
+    pub(super) probe: &'a Probe,
+    /// The address that it writes from.
+    pub(super) address: &'a str,
+    /// The name beside it; may be empty.
+    pub(super) display_name: &'a str,
+    /// Why.
+    pub(super) trigger: Trigger,
+    /// The run that asks for it as a control.
+    pub(super) parent: Option<&'a RunId>,
+    /// The last stage to take.
+    pub(super) until: Option<Stage>,
+}
+
 /// A run before its first step; its first message already has token and Message-ID, so that even a crash before the
 /// first step leaves nothing unknown.
-pub(super) fn new_run(
-    id: RunId,
-    probe: &Probe,
-    account: &Account,
-    trigger: Trigger,
-    until: Option<Stage>,
-    now: Timestamp,
-    token: Token,
-) -> Run {
-    let domain = account.address.rsplit('@').next().unwrap_or("localhost");
+pub(super) fn new_run(id: RunId, start: &Start<'_>, now: Timestamp, token: Token) -> Run {
+    let probe = start.probe;
+    let domain = start.address.rsplit('@').next().unwrap_or("localhost");
     let mut run = Run {
         id,
         probe: probe.clone(),
-        address: account.address.clone(),
-        display_name: Some(account.display_name.clone()).filter(|n| !n.is_empty()),
-        trigger,
-        parent: None,
-        until,
+        address: start.address.to_owned(),
+        display_name: Some(start.display_name.to_owned()).filter(|n| !n.is_empty()),
+        trigger: start.trigger,
+        parent: start.parent.cloned(),
+        until: start.until,
         context: Default::default(),
         started: now,
         finished: None,
@@ -66,6 +76,16 @@ pub(super) fn new_run(
         subject,
     });
     run
+}
+
+/// Stores a new run under an id that was chosen before, and tells of it.
+pub(super) async fn begin(parts: &Parts, id: &RunId, start: &Start<'_>) -> Result<(), StoreError> {
+    let token = parts.tokens.token(id.as_str(), Stage::Send.as_str());
+    let run = new_run(id.clone(), start, parts.clock.now(), token);
+    parts.store.create_run(&run).await?;
+    parts.tell(RunEvent::Started(Box::new(run)));
+    parts.wake.notify_one();
+    Ok(())
 }
 
 impl Journey<'_> {
@@ -142,7 +162,8 @@ impl Journey<'_> {
                     Observation::new(now, Some(stage), Source::Monitor, "budget", &limit, Looked::CouldNotLook)
                         .class(ResultClass::Throttled),
                 );
-                if at > self.deadline(stage) {
+                // A control is worth little later, and its run waits for it.
+                if at > self.deadline(stage) || self.run.trigger == Trigger::Control {
                     self.check(
                         stage,
                         "budget",
