@@ -28,6 +28,16 @@ pub struct Weather {
     pub mailbox_down: bool,
     /// Mail to the desk vanishes.
     pub intake_dead: bool,
+    /// Mail to the desk vanishes unless it is plain: text alone, with a subject, to one address.
+    pub only_plain_lands: bool,
+    /// Only mail to this address lands.
+    pub only_lands_at: Option<String>,
+    /// Only mail from this address lands.
+    pub only_lands_from: Option<String>,
+    /// Mail is fetched only when somebody opens the desk's page.
+    pub fetches_on_visits: bool,
+    /// Our provider writes this line into the header of our mail.
+    pub provider_adds: Option<String>,
     /// No automatic reply.
     pub no_acknowledgement: bool,
     /// Answers are kept as notes.
@@ -92,6 +102,19 @@ pub struct State {
     /// How often a form was submitted, a conversation begun, a line said, a window left.
     pub web: crate::web::Counts,
     pub events: Option<mpsc::Sender<MailEvent>>,
+    /// What the configuration names besides.
+    pub accounts: BTreeMap<String, Account>,
+    pub probes: BTreeMap<String, Probe>,
+    pub budgets: Budgets,
+    /// How often the desk's page for agents was opened.
+    pub visits: usize,
+    /// Mail that waits for a visit.
+    pub unfetched: Vec<OutgoingMail>,
+}
+
+/// True for what a person's mail program makes of a few words.
+fn is_plain(mail: &OutgoingMail) -> bool {
+    mail.html.is_none() && mail.attachments.is_empty() && mail.to.len() == 1 && !mail.subject.trim().is_empty()
 }
 
 pub struct World {
@@ -175,17 +198,43 @@ impl World {
     }
 
     fn accept(&self, mail: &OutgoingMail) {
-        let now = self.clock.now();
         let raw = compose(mail).unwrap();
-        let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);
         let weather = {
             let mut state = self.state.lock().unwrap();
             state.submitted.push(mail.clone());
             state.weather.clone()
         };
-        if weather.intake_dead {
+        if mail.to.iter().any(|to| to.ends_with("@customers.test")) {
+            self.deliver(&self.as_delivered(raw));
             return;
         }
+        let kept_out = |only: &Option<String>, have: &[String]| only.as_ref().is_some_and(|only| !have.contains(only));
+        let lost = weather.only_plain_lands && !is_plain(mail)
+            || kept_out(&weather.only_lands_at, &mail.to)
+            || kept_out(&weather.only_lands_from, std::slice::from_ref(&mail.from));
+        if weather.intake_dead || lost {
+            return;
+        }
+        if weather.fetches_on_visits {
+            self.state.lock().unwrap().unfetched.push(mail.clone());
+            return;
+        }
+        self.import(mail, &weather);
+    }
+
+    /// What our provider makes of a mail on its way.
+    fn as_delivered(&self, raw: Vec<u8>) -> Vec<u8> {
+        match &self.state.lock().unwrap().weather.provider_adds {
+            Some(line) => [format!("{line}\r\n").into_bytes(), raw].concat(),
+            None => raw,
+        }
+    }
+
+    /// The desk takes a mail in.
+    fn import(&self, mail: &OutgoingMail, weather: &Weather) {
+        let now = self.clock.now();
+        let raw = compose(mail).unwrap();
+        let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);
         let message = TicketMessage {
             id: format!("m{}", mail.message_id),
             public: Some(true),
@@ -236,6 +285,10 @@ impl World {
         let (events_in, events) = mpsc::channel(1000);
         self.state.lock().unwrap().events = Some(events_in.clone());
         let (observer, heard) = mpsc::unbounded_channel();
+        let (directory, budgets) = {
+            let state = self.state.lock().unwrap();
+            (FixedDirectory { accounts: state.accounts.clone(), probes: state.probes.clone() }, state.budgets.clone())
+        };
         let engine = Engine::new(EngineParts {
             store: store.clone(),
             mailboxes: self.clone(),
@@ -245,11 +298,11 @@ impl World {
             chats: Arc::new(crate::web::Web(self.clone())),
             intakes: Arc::new(replypath::engine::ports::NoIntakes),
             exchangers: Arc::new(replypath::engine::ports::NoExchangers),
-            directory: Arc::new(replypath::engine::ports::FixedDirectory::default()),
+            directory: Arc::new(directory),
             clock: Arc::new(self.clock.clone()),
             events_in,
             events,
-            budgets: Budgets::default(),
+            budgets,
             workers: 4,
             adopt: true,
             observer,
@@ -412,6 +465,17 @@ impl Desk for FakeDesk {
     }
     async fn mark(&self, _: &Ticket, _: &str) -> Result<(), Acted> {
         Err(Acted::NotDone(down()))
+    }
+    async fn visit(&self) -> Result<bool, Trouble> {
+        let (waiting, weather) = {
+            let mut state = self.up()?;
+            state.visits += 1;
+            (std::mem::take(&mut state.unfetched), state.weather.clone())
+        };
+        for mail in &waiting {
+            self.0.import(mail, &weather);
+        }
+        Ok(true)
     }
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
         Ok(self.up()?.weather.chat.agents)
