@@ -358,6 +358,16 @@ impl Desk for HttpDesk {
         Ok((!found.is_null()).then(|| super::chat::yes(&found)))
     }
 
+    async fn visit(&self) -> Result<bool, Trouble> {
+        let definition = self.definition();
+        if definition.visit.is_empty() {
+            return Ok(false);
+        }
+        let mut scope = self.scope();
+        let told = |failure| self.told("visit", failure);
+        self.runner.run(&definition.visit, &mut scope, Empties::First).await.map(|_| true).map_err(told)
+    }
+
     async fn health(&self) -> Result<Vec<String>, Trouble> {
         let definition = self.definition();
         if definition.health.is_empty() {

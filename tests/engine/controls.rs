@@ -100,6 +100,19 @@ async fn a_loop_shows_what_our_own_provider_writes_into_our_mail() {
 }
 
 #[tokio::test]
+async fn a_ticket_made_without_mail_shows_whether_anything_leaves_the_desk() {
+    for (no_answer_mail, expected) in [(true, Outcome::Fail), (false, Outcome::Pass)] {
+        let trial = Trial::new().await;
+        trial.world.weather(|w| (w.intake_dead, w.no_answer_mail) = (true, no_answer_mail));
+        let run = trial.run(&probe()).await;
+        let outbound = control(&run, &ControlKind::Outbound);
+        assert_eq!(outcome(outbound, Stage::Land), Some(Outcome::Pass), "{outbound:?}");
+        assert_eq!(outcome(outbound, Stage::Return), Some(expected), "{outbound:?}");
+        assert_eq!(trial.world.state.lock().unwrap().posted, 1, "the control's answer");
+    }
+}
+
+#[tokio::test]
 async fn a_visit_comes_last_and_shows_that_mail_is_fetched_only_then() {
     let trial = Trial::new().await;
     trial.world.weather(|w| w.fetches_on_visits = true);

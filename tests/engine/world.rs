@@ -466,6 +466,9 @@ impl Desk for FakeDesk {
     async fn mark(&self, _: &Ticket, _: &str) -> Result<(), Acted> {
         Err(Acted::NotDone(down()))
     }
+    fn creates(&self) -> Option<String> {
+        Some("form".into())
+    }
     async fn visit(&self) -> Result<bool, Trouble> {
         let (waiting, weather) = {
             let mut state = self.up()?;
