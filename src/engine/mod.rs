@@ -10,6 +10,8 @@
 //! `clean_up` are the stages; `neighbours` asks what other runs saw; `intake` sorts arriving mail to runs.
 
 mod advance;
+mod automatic;
+mod canary;
 mod channel;
 mod chat;
 mod chat_judge;
@@ -19,6 +21,7 @@ mod clean_up;
 mod control_probe;
 mod controls;
 mod follow_up;
+mod follow_up_before;
 mod form;
 mod intake;
 mod journey;
@@ -32,6 +35,7 @@ pub mod ports;
 mod reply;
 mod send;
 mod settle;
+mod special;
 mod stop;
 pub mod sweep;
 pub mod ways;

@@ -4,15 +4,19 @@
 use super::Parts;
 use super::journey::{Journey, Walk};
 use super::ports::{BudgetAnswer, RunEvent, StoreError, Submitted, Trouble};
+use super::special;
 use crate::clock::after;
 use crate::mail::compose::message_id;
 use crate::model::{
-    ActKind, ActState, Channel, Looked, Message, Observation, Outcome, OutgoingMail, Party, Phase, Probe, ResultClass, Run, RunId, Source,
-    Stage, Token, Trigger,
+    ActKind, ActState, Channel, EmailChannel, Looked, Message, Observation, Outcome, OutgoingMail, Party, Phase, Probe, ResultClass, Run,
+    RunId, Source, Stage, Token, Trigger,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// More messages than this no journey needs. A run that would send more is caught in a loop.
+const MOST_MESSAGES: usize = 12;
 
 /// What a run is begun with.
 pub(super) struct Start<'a> {
@@ -66,7 +70,7 @@ pub(super) fn new_run(id: RunId, start: &Start<'_>, now: Timestamp, token: Token
         interrupted: false,
         diagnosis: None,
     };
-    let subject = super::journey::fill(probe.channel.request().subject, &token, &run);
+    let subject = super::journey::fill(&special::subject(probe), &token, &run);
     run.messages.push(Message {
         stage: Stage::Send,
         turn: 0,
@@ -145,8 +149,20 @@ impl Journey<'_> {
         Ok(())
     }
 
+    /// How many messages the run has handed in, as far as anybody knows.
+    fn sent_messages(&self) -> usize {
+        let sends = |kind| matches!(kind, ActKind::Send | ActKind::HandOver | ActKind::FollowUp | ActKind::Second);
+        self.run.acts.iter().filter(|a| sends(a.kind) && !matches!(a.state, ActState::Failed(_))).count()
+    }
+
     /// Takes one message from the account's and the desk's budget. Some: wait until then.
     pub(super) async fn take_budgets(&mut self, stage: Stage) -> Walk<Option<Timestamp>> {
+        if self.sent_messages() >= MOST_MESSAGES {
+            let found = format!("{MOST_MESSAGES} were sent; something answers what we send");
+            self.check(stage, "messages", Outcome::Unknown, "a run of a few messages", found);
+            self.unknown(stage, "mon-own-responder-loops");
+            return Ok(None);
+        }
         let budgets = &self.parts.budgets;
         let account = budgets.accounts.get(&self.run.probe.account).cloned();
         let desk = self.run.probe.desk.as_ref().and_then(|d| budgets.desks.get(d)).cloned();
@@ -182,26 +198,32 @@ impl Journey<'_> {
 
     fn first_mail(&self) -> OutgoingMail {
         let request = self.run.probe.channel.request();
-        let (to, cc, bcc) = match &self.run.probe.channel {
-            Channel::Email(email) => (email.to.clone(), email.cc.clone(), email.bcc.clone()),
-            Channel::Form(_) | Channel::Chat(_) => (Vec::new(), Vec::new(), Vec::new()),
+        let email = match &self.run.probe.channel {
+            Channel::Email(email) => email.clone(),
+            Channel::Form(_) | Channel::Chat(_) => EmailChannel::default(),
         };
+        let mut attachments = request.attachments.to_vec();
+        attachments.extend(special::files(&email));
+        let (encoding, mut cc) = (email.encoding, email.cc);
+        cc.extend(self.canary_address(self.run.probe.canaries.cc.as_ref()).filter(|a| !cc.contains(a)));
         let first = self.run.messages.iter().find(|m| m.stage == Stage::Send);
         let token = first.map(|m| m.token.clone()).unwrap_or_else(|| Token(String::new()));
         OutgoingMail {
             from: self.run.address.clone(),
             from_name: self.run.display_name.clone().unwrap_or_default(),
-            to,
+            to: email.to,
             cc,
-            bcc,
+            bcc: email.bcc,
             subject: first.map(|m| m.subject.clone()).unwrap_or_default(),
-            text: self.fill(request.text, &token),
+            text: self.fill(&special::text(&self.run.probe), &token),
             html: request.html.map(|h| self.fill(h, &token)),
-            attachments: request.attachments.to_vec(),
+            attachments,
             message_id: first.and_then(|m| m.message_id.clone()).unwrap_or_default(),
             in_reply_to: None,
             references: Vec::new(),
             date: self.now(),
+            encoding,
+            automatic: false,
         }
     }
 

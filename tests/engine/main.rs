@@ -3,6 +3,7 @@
 mod chat;
 mod controls;
 mod form;
+mod variants;
 mod web;
 mod world;
 

@@ -38,6 +38,14 @@ pub struct Weather {
     pub fetches_on_visits: bool,
     /// Our provider writes this line into the header of our mail.
     pub provider_adds: Option<String>,
+    /// An answer to a ticket that was moved opens another.
+    pub moved_splits: bool,
+    /// An automatic answer closes the ticket.
+    pub notice_closes: bool,
+    /// Automatic mail is thrown away.
+    pub drops_automatic: bool,
+    /// Only what stands above a quote is kept of a mail.
+    pub cuts_quotes: bool,
     /// No automatic reply.
     pub no_acknowledgement: bool,
     /// Answers are kept as notes.
@@ -106,10 +114,18 @@ pub struct State {
     pub accounts: BTreeMap<String, Account>,
     pub probes: BTreeMap<String, Probe>,
     pub budgets: Budgets,
+    /// How often a ticket was moved.
+    pub moves: usize,
     /// How often the desk's page for agents was opened.
     pub visits: usize,
     /// Mail that waits for a visit.
     pub unfetched: Vec<OutgoingMail>,
+}
+
+/// What a desk keeps that cuts at the first line of a quote.
+fn above_quote(text: &str) -> String {
+    let quoted = |l: &&str| !l.starts_with('>') && !l.trim_end().ends_with("wrote:");
+    text.lines().take_while(quoted).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// True for what a person's mail program makes of a few words.
@@ -239,19 +255,23 @@ impl World {
             id: format!("m{}", mail.message_id),
             public: Some(true),
             author: Some(Author::Customer),
-            text: parsed.text.clone(),
+            text: if weather.cuts_quotes { above_quote(&parsed.text) } else { parsed.text.clone() },
             html: None,
             at: Some(now),
             files: parsed.attachments.clone(),
             message_id: Some(mail.message_id.clone()),
             delivery: None,
         };
+        if mail.automatic && weather.drops_automatic {
+            return;
+        }
         let known = {
             let mut state = self.state.lock().unwrap();
-            let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)));
+            let splits = |t: &FakeTicket| weather.moved_splits && t.queue != "Support";
+            let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)) && !splits(t));
             known.map(|ticket| {
                 ticket.messages.push(message.clone());
-                ticket.closed = false;
+                ticket.closed = if mail.automatic { ticket.closed || weather.notice_closes } else { false };
             })
         };
         if known.is_none() {
@@ -339,7 +359,7 @@ impl FakeDesk {
 impl Desk for FakeDesk {
     fn capabilities(&self) -> &[Capability] {
         use Capability::*;
-        &[Find, Read, Messages, Reply, Close, Health, Files]
+        &[Find, Read, Messages, Reply, Close, Move, Note, Health, Files]
     }
     fn views(&self) -> &[View] {
         &[View::Normal]
@@ -465,6 +485,19 @@ impl Desk for FakeDesk {
     }
     async fn mark(&self, _: &Ticket, _: &str) -> Result<(), Acted> {
         Err(Acted::NotDone(down()))
+    }
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        self.up().map(drop).map_err(Acted::NotDone)?;
+        self.0
+            .mortal(|| {
+                let mut state = self.0.state.lock().unwrap();
+                state.moves += 1;
+                if let Some(t) = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id) {
+                    t.queue = queue.to_owned();
+                }
+            })
+            .await;
+        Ok(())
     }
     fn creates(&self) -> Option<String> {
         Some("form".into())
