@@ -24,8 +24,8 @@ impl Journey<'_> {
             let phase = self.run.phase;
             let due = match phase {
                 Phase::Active => self.travel().await?,
-                // Nothing is asked yet.
-                Phase::Inquiring | Phase::Settling => self.settle().await?,
+                Phase::Inquiring => self.inquire().await?,
+                Phase::Settling => self.settle().await?,
                 Phase::CleaningUp => self.clean_up().await?,
                 Phase::Finished => self.after_verdict().await?,
             };
@@ -38,6 +38,7 @@ impl Journey<'_> {
         self.commit(due, false, false).await?;
         if self.finished_now {
             self.parts.tell(RunEvent::Finished(Box::new(self.run.clone())));
+            self.wake_parent().await?;
         }
         Ok(())
     }
@@ -69,18 +70,25 @@ impl Journey<'_> {
             self.not_reached_all(&rest);
         }
         if self.all_decided() {
-            self.run.phase = Phase::Settling;
-            let quiet = if self.run.stages.values().any(|r| r.outcome == Some(Outcome::Pass)) {
-                self.run.probe.settle
-            } else {
-                std::time::Duration::ZERO
-            };
-            self.run.settle_until = Some(after(self.now(), quiet));
+            self.run.phase = Phase::Inquiring;
             self.watch_mailbox(false);
-            return Ok(Some(if quiet.is_zero() { self.now() } else { after(self.now(), quiet) }));
+            return Ok(Some(self.now()));
         }
         self.watch_mailbox(true);
         Ok(Some(next.into_iter().min().unwrap_or_else(|| after(self.now(), std::time::Duration::from_secs(30)))))
+    }
+
+    /// Asks what separates the look-alikes of what failed, then waits for duplicates.
+    async fn inquire(&mut self) -> Walk<Option<Timestamp>> {
+        if let Some(next) = self.controls().await?.filter(|_| !self.run.interrupted) {
+            return Ok(Some(next));
+        }
+        self.run.phase = Phase::Settling;
+        let passed = self.run.stages.values().any(|r| r.outcome == Some(Outcome::Pass));
+        let quiet = if passed { self.run.probe.settle } else { std::time::Duration::ZERO };
+        self.run.settle_until = Some(after(self.now(), quiet));
+        self.watch_mailbox(false);
+        Ok(self.run.settle_until)
     }
 
     /// Accept is seen through what follows it: a ticket or any mail of the desk. With no sign either way it stays

@@ -10,13 +10,18 @@
 //! `clean_up` are the stages; `neighbours` asks what other runs saw; `intake` sorts arriving mail to runs.
 
 mod advance;
+mod automatic;
+mod canary;
 mod channel;
 mod chat;
 mod chat_judge;
 mod chat_queue;
 mod chat_say;
 mod clean_up;
+mod control_probe;
+mod controls;
 mod follow_up;
+mod follow_up_before;
 mod form;
 mod intake;
 mod journey;
@@ -30,6 +35,7 @@ pub mod ports;
 mod reply;
 mod send;
 mod settle;
+mod special;
 mod stop;
 pub mod sweep;
 pub mod ways;
@@ -180,11 +186,9 @@ impl Engine {
     pub async fn start_run(&self, probe: &Probe, account: &Account, trigger: Trigger, until: Option<Stage>) -> Result<RunId, StoreError> {
         let now = self.parts.clock.now();
         let id = RunId::new(now, random());
-        let token = self.parts.tokens.token(id.as_str(), Stage::Send.as_str());
-        let run = send::new_run(id.clone(), probe, account, trigger, until, now, token);
-        self.parts.store.create_run(&run).await?;
-        self.parts.tell(RunEvent::Started(Box::new(run)));
-        self.parts.wake.notify_one();
+        let (address, display_name) = (account.address.as_str(), account.display_name.as_str());
+        let start = send::Start { probe, address, display_name, trigger, parent: None, until };
+        send::begin(&self.parts, &id, &start).await?;
         Ok(id)
     }
 

@@ -104,6 +104,8 @@ pub struct RunFilter {
     pub not_passed: bool,
     /// Only runs begun at or after.
     pub since: Option<Timestamp>,
+    /// Controls too; they stand in no list unless asked for.
+    pub controls: bool,
     /// At most so many, newest first.
     pub limit: usize,
 }
@@ -378,6 +380,22 @@ pub trait Desk: Send + Sync {
     async fn delete(&self, ticket: &Ticket) -> Result<(), Acted>;
     /// Tags the ticket.
     async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted>;
+    /// Writes an internal note.
+    async fn note(&self, _ticket: &Ticket, _text: &str) -> Result<(), Acted> {
+        Err(Acted::NotDone(Trouble::new(ResultClass::BrokenContract, "desk-contract-broken", "the desk's definition has no [note]")))
+    }
+    /// Moves the ticket to another queue, by the queue's name.
+    async fn move_to(&self, _ticket: &Ticket, _queue: &str) -> Result<(), Acted> {
+        Err(Acted::NotDone(Trouble::new(ResultClass::BrokenContract, "desk-contract-broken", "the desk's definition has no [move]")))
+    }
+    /// The recipe by which a ticket is made without mail, if the definition has one.
+    fn creates(&self) -> Option<String> {
+        None
+    }
+    /// Opens the desk's page for agents once, as a person who looks in; false when the definition names none.
+    async fn visit(&self) -> Result<bool, Trouble> {
+        Ok(false)
+    }
     /// True when agents are available for chat; none when the desk does not tell.
     async fn agents_available(&self) -> Result<Option<bool>, Trouble>;
     /// Proves login and rights; lines for people.

@@ -93,7 +93,8 @@ impl Journey<'_> {
 
     /// A rule that runs late moves the ticket after it was seen in the right place.
     async fn look_at_queue_again(&mut self) {
-        if self.outcome(Stage::Queue) != Some(Outcome::Pass) {
+        // A queue that we moved it to ourselves is no rule's doing.
+        if self.outcome(Stage::Queue) != Some(Outcome::Pass) || self.act(crate::model::ActKind::MoveFirst, "").is_some() {
             return;
         }
         let (Some(desk), Some(reference), Some(want)) = (self.desk(), self.run.ticket.clone(), self.run.probe.expect.queue.clone()) else {

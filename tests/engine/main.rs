@@ -1,7 +1,9 @@
 //! The engine in a small world with a clock that the tests drive: verdicts, and death at every act.
 
 mod chat;
+mod controls;
 mod form;
+mod variants;
 mod web;
 mod world;
 

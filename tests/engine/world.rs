@@ -28,6 +28,24 @@ pub struct Weather {
     pub mailbox_down: bool,
     /// Mail to the desk vanishes.
     pub intake_dead: bool,
+    /// Mail to the desk vanishes unless it is plain: text alone, with a subject, to one address.
+    pub only_plain_lands: bool,
+    /// Only mail to this address lands.
+    pub only_lands_at: Option<String>,
+    /// Only mail from this address lands.
+    pub only_lands_from: Option<String>,
+    /// Mail is fetched only when somebody opens the desk's page.
+    pub fetches_on_visits: bool,
+    /// Our provider writes this line into the header of our mail.
+    pub provider_adds: Option<String>,
+    /// An answer to a ticket that was moved opens another.
+    pub moved_splits: bool,
+    /// An automatic answer closes the ticket.
+    pub notice_closes: bool,
+    /// Automatic mail is thrown away.
+    pub drops_automatic: bool,
+    /// Only what stands above a quote is kept of a mail.
+    pub cuts_quotes: bool,
     /// No automatic reply.
     pub no_acknowledgement: bool,
     /// Answers are kept as notes.
@@ -92,6 +110,27 @@ pub struct State {
     /// How often a form was submitted, a conversation begun, a line said, a window left.
     pub web: crate::web::Counts,
     pub events: Option<mpsc::Sender<MailEvent>>,
+    /// What the configuration names besides.
+    pub accounts: BTreeMap<String, Account>,
+    pub probes: BTreeMap<String, Probe>,
+    pub budgets: Budgets,
+    /// How often a ticket was moved.
+    pub moves: usize,
+    /// How often the desk's page for agents was opened.
+    pub visits: usize,
+    /// Mail that waits for a visit.
+    pub unfetched: Vec<OutgoingMail>,
+}
+
+/// What a desk keeps that cuts at the first line of a quote.
+fn above_quote(text: &str) -> String {
+    let quoted = |l: &&str| !l.starts_with('>') && !l.trim_end().ends_with("wrote:");
+    text.lines().take_while(quoted).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// True for what a person's mail program makes of a few words.
+fn is_plain(mail: &OutgoingMail) -> bool {
+    mail.html.is_none() && mail.attachments.is_empty() && mail.to.len() == 1 && !mail.subject.trim().is_empty()
 }
 
 pub struct World {
@@ -175,34 +214,64 @@ impl World {
     }
 
     fn accept(&self, mail: &OutgoingMail) {
-        let now = self.clock.now();
         let raw = compose(mail).unwrap();
-        let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);
         let weather = {
             let mut state = self.state.lock().unwrap();
             state.submitted.push(mail.clone());
             state.weather.clone()
         };
-        if weather.intake_dead {
+        if mail.to.iter().any(|to| to.ends_with("@customers.test")) {
+            self.deliver(&self.as_delivered(raw));
             return;
         }
+        let kept_out = |only: &Option<String>, have: &[String]| only.as_ref().is_some_and(|only| !have.contains(only));
+        let lost = weather.only_plain_lands && !is_plain(mail)
+            || kept_out(&weather.only_lands_at, &mail.to)
+            || kept_out(&weather.only_lands_from, std::slice::from_ref(&mail.from));
+        if weather.intake_dead || lost {
+            return;
+        }
+        if weather.fetches_on_visits {
+            self.state.lock().unwrap().unfetched.push(mail.clone());
+            return;
+        }
+        self.import(mail, &weather);
+    }
+
+    /// What our provider makes of a mail on its way.
+    fn as_delivered(&self, raw: Vec<u8>) -> Vec<u8> {
+        match &self.state.lock().unwrap().weather.provider_adds {
+            Some(line) => [format!("{line}\r\n").into_bytes(), raw].concat(),
+            None => raw,
+        }
+    }
+
+    /// The desk takes a mail in.
+    fn import(&self, mail: &OutgoingMail, weather: &Weather) {
+        let now = self.clock.now();
+        let raw = compose(mail).unwrap();
+        let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);
         let message = TicketMessage {
             id: format!("m{}", mail.message_id),
             public: Some(true),
             author: Some(Author::Customer),
-            text: parsed.text.clone(),
+            text: if weather.cuts_quotes { above_quote(&parsed.text) } else { parsed.text.clone() },
             html: None,
             at: Some(now),
             files: parsed.attachments.clone(),
             message_id: Some(mail.message_id.clone()),
             delivery: None,
         };
+        if mail.automatic && weather.drops_automatic {
+            return;
+        }
         let known = {
             let mut state = self.state.lock().unwrap();
-            let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)));
+            let splits = |t: &FakeTicket| weather.moved_splits && t.queue != "Support";
+            let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)) && !splits(t));
             known.map(|ticket| {
                 ticket.messages.push(message.clone());
-                ticket.closed = false;
+                ticket.closed = if mail.automatic { ticket.closed || weather.notice_closes } else { false };
             })
         };
         if known.is_none() {
@@ -236,6 +305,10 @@ impl World {
         let (events_in, events) = mpsc::channel(1000);
         self.state.lock().unwrap().events = Some(events_in.clone());
         let (observer, heard) = mpsc::unbounded_channel();
+        let (directory, budgets) = {
+            let state = self.state.lock().unwrap();
+            (FixedDirectory { accounts: state.accounts.clone(), probes: state.probes.clone() }, state.budgets.clone())
+        };
         let engine = Engine::new(EngineParts {
             store: store.clone(),
             mailboxes: self.clone(),
@@ -245,11 +318,11 @@ impl World {
             chats: Arc::new(crate::web::Web(self.clone())),
             intakes: Arc::new(replypath::engine::ports::NoIntakes),
             exchangers: Arc::new(replypath::engine::ports::NoExchangers),
-            directory: Arc::new(replypath::engine::ports::FixedDirectory::default()),
+            directory: Arc::new(directory),
             clock: Arc::new(self.clock.clone()),
             events_in,
             events,
-            budgets: Budgets::default(),
+            budgets,
             workers: 4,
             adopt: true,
             observer,
@@ -286,7 +359,7 @@ impl FakeDesk {
 impl Desk for FakeDesk {
     fn capabilities(&self) -> &[Capability] {
         use Capability::*;
-        &[Find, Read, Messages, Reply, Close, Health, Files]
+        &[Find, Read, Messages, Reply, Close, Move, Note, Health, Files]
     }
     fn views(&self) -> &[View] {
         &[View::Normal]
@@ -412,6 +485,33 @@ impl Desk for FakeDesk {
     }
     async fn mark(&self, _: &Ticket, _: &str) -> Result<(), Acted> {
         Err(Acted::NotDone(down()))
+    }
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        self.up().map(drop).map_err(Acted::NotDone)?;
+        self.0
+            .mortal(|| {
+                let mut state = self.0.state.lock().unwrap();
+                state.moves += 1;
+                if let Some(t) = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id) {
+                    t.queue = queue.to_owned();
+                }
+            })
+            .await;
+        Ok(())
+    }
+    fn creates(&self) -> Option<String> {
+        Some("form".into())
+    }
+    async fn visit(&self) -> Result<bool, Trouble> {
+        let (waiting, weather) = {
+            let mut state = self.up()?;
+            state.visits += 1;
+            (std::mem::take(&mut state.unfetched), state.weather.clone())
+        };
+        for mail in &waiting {
+            self.0.import(mail, &weather);
+        }
+        Ok(true)
     }
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
         Ok(self.up()?.weather.chat.agents)
