@@ -6,8 +6,8 @@ use super::collections::Keyed;
 use super::probes::{Built, Known, build};
 use super::read::{At, Doc};
 use super::shape::{ConfigShape, ProbeShape};
-use super::{Config, DeskSettings};
-use crate::model::Account;
+use super::{Config, DeskSettings, Intake};
+use crate::model::{Account, Calendar};
 use crate::problem::Problem;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -65,11 +65,18 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
         accounts.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.account(key, value)?))).collect();
     let built_desks: BTreeMap<String, DeskSettings> =
         desks.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.desk(key, value)?))).collect();
+    let (intakes, calendars) = (entries(&shape.intakes), entries(&shape.calendars));
+    let built_intakes: BTreeMap<String, Intake> =
+        intakes.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.intake(key, value)?))).collect();
+    let built_calendars: BTreeMap<String, Calendar> =
+        calendars.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.calendar(key, value)?))).collect();
     let poll = |key: &str| built_accounts.get(key).map_or(Duration::from_secs(30), |a| a.mailbox.poll);
     let facts = |id: &str| shop.definitions.get(id).and_then(|d: &Definition| d.facts.as_deref());
     let known = Known {
         accounts: accounts.iter().map(|(k, _)| (k.value.as_str(), poll(&k.value))).collect(),
         desks: desks.iter().map(|(k, v)| (k.value.as_str(), v.value.r#use.as_ref().and_then(|id| facts(&id.value)))).collect(),
+        intakes: intakes.iter().map(|(k, _)| (k.value.as_str(), ())).collect(),
+        calendars: calendars.iter().map(|(k, _)| (k.value.as_str(), built_calendars.get(&k.value))).collect(),
         complete,
     };
     let files = toml_files(&shop.dir.join("probes"), "probes", later);
@@ -92,6 +99,8 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
         browser,
         accounts: built_accounts,
         desks: built_desks,
+        intakes: built_intakes,
+        calendars: built_calendars.clone(),
         probes: probes.into_iter().map(|b| (b.probe.name.clone(), b.probe)).collect(),
         unproven,
         warnings,
