@@ -134,7 +134,8 @@ fn controls(name: &str, shape: &ProbeShape, known: &Known<'_>, doc: &mut Doc) ->
         }
     }
     Controls {
-        probes: base.into_iter().chain(named).collect(),
+        // What a variant has from its probe may name the variant itself.
+        probes: base.into_iter().chain(named.filter(|n| n != name)).collect(),
         built_in: shape.built_in_controls.as_ref().is_none_or(|b| b.value),
         account: shape.second_account.as_ref().map(|a| a.value.clone()),
     }

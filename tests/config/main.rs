@@ -5,6 +5,7 @@
 #[cfg(feature = "browser")]
 mod browser;
 mod shared;
+mod variants;
 mod ways;
 
 use replypath::config::{DeskFiles, ParamValue, init, load, load_from, reference, schema};
