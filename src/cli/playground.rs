@@ -26,6 +26,9 @@ const FILES: [(&str, &[u8]); 8] = [
 /// Where the pages are in the probes of this repository; each sandbox has a port of its own.
 const WEB: &str = "http://127.0.0.1:8025";
 
+/// Stands for the desk's own address of the first queue.
+const SYSTEM: &str = "{SYSTEM}";
+
 /// Faults that none of the demo's probes meets: each needs a mail, a ticket or a moment of another kind.
 const NOT_MET: [&str; 18] = [
     "form-cors-refused",
@@ -153,10 +156,13 @@ fn main_file(sandbox: &Sandbox) -> String {
     text
 }
 
-/// A file of the probes with the sandbox's own address of pages.
-fn at_home<'a>(bytes: &'a [u8], web: &str) -> Cow<'a, [u8]> {
+/// A file of the probes with the sandbox's own addresses.
+fn at_home<'a>(bytes: &'a [u8], sandbox: &Sandbox) -> Cow<'a, [u8]> {
+    let system = sandbox.queues.first().map_or("", |q| q.system_address.as_str());
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains(WEB) => Cow::from(text.replace(WEB, web).into_bytes()),
+        Ok(text) if text.contains(WEB) || text.contains(SYSTEM) => {
+            Cow::from(text.replace(WEB, &sandbox.web).replace(SYSTEM, system).into_bytes())
+        }
         _ => Cow::from(bytes),
     }
 }
@@ -166,8 +172,16 @@ fn at_home<'a>(bytes: &'a [u8], web: &str) -> Cow<'a, [u8]> {
 /// # Errors
 /// When a file is there already or cannot be written.
 pub fn write(sandbox: &Sandbox, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    write_files(sandbox, dir, &FILES)
+}
+
+/// The same with other files than the probes of this repository.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_files(sandbox: &Sandbox, dir: &Path, files: &[(&'static str, &[u8])]) -> Result<Vec<PathBuf>, Failure> {
     let main = main_file(sandbox);
-    let probes = FILES.into_iter().map(|(name, bytes)| (name, at_home(bytes, &sandbox.web)));
+    let probes = files.iter().map(|(name, bytes)| (*name, at_home(bytes, sandbox)));
     let files = std::iter::once(("replypath.toml", Cow::from(main.as_bytes()))).chain(probes);
     let mut written = Vec::new();
     for (name, bytes) in files {
@@ -199,8 +213,7 @@ impl Scratch {
     /// # Errors
     /// When it cannot be made.
     pub fn new() -> Result<Scratch, Failure> {
-        let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
-        let path = std::env::temp_dir().join(format!("replypath-demo-{}-{nanos}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("replypath-demo-{}-{:016x}", std::process::id(), crate::engine::random()));
         DirBuilder::new().mode(0o700).create(&path).map_err(|e| Failure::ours(format!("{} cannot be made: {e}", path.display())))?;
         Ok(Scratch(path))
     }

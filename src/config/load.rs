@@ -77,7 +77,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
         too_many(files.len(), daemon.max_probes, &shape, &mut shop.doc);
         Vec::new()
     } else {
-        files.into_iter().filter_map(|file| probe(file, &known, later)).collect()
+        files.into_iter().flat_map(|file| probe(file, &known, later)).collect()
     };
     super::rates::check(&shape, &known, &probes, &mut shop.doc);
     shop.warn_inline(on_disk);
@@ -120,15 +120,19 @@ fn too_many(count: usize, allowed: usize, shape: &ConfigShape, doc: &mut Doc) {
     doc.problem(place, message, format!("raise `max_probes` in [daemon] to {count} when that is meant"));
 }
 
-fn probe(file: TomlFile, known: &Known<'_>, problems: &mut Vec<Problem>) -> Option<Built> {
+/// A probe with its variants.
+fn probe(file: TomlFile, known: &Known<'_>, problems: &mut Vec<Problem>) -> Vec<Built> {
     if let Some(help) = bad_name(&file.stem) {
         problems.push(Problem::of_file(file.name.clone(), format!("`{}` cannot be the name of a probe", file.stem), Some(help)));
     }
-    let text = read_text(&file.path, &file.name, problems)?;
+    let Some(text) = read_text(&file.path, &file.name, problems) else { return Vec::new() };
     let mut doc = Doc::new(file.name, &text);
-    let shape = doc.parse::<ProbeShape>();
+    let (shape, variants) = doc.parse_with_variants::<ProbeShape>();
     let folder = file.path.parent().unwrap_or(Path::new("."));
-    let built = shape.and_then(|shape| build(&file.stem, folder, &shape.value, known, &mut doc));
+    let mut built: Vec<Built> = shape.and_then(|shape| build(&file.stem, folder, &shape.value, known, &mut doc)).into_iter().collect();
+    for variant in variants {
+        built.extend(build(&format!("{}.{}", file.stem, variant.name), folder, &variant.shape.value, known, &mut doc));
+    }
     problems.extend(doc.finish());
     built
 }

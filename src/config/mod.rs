@@ -17,6 +17,7 @@ mod stages;
 mod template;
 mod times;
 mod values;
+mod variants;
 mod ways;
 mod web_values;
 

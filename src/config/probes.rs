@@ -10,8 +10,8 @@ use super::times::{cron, zone};
 use super::values::{Address, Period, show_period};
 use super::ways::{self, DeskOf, Way, attachments};
 use crate::model::{
-    AfterStage, Capability, CleanUp, Expect, FollowUp, FollowUpTo, LimitMillis, Overlap, Policy, Probe, Reply, ReplyMode, Schedule, Stage,
-    Window,
+    AfterStage, Capability, CleanUp, Controls, Expect, FollowUp, FollowUpTo, LimitMillis, Overlap, Policy, Probe, Reply, ReplyMode,
+    Schedule, Stage, Window,
 };
 use crate::problem::suggest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,8 +67,8 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
     let channel = channel?;
     let desk_key = shape.desk.as_ref().map(|d| d.value.clone());
     let probe = Probe {
-        variant_of: None,
-        controls: Default::default(),
+        variant_of: name.split_once('.').map(|(base, _)| base.to_owned()),
+        controls: controls(name, shape, known, doc),
         intake: None,
         canaries: Default::default(),
         calendar: None,
@@ -111,6 +111,23 @@ fn reference<T: Copy>(name: &At<String>, what: &str, names: &BTreeMap<&str, T>, 
         doc.problem(name.span.clone(), format!("there is no {what} `{}`", name.value), help);
     }
     found
+}
+
+/// What may be asked when the probe fails. A variant asks the probe that it is a variant of.
+fn controls(name: &str, shape: &ProbeShape, known: &Known<'_>, doc: &mut Doc) -> Controls {
+    let base = name.split_once('.').map(|(base, _)| base.to_owned());
+    let named = shape.controls.iter().flat_map(|c| &c.value.0).map(|c| c.value.clone());
+    if let Some(second) = &shape.second_account {
+        reference(second, "account", &known.accounts, known.complete, doc);
+        if shape.account.as_ref().is_some_and(|a| a.value == second.value) {
+            doc.problem(second.span.clone(), "the second account is the probe's own", "name another [accounts.KEY]".to_owned());
+        }
+    }
+    Controls {
+        probes: base.into_iter().chain(named).collect(),
+        built_in: shape.built_in_controls.as_ref().is_none_or(|b| b.value),
+        account: shape.second_account.as_ref().map(|a| a.value.clone()),
+    }
 }
 
 fn tags(shape: &ProbeShape, doc: &mut Doc) -> Vec<String> {
@@ -229,9 +246,9 @@ fn follow_up(shape: Option<&FollowUpShape>, doc: &mut Doc) -> FollowUp {
         doc.problem(reopens.span.clone(), "`reopens` goes with after_close = true", "add it, or take `reopens` out".to_owned());
     }
     FollowUp {
-        after_move: None,
-        quote: Default::default(),
-        automatic: false,
+        after_move: shape.after_move.as_ref().map(|m| m.value.clone()),
+        quote: shape.quote.as_ref().map(|q| q.value).unwrap_or_default(),
+        automatic: shape.automatic.as_ref().is_some_and(|a| a.value),
         to: shape.to.as_ref().map_or(FollowUpTo::Agent, |t| t.value),
         text: template::with_token(shape.text.as_ref().map_or_else(|| template::FOLLOW_UP.to_owned(), |t| t.value.clone())),
         after_close,

@@ -9,7 +9,8 @@ use super::collections::{Keyed, List, OneOrMany};
 use super::read::table;
 use super::secrets::{ParamText, SecretText};
 use super::values::{Address, Count, Instant, Listen, Period, RateText, Word};
-use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, ReplyMode, Require, Stage, TlsMode};
+use super::variants::VariantShape;
+use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, QuoteStyle, ReplyMode, Require, Stage, TlsMode};
 
 table! {
     /// The file `replypath.toml`: the daemon, the accounts that replypath writes from, the desks that it looks into.
@@ -196,6 +197,14 @@ table! {
         optional limits: LimitsShape,
         /// What counts as a defect and what as a habit of this desk.
         optional policy: PolicyShape,
+        /// Other forms of this probe: each has a `name` and keys and tables that are laid over those of the probe, and is then the probe `NAME.VARIANT`.
+        optional variants: List<VariantShape>,
+        /// Probes that are run when this one fails, to tell its causes apart, by name. Of a variant, the probe itself is always one.
+        optional controls: List<String>,
+        /// Run the built-in controls too: a plain mail to the same address, to the desk's own, from a second account, to itself.
+        optional built_in_controls: bool = true,
+        /// The account of the control from a second sender. Default: another account of this configuration that is used for nothing else.
+        optional second_account: String,
     }
 }
 
@@ -272,6 +281,12 @@ table! {
         optional after_close: bool = false,
         /// What must become of an answer to a closed ticket: `true` reopens it, `false` opens a new one.
         optional reopens: bool = true,
+        /// Move the ticket to this queue first; the answer must still join it.
+        optional after_move: String,
+        /// Where the customer writes, seen from the mail that is quoted: `top`, `bottom`, `inline`, or `none` without a quote.
+        optional quote: QuoteStyle = "top",
+        /// The customer's mail program answers by itself, as on holiday: nothing about the ticket may change.
+        optional automatic: bool = false,
     }
 }
 

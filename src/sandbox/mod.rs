@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use style::Rng;
+pub(crate) use style::Rng;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use world::{AgentRule, Names, Places, Setup, World};

@@ -33,6 +33,9 @@ pub fn email(shape: &EmailShape, folder: &Path, doc: &mut Doc) -> Option<EmailCh
         text: template::with_token(shape.text.as_ref()?.value.clone()),
         html: shape.html.as_ref().map(|h| template::html_with_token(h.value.clone())),
         attachments,
+        system: shape.system.as_ref().map(|s| s.value.0.clone()),
+        padding: shape.padding_mb.as_ref().map_or(0, |p| p.value.0 as u64 * 1_000_000),
+        encoding: shape.encoding.as_ref().map(|e| e.value).unwrap_or_default(),
         ..EmailChannel::default()
     })
 }
