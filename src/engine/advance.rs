@@ -20,6 +20,7 @@ pub(super) async fn advance(parts: &Parts, claimed: Claimed) {
 
 impl Journey<'_> {
     async fn walk(&mut self) -> Walk<()> {
+        self.judge_canaries();
         let due = loop {
             let phase = self.run.phase;
             let due = match phase {
@@ -35,6 +36,9 @@ impl Journey<'_> {
                 break due;
             }
         };
+        if self.finished_now {
+            self.remove_canary_mails().await;
+        }
         self.commit(due, false, false).await?;
         if self.finished_now {
             self.parts.tell(RunEvent::Finished(Box::new(self.run.clone())));
@@ -56,6 +60,7 @@ impl Journey<'_> {
         next.extend(self.land().await?);
         next.extend(self.judge_ticket().await?);
         next.extend(self.mark().await?);
+        next.extend(self.canaries().await?);
         next.extend(self.reply().await?);
         next.extend(self.look_back().await?);
         next.extend(self.await_word(Stage::Acknowledge).await?);

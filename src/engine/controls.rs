@@ -98,7 +98,11 @@ fn looks_automated(run: &Run) -> bool {
     run.stages.values().any(|r| r.outcome != Some(Outcome::Pass) && r.hints.iter().any(|h| h == "mon-probe-looks-automated"))
 }
 
+/// The answer was to come by mail, and did not.
 fn answer_is_missing(run: &Run) -> bool {
+    if run.chat.as_ref().is_some_and(|chat| !chat.offline) {
+        return false;
+    }
     let record = run.stages.get(&Stage::Return);
     record.is_some_and(|r| r.outcome == Some(Outcome::Fail) && r.checks.iter().any(|c| c.check == "answer" && c.outcome == Outcome::Fail))
 }

@@ -91,6 +91,9 @@ impl Journey<'_> {
         {
             return MailRole::Answer;
         }
+        if self.run.messages.iter().any(|m| m.turn > 0 && mail.new_tokens.contains(&m.token)) {
+            return MailRole::Other;
+        }
         if self.run.probe.reply.mode == ReplyMode::Await && self.is_awaited_answer(mail) {
             return MailRole::Answer;
         }

@@ -118,11 +118,15 @@ pub(crate) struct Parts {
 
 impl Parts {
     fn tell_stage(&self, run: &Run, stage: Stage) {
-        // Nobody listening is no reason to stop.
-        let _ = self.observer.send(RunEvent::Stage(Box::new(run.clone()), stage));
+        self.tell(RunEvent::Stage(Box::new(run.clone()), stage));
     }
 
+    /// Tells whoever listens. Controls move no gauge and stand in no display: what they saw is told with the run that asked.
     fn tell(&self, event: RunEvent) {
+        if event.run().trigger == Trigger::Control {
+            return;
+        }
+        // Nobody listening is no reason to stop.
         let _ = self.observer.send(event);
     }
 

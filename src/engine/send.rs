@@ -115,6 +115,7 @@ impl Journey<'_> {
         if !self.poll_due("send") {
             return Ok(Some(self.poll_next("send")));
         }
+        self.take_canary_positions().await;
         match self.take_position().await {
             Err(trouble) if self.needs_mailbox() => return self.send_later(Source::Mailbox, "INBOX", &trouble),
             Err(trouble) => self.note(format!("the mailbox could not be opened, and this journey does without it: {}", trouble.message)),

@@ -38,6 +38,13 @@ pub struct Weather {
     pub fetches_on_visits: bool,
     /// Our provider writes this line into the header of our mail.
     pub provider_adds: Option<String>,
+    /// Internal notes go to the requester, or to the other account.
+    pub note_to_requester: bool,
+    pub note_to_other: bool,
+    /// Answers go to who wrote last.
+    pub to_last_writer: bool,
+    /// Mail of another than the requester opens a ticket of its own.
+    pub others_open_tickets: bool,
     /// An answer to a ticket that was moved opens another.
     pub moved_splits: bool,
     /// An automatic answer closes the ticket.
@@ -85,6 +92,8 @@ pub struct FakeTicket {
     pub messages: Vec<TicketMessage>,
     /// The conversation that it is, for a chat.
     pub conversation: Option<String>,
+    /// Who wrote, in order.
+    pub writers: Vec<String>,
     /// A bot has it.
     pub bot: bool,
 }
@@ -114,6 +123,10 @@ pub struct State {
     pub accounts: BTreeMap<String, Account>,
     pub probes: BTreeMap<String, Probe>,
     pub budgets: Budgets,
+    /// How often a note was written.
+    pub notes: usize,
+    /// Mails of other accounts that were removed.
+    pub removed_elsewhere: usize,
     /// How often a ticket was moved.
     pub moves: usize,
     /// How often the desk's page for agents was opened.
@@ -267,10 +280,12 @@ impl World {
         }
         let known = {
             let mut state = self.state.lock().unwrap();
-            let splits = |t: &FakeTicket| weather.moved_splits && t.queue != "Support";
+            let splits =
+                |t: &FakeTicket| weather.moved_splits && t.queue != "Support" || weather.others_open_tickets && t.requester != mail.from;
             let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)) && !splits(t));
             known.map(|ticket| {
                 ticket.messages.push(message.clone());
+                ticket.writers.push(mail.from.clone());
                 ticket.closed = if mail.automatic { ticket.closed || weather.notice_closes } else { false };
             })
         };
@@ -278,7 +293,11 @@ impl World {
             let ticket = self.open_ticket(&mail.subject, &mail.from, message, None);
             if !weather.no_acknowledgement {
                 let raw = self.desk_mail(&ticket, "We have your request.", true);
-                self.deliver(&raw);
+                if mail.from.starts_with("bob@") {
+                    self.deliver_elsewhere(&raw);
+                } else {
+                    self.deliver(&raw);
+                }
             }
         }
     }
@@ -295,6 +314,7 @@ impl World {
             messages: vec![message],
             bot: conversation.is_some() && state.weather.chat.bot_turns.is_some(),
             conversation,
+            writers: vec![requester.into()],
         };
         state.tickets.push(ticket.clone());
         ticket
@@ -458,7 +478,8 @@ impl Desk for FakeDesk {
                 }
                 if !weather.internal && !weather.no_answer_mail {
                     let raw = world.desk_mail(&ticket, &content.text, false);
-                    world.deliver(&raw);
+                    let to_other = weather.to_last_writer && ticket.writers.last().is_some_and(|w| w.starts_with("bob@"));
+                    if to_other { world.deliver_elsewhere(&raw) } else { world.deliver(&raw) }
                 }
                 if weather.answer_elsewhere {
                     world.deliver_elsewhere(&world.desk_mail(&ticket, &content.text, false));
@@ -494,6 +515,40 @@ impl Desk for FakeDesk {
                 state.moves += 1;
                 if let Some(t) = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id) {
                     t.queue = queue.to_owned();
+                }
+            })
+            .await;
+        Ok(())
+    }
+    async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
+        self.up().map(drop).map_err(Acted::NotDone)?;
+        let world = &self.0;
+        world
+            .mortal(|| {
+                let (ticket, weather) = {
+                    let mut state = world.state.lock().unwrap();
+                    state.notes += 1;
+                    let weather = state.weather.clone();
+                    let found = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id).unwrap();
+                    found.messages.push(TicketMessage {
+                        id: "n".into(),
+                        public: Some(false),
+                        author: Some(Author::Agent),
+                        text: text.into(),
+                        html: None,
+                        at: None,
+                        files: Vec::new(),
+                        message_id: None,
+                        delivery: None,
+                    });
+                    (found.clone(), weather)
+                };
+                let raw = world.desk_mail(&ticket, text, false);
+                if weather.note_to_requester {
+                    world.deliver(&raw);
+                }
+                if weather.note_to_other {
+                    world.deliver_elsewhere(&raw);
                 }
             })
             .await;
@@ -537,7 +592,7 @@ impl Mailboxes for World {
     fn watch(&self, account: &str, from: Position, _: Timestamp, _: bool) {
         // A listener that is opened again reports again what is newer; the store keeps each mail once.
         let state = self.state.lock().unwrap();
-        let Some(events) = &state.events else { return };
+        let Some(events) = state.events.as_ref().filter(|_| account == "alice") else { return };
         for mail in state.inbox.iter().filter(|m| m.key.uid >= from.uid_next) {
             let _ = events.try_send(MailEvent::Arrived { account: account.into(), mail: Box::new(mail.clone()) });
         }
@@ -556,7 +611,11 @@ impl Mailboxes for World {
         };
         Ok(state.inbox.iter().filter(ours).cloned().collect())
     }
-    async fn remove(&self, _: &str, mails: &[MailKey]) -> Result<Removed, Trouble> {
+    async fn remove(&self, account: &str, mails: &[MailKey]) -> Result<Removed, Trouble> {
+        if account != "alice" {
+            self.state.lock().unwrap().removed_elsewhere += mails.len();
+            return Ok(Removed { removed: mails.to_vec(), left: Vec::new() });
+        }
         self.state.lock().unwrap().inbox.retain(|m| !mails.contains(&m.key));
         Ok(Removed { removed: mails.to_vec(), left: Vec::new() })
     }
