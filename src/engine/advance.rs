@@ -66,6 +66,7 @@ impl Journey<'_> {
         next.extend(self.await_word(Stage::Acknowledge).await?);
         next.extend(self.await_word(Stage::Return).await?);
         next.extend(self.follow_up().await?);
+        self.stranger_looks().await;
         self.judge_accept();
         self.end_unreachable();
         next.extend(self.is_open(Stage::Accept).then(|| self.deadline(Stage::Accept)).filter(|d| *d > self.now()));
