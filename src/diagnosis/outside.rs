@@ -11,7 +11,7 @@ const ONE_MAILBOX: [&str; 4] = ["poller-hung", "intake-oauth-expired", "fetched-
 /// The causes that remain of `candidates` for a run that failed at `stage`.
 pub(super) fn narrowed(run: &Run, stage: Stage, candidates: Vec<String>) -> Vec<String> {
     let remain = match stage {
-        Stage::Land if run.tickets.is_empty() && mail(run).is_some() => nothing_landed(run),
+        Stage::Land if (run.tickets.is_empty() || run.context.landed_late.is_some()) && mail(run).is_some() => nothing_landed(run),
         Stage::Accept if candidates.iter().any(|c| c == "mx-rejects-alias") => refused(run),
         Stage::Acknowledge if candidates.iter().any(|c| c.starts_with("ack-")) => unacknowledged(run, &candidates),
         _ => None,
