@@ -32,6 +32,7 @@ mod mail_judge;
 mod mailbox;
 mod neighbours;
 pub mod ports;
+mod promise;
 mod reply;
 mod send;
 mod settle;
