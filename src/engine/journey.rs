@@ -137,7 +137,7 @@ impl<'e> Journey<'e> {
             return;
         }
         let now = self.now();
-        let deadline = after(now, self.run.probe.limit(stage));
+        let deadline = self.limit_ends(stage, now);
         let record = self.record(stage);
         if record.opened.is_none() {
             record.opened = Some(now);

@@ -64,6 +64,7 @@ impl Journey<'_> {
         self.check_sender(mail, &mut hints);
         self.check_threading(mail, &mut hints);
         self.check_placeholders(stage, mail, &mut hints);
+        self.check_promise(seen, &mut hints);
         if self.run.probe.reply.mode == ReplyMode::Post {
             self.check_answer_content(mail, &mut hints);
         }

@@ -34,6 +34,7 @@ mod mailbox;
 mod neighbours;
 pub mod ports;
 mod prevented;
+mod promise;
 mod reply;
 mod send;
 mod settle;
