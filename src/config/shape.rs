@@ -6,6 +6,7 @@ mod ways;
 pub use ways::{ChatReadShape, ChatShape, EmailShape, FieldShape, FormShape, StepShape};
 
 use super::collections::{Keyed, List, OneOrMany};
+use super::hours::{Day, Hours};
 use super::read::table;
 use super::secrets::{ParamText, SecretText};
 use super::values::{Address, Count, Instant, Listen, Period, RateText, Word};
@@ -23,6 +24,44 @@ table! {
         optional accounts: Keyed<AccountShape>,
         /// Support desks, by a key of your choice: `[desks.helpdesk]`.
         optional desks: Keyed<DeskShape>,
+        /// Mailboxes from which desks fetch their mail, where the operator grants a look: `[intakes.support]`. They are only ever read.
+        optional intakes: Keyed<IntakeShape>,
+        /// Business hours, by a key of your choice: `[calendars.office]`.
+        optional calendars: Keyed<CalendarShape>,
+    }
+}
+
+table! {
+    /// A mailbox from which a desk fetches its mail. It is only ever read, and nothing in it is marked as read.
+    IntakeShape "an intake" {
+        /// Where it is read: the keys are those of an account's `imap`.
+        required imap: ImapShape,
+        /// The login is the one that the desk itself uses: when it is refused, the desk can fetch nothing either.
+        optional desk_login: bool = false,
+    }
+}
+
+table! {
+    /// Business hours, in which a person's answer is counted. A day that is not named is closed.
+    CalendarShape "a calendar" {
+        /// The time zone: an IANA name.
+        required zone: String,
+        /// Open hours of Mondays: `"09:00-17:00"`, or a list of such.
+        optional mon: OneOrMany<Hours>,
+        /// Open hours of Tuesdays.
+        optional tue: OneOrMany<Hours>,
+        /// Open hours of Wednesdays.
+        optional wed: OneOrMany<Hours>,
+        /// Open hours of Thursdays.
+        optional thu: OneOrMany<Hours>,
+        /// Open hours of Fridays.
+        optional fri: OneOrMany<Hours>,
+        /// Open hours of Saturdays.
+        optional sat: OneOrMany<Hours>,
+        /// Open hours of Sundays.
+        optional sun: OneOrMany<Hours>,
+        /// Days that are closed whatever weekday they are: `["2026-12-25"]`.
+        optional holidays: OneOrMany<Day>,
     }
 }
 
@@ -205,6 +244,26 @@ table! {
         optional built_in_controls: bool = true,
         /// The account of the control from a second sender. Default: another account of this configuration that is used for nothing else.
         optional second_account: String,
+        /// The key of the desk's intake mailbox behind this probe's address, in `replypath.toml`.
+        optional intake: String,
+        /// The key of the business hours in which a person's answer is counted, in `replypath.toml`. Default: every hour counts.
+        optional calendar: String,
+        /// What must never be seen by the wrong eyes.
+        optional canaries: CanariesShape,
+    }
+}
+
+table! {
+    /// Privacy canaries: texts with tokens of their own. One that is seen by the wrong eyes fails the run at once, whatever else passed.
+    CanariesShape "`[canaries]`" {
+        /// The agent leaves an internal note on the ticket; no customer may ever get it.
+        optional note: bool = false,
+        /// The key of a second account, which writes into the conversation before the agent answers and must get nothing of it.
+        optional second: String,
+        /// The key of an account that stands in Cc of the request: it may get the answer, but no note.
+        optional cc: String,
+        /// A fresh visitor opens the chat after this run's and must see none of its lines.
+        optional fresh_visitor: bool = false,
     }
 }
 

@@ -27,8 +27,7 @@ impl FromToml for VariantShape {
             doc.problem(span.clone(), "a variant lacks the key `name`", help);
             return None;
         };
-        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !name.get_ref().as_str().is_some_and(|n| !n.is_empty() && n.len() <= 40 && n.chars().all(good)) {
+        if !name.get_ref().as_str().is_some_and(is_name) {
             let help = "use at most 40 of a-z, 0-9 and `-`".to_owned();
             doc.problem(name.span(), "this cannot be the name of a variant", help);
         }
@@ -67,12 +66,12 @@ pub fn read<T: FromToml>(table: &DeTable<'_>, span: &Range<usize>, doc: &mut Doc
     let mut variants: Vec<Variant<T>> = Vec::new();
     for entry in list.into_iter().flatten() {
         let Some(over) = entry.get_ref().as_table() else { continue };
-        let Some(name) = over.get(NAME).and_then(|n| Some((n.get_ref().as_str()?, n.span()))) else { continue };
+        let Some(name) = over.get(NAME).and_then(|n| Some((n.get_ref().as_str().filter(|n| is_name(n))?, n.span()))) else { continue };
         if variants.iter().any(|v| v.name == name.0) {
             doc.problem(name.1, format!("there are two variants `{}`", name.0), None);
             continue;
         }
-        let merged = laid_over(table, over);
+        let merged = laid_over(&without_rivals(table, over), over);
         if let Some(value) = T::read(&DeValue::Table(merged), span, doc) {
             variants.push(Variant { name: name.0.to_owned(), shape: At { value, span: span.clone() } });
         }
@@ -80,16 +79,36 @@ pub fn read<T: FromToml>(table: &DeTable<'_>, span: &Range<usize>, doc: &mut Doc
     variants
 }
 
+fn is_name(name: &str) -> bool {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !name.is_empty() && name.len() <= 40 && name.chars().all(good)
+}
+
+/// Keys of which one stands for all: a variant that sets one of them takes the place of the probe's others.
+const RIVALS: [&[&str]; 2] = [&["every", "jitter", "cron", "zone"], &["skip", "only"]];
+
+/// The base without what the variant says in other words.
+fn without_rivals<'a>(base: &DeTable<'a>, over: &DeTable<'_>) -> DeTable<'a> {
+    let mut base = base.clone();
+    for group in RIVALS.iter().filter(|group| group.iter().any(|key| over.contains_key(*key))) {
+        for key in *group {
+            base.remove(*key);
+        }
+    }
+    base
+}
+
 /// The base with the variant's keys in the place of its own; tables are joined, lists and values replaced.
 fn laid_over<'a>(base: &DeTable<'a>, over: &DeTable<'a>) -> DeTable<'a> {
     let mut merged = base.clone();
     merged.remove(LIST);
     for (key, value) in over.iter().filter(|(key, _)| key.get_ref().as_ref() != NAME) {
-        let joined = match (merged.get(key.get_ref().as_ref()).map(|v| v.get_ref()), value.get_ref()) {
-            (Some(DeValue::Table(base)), DeValue::Table(over)) => toml::Spanned::new(value.span(), DeValue::Table(laid_over(base, over))),
+        let joined = match (merged.get(key.get_ref().as_ref()).map(|v| (v.span(), v.get_ref())), value.get_ref()) {
+            (Some((at, DeValue::Table(base))), DeValue::Table(over)) => toml::Spanned::new(at, DeValue::Table(laid_over(base, over))),
             _ => value.clone(),
         };
-        // The old key goes with its place, so that messages point at the variant.
+        // The old key goes with its place, so that messages point at the variant. A joined table keeps the place of the
+        // probe's: what it lacks, the probe lacks too, and that is said once.
         merged.remove(key.get_ref().as_ref());
         merged.insert(key.clone(), joined);
     }

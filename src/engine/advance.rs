@@ -86,7 +86,7 @@ impl Journey<'_> {
 
     /// Asks what separates the look-alikes of what failed, then waits for duplicates.
     async fn inquire(&mut self) -> Walk<Option<Timestamp>> {
-        if let Some(next) = self.controls().await?.filter(|_| !self.run.interrupted) {
+        if let Some(next) = self.inquiry().await?.filter(|_| !self.run.interrupted) {
             return Ok(Some(next));
         }
         self.run.phase = Phase::Settling;

@@ -23,6 +23,7 @@ mod controls;
 mod follow_up;
 mod follow_up_before;
 mod form;
+mod inquiry;
 mod intake;
 mod journey;
 mod judge;

@@ -15,6 +15,7 @@ use crate::sandbox::Rng;
 use expected::{Expected, Harmless, Row};
 use scene::Case;
 use score::{Line, Miss, Thresholds};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -95,10 +96,11 @@ pub async fn run(args: Args, context: &Context) -> Ended {
     let order = |fault: &str| expected.row.iter().position(|r| r.fault == fault).unwrap_or(usize::MAX);
     table.sort_by_key(|l| order(&l.fault));
     let sheet = score::sheet(table, harmless, alarms, healthy);
-    say(&print::sheet(&sheet, args.report).map_err(Failure::ours)?);
+    let text = print::sheet(&sheet, args.report).map_err(Failure::ours)?;
+    std::io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::ours(format!("standard output: {e}")))?;
     let below = if args.only.is_empty() && args.pairs == 0 { sheet.below(&LEAST) } else { Vec::new() };
     for line in &below {
-        eprintln!("matrix: {line}");
+        say(&format!("matrix: {line}\n"));
     }
     Ok(if below.is_empty() { Exit::Passed } else { Exit::Failed })
 }

@@ -2,7 +2,7 @@
 
 use crate::config::collections::{Keyed, List, OneOrMany};
 use crate::config::read::table;
-use crate::config::values::{Address, Count, Period, Word};
+use crate::config::values::{Address, Count, HostPort, Period, Word};
 use crate::config::web_values::{NumberPattern, PageUrl, Selector};
 use crate::model::{AnswerBy, MailEncoding, Visitor, WhenOffline};
 
@@ -15,9 +15,9 @@ table! {
         optional cc: OneOrMany<Address>,
         /// Recipients that stand in no header.
         optional bcc: OneOrMany<Address>,
-        /// The subject.
+        /// The subject. An empty one is sent as it is; the token then stands in the text.
         required subject: String,
-        /// The text.
+        /// The text. An empty one is sent as it is; the token then stands in the subject.
         required text: String,
         /// The same in HTML, for a mail with both.
         optional html: String,
@@ -25,10 +25,14 @@ table! {
         optional attachments: OneOrMany<String>,
         /// The desk's own address behind the published one: when nothing lands, a plain mail there shows whether the forwarding is broken.
         optional system: Address,
-        /// Attach a file of so many megabytes besides: one step of a size ladder.
+        /// Attach a file of so many megabytes besides, at most 100: one step of a size ladder.
         optional padding_mb: Count,
         /// How texts and file names are encoded: `utf-8`, `latin-1` (declared), `mislabelled` (Latin-1 declared as UTF-8), `file-name` (a file whose name needs encoding).
         optional encoding: MailEncoding = "utf-8",
+        /// Look at the certificates of the desk's mail exchangers, as a careful sender does, before judging `accept`.
+        optional check_exchangers: bool = false,
+        /// The exchangers to look at, `HOST:PORT`. Goes with `check_exchangers`. Default: those that the DNS names for the address.
+        optional exchangers: OneOrMany<HostPort>,
     }
 }
 
