@@ -26,6 +26,8 @@ const PAGE: usize = 25;
 /// How long the search index lags behind, where a switch says so.
 const INDEX_LAG: SignedDuration = SignedDuration::from_secs(6);
 const LONG_INDEX_LAG: SignedDuration = SignedDuration::from_secs(60);
+/// How much of its first message the list shows of a ticket.
+const EXCERPT: usize = 400;
 /// How long a maintenance takes, at usual speed.
 const MAINTENANCE: Duration = Duration::from_secs(6);
 
@@ -196,6 +198,7 @@ fn brief(ticket: &Ticket, shift: SignedDuration) -> Value {
         "created": shifted(ticket.created, shift),
         "view": ticket.place,
         "hold_cause": ticket.hold_cause,
+        "excerpt": ticket.messages.first().map(|m| m.text.chars().take(EXCERPT).collect::<String>()),
     })
 }
 

@@ -12,11 +12,11 @@ async fn a_customers_mail_becomes_a_ticket_and_is_acknowledged() {
     assert!(ticket.messages[0].text.contains("wo bleibt mein Päckchen?"));
     let ack = mail_in(&sandbox, "INBOX", Incoming::is_automatic).await;
     assert_eq!(ack.header("In-Reply-To"), "<word1@customers.test>");
-    assert!(ack.text().contains(super::super::PROMISE) && ack.text().contains(&ticket.number()));
+    assert!(ack.text().contains(sandbox.world.style.tongue.promise) && ack.text().contains(&ticket.number()));
     assert!(ack.header("From").ends_with("<billing@desk.test>"));
     let ticket = ticket_when(&sandbox, ticket.id, |t| t.messages.iter().any(|m| m.delivery.as_deref() == Some("sent"))).await;
     assert_eq!(ticket.messages[1].author, Author::System);
-    assert!(ticket.history.iter().any(|e| e.kind == "automatic_reply" && e.who.starts_with("rule ")));
+    assert!(ticket.history.iter().any(|e| e.kind == "automatic_reply" && e.who == sandbox.world.style.rules[1]));
 }
 
 #[tokio::test]

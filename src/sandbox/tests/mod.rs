@@ -7,6 +7,7 @@ mod form;
 mod imap;
 mod journey;
 mod smtp;
+mod switches;
 
 use super::net::Wire;
 use super::{Options, Sandbox, Ticket, start};
