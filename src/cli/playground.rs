@@ -148,6 +148,15 @@ fn main_file(sandbox: &Sandbox) -> String {
         text.push_str("poll = \"5s\"\njunk_poll = \"5s\"\n");
         text.push_str(&server("smtp", sandbox.smtp.port()));
     }
+    for queue in &sandbox.queues {
+        text.push_str(&format!(
+            "\n[intakes.{0}]\ndesk_login = true\n\n[intakes.{0}.imap]\nhost = \"127.0.0.1\"\nport = {1}\ntls = \"none\"\nuser = {2}\npassword = {3}\n",
+            queue.name.to_lowercase(),
+            sandbox.imap.port(),
+            quoted(&queue.system_address),
+            quoted(&queue.password)
+        ));
+    }
     text.push_str(&format!(
         "\n[desks.sandbox]\nuse = \"sandbox\"\n\n[desks.sandbox.params]\nurl = {}\nkey = {}\nchat_transport = \"json-events\"\n",
         quoted(&sandbox.web),

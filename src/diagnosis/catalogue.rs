@@ -88,7 +88,7 @@ mod tests {
         fields-wrong links-missing no-human-answer promise-broken late-arrival request-lost \
         ticket-vanished created-wrong reply-not-stored reply-marked-automatic \
         form-tls-broken form-submit-500 form-submit-refused form-thanks-missing chat-not-offered \
-        chat-widget-down chat-server-error chat-socket-silent chat-socket-refused chat-line-not-stored";
+        chat-widget-down chat-server-error chat-shown-to-stranger chat-socket-silent chat-socket-refused chat-line-not-stored";
 
     #[test]
     fn every_id_is_there_once_and_no_other() {
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_private_is_security_and_what_is_ours_never_blames_the_desk() {
         let security: Vec<&str> = all().iter().filter(|f| f.security).map(|f| f.id.as_str()).collect();
-        assert_eq!(security, ["reply-to-last-writer", "note-leaks", "merged-into-strangers-ticket"]);
+        assert_eq!(security, ["reply-to-last-writer", "note-leaks", "chat-shown-to-stranger", "merged-into-strangers-ticket"]);
         for fault in all() {
             if fault.id.starts_with("mon-") {
                 assert!(matches!(fault.blame, Blame::Monitor | Blame::Provider), "{}", fault.id);

@@ -1,11 +1,12 @@
 //! From what a run has seen to its verdict, stage, fault and blame. Pure: nothing is asked again.
 
 pub mod catalogue;
+mod outside;
 
 use crate::model::{Blame, Channel, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
 
 /// Goes up with every change that can change an answer.
-pub const RULES_VERSION: u32 = 3;
+pub const RULES_VERSION: u32 = 4;
 
 /// The answer for a run whose stages are all decided.
 pub fn diagnose(run: &Run) -> Diagnosis {
@@ -26,6 +27,9 @@ pub fn diagnose(run: &Run) -> Diagnosis {
     }
     if verdict == Verdict::Fail {
         narrow(run, stage, &mut candidates);
+        if let Some(stage) = stage {
+            candidates = outside::narrowed(run, stage, candidates);
+        }
     }
     let fault = (candidates.len() == 1).then(|| candidates.first().cloned()).flatten();
     let known: Vec<&catalogue::Fault> = candidates.iter().filter_map(|c| catalogue::fault(c)).collect();

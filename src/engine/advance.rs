@@ -66,6 +66,7 @@ impl Journey<'_> {
         next.extend(self.await_word(Stage::Acknowledge).await?);
         next.extend(self.await_word(Stage::Return).await?);
         next.extend(self.follow_up().await?);
+        self.stranger_looks().await;
         self.judge_accept();
         self.end_unreachable();
         next.extend(self.is_open(Stage::Accept).then(|| self.deadline(Stage::Accept)).filter(|d| *d > self.now()));
@@ -85,7 +86,7 @@ impl Journey<'_> {
 
     /// Asks what separates the look-alikes of what failed, then waits for duplicates.
     async fn inquire(&mut self) -> Walk<Option<Timestamp>> {
-        if let Some(next) = self.controls().await?.filter(|_| !self.run.interrupted) {
+        if let Some(next) = self.inquiry().await?.filter(|_| !self.run.interrupted) {
             return Ok(Some(next));
         }
         self.run.phase = Phase::Settling;

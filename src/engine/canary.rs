@@ -24,6 +24,7 @@ const JOIN: Duration = Duration::from_secs(60);
 
 const NOTE: &str = "canary note";
 const SECOND: &str = "canary second";
+const STRANGER: &str = "canary stranger";
 const POSITION: &str = "position of the mailbox";
 const SECRET: &str = "an internal note stays with the agents";
 const NOTE_TEXT: &str = "Checked with the warehouse.\n\nInternal reference: ${token}";
@@ -111,6 +112,40 @@ impl Journey<'_> {
             if let Err(trouble) = self.parts.mailboxes.remove(&account, &keys).await {
                 self.note(format!("{} mails were left in the mailbox of account {account}: {}", keys.len(), trouble.message));
             }
+        }
+    }
+
+    // --------------------------------------------------------------------------------- stranger
+
+    /// After the conversation somebody who was never there opens the window: he must see none of its lines. A look only,
+    /// taken once.
+    pub(super) async fn stranger_looks(&mut self) {
+        let over = [Stage::Return, Stage::FollowUp].into_iter().all(|s| !self.takes(s) || self.outcome(s).is_some());
+        let ended = over && self.run.chat.as_ref().is_some_and(|c| c.conversation.is_some() && !c.offline);
+        if !self.run.probe.canaries.fresh_visitor || !ended || self.run.polls.contains_key(STRANGER) {
+            return;
+        }
+        let Some(order) = self.chat_order() else { return };
+        self.poll_after(STRANGER, true, Duration::ZERO);
+        let lines = match self.parts.chats.as_stranger(&order).await {
+            Ok(Some(lines)) => lines,
+            Ok(None) => return self.note("this chat cannot be opened as a stranger"),
+            Err(stop) => return self.note(format!("the window could not be opened as a stranger: {}", stop.found)),
+        };
+        let tokens = self.tokens();
+        let seen = lines.iter().filter(|l| tokens.iter().any(|t| t.is_in(&l.text))).count();
+        let looked = if seen > 0 { Looked::Found } else { Looked::Empty };
+        self.observe(
+            Observation::new(self.now(), Some(Stage::Return), Source::Chat, "a stranger's window", "lines of this run", looked)
+                .class(if seen > 0 { ResultClass::Ok } else { ResultClass::Empty })
+                .fact("lines", seen),
+        );
+        let wanted = "a stranger sees none of the conversation";
+        if seen > 0 {
+            self.check(Stage::Return, "stranger", Outcome::Fail, wanted, format!("{seen} of its lines"));
+            self.fail_first(Stage::Return, "chat-shown-to-stranger");
+        } else {
+            self.check(Stage::Return, "stranger", Outcome::Pass, wanted, "none");
         }
     }
 

@@ -85,6 +85,7 @@ impl Journey<'_> {
     }
 
     fn saw_ticket(&mut self, stage: Stage, ticket: &Ticket) {
+        self.note_late_search(ticket);
         let mut seen =
             Observation::new(self.now(), Some(stage), Source::Desk, format!("ticket {}", ticket.reference.number), "fields", Looked::Found)
                 .class(ResultClass::Ok);

@@ -307,6 +307,9 @@ impl Journey<'_> {
             let found = format!("in the mailbox of account {account} instead");
             self.check(stage, "answer", Outcome::Fail, format!("the agent's answer in the mailbox of {}", self.run.address), found);
             self.note(format!("the answer that account {account} got was left there"));
+            // It was addressed wrongly when it left the desk.
+            self.check(Stage::Reply, "addressee", Outcome::Fail, self.run.address.clone(), format!("account {account}"));
+            self.fail(Stage::Reply, &["reply-to-last-writer"]);
             self.fail(stage, &["reply-to-last-writer"]);
             return Ok(());
         }

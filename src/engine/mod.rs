@@ -23,6 +23,7 @@ mod controls;
 mod follow_up;
 mod follow_up_before;
 mod form;
+mod inquiry;
 mod intake;
 mod journey;
 mod judge;
@@ -32,6 +33,7 @@ mod mail_judge;
 mod mailbox;
 mod neighbours;
 pub mod ports;
+mod prevented;
 mod promise;
 mod reply;
 mod send;
@@ -115,6 +117,8 @@ pub(crate) struct Parts {
     events_in: mpsc::Sender<MailEvent>,
     observer: mpsc::UnboundedSender<RunEvent>,
     wake: Notify,
+    /// What listeners said of themselves lately.
+    remarks: std::sync::Mutex<std::collections::VecDeque<prevented::Remark>>,
 }
 
 impl Parts {
@@ -177,6 +181,7 @@ impl Engine {
                 events_in: parts.events_in,
                 observer: parts.observer,
                 wake: Notify::new(),
+                remarks: std::sync::Mutex::default(),
             }),
             events: Arc::new(tokio::sync::Mutex::new(parts.events)),
             workers: parts.workers.max(1),

@@ -12,6 +12,7 @@ impl Journey<'_> {
         if self.now() < until && !self.run.interrupted {
             return Ok(Some(until));
         }
+        self.note_listener();
         self.count_mails();
         self.settle_chat().await;
         if self.outcome(Stage::Land) == Some(Outcome::Pass) {

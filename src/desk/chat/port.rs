@@ -3,7 +3,7 @@
 use super::desk::ChatDesk;
 use super::frame::refused;
 use super::reading::truth;
-use super::recipe::Transport;
+use super::recipe::{ChatStep, Transport};
 use super::stop::Broke;
 use super::talk::Talk;
 use super::visitor::Visitor;
@@ -229,6 +229,25 @@ impl Chats for DeskChats {
             talk.visitor.set_conversation(order.conversation.clone());
         }
         Ok(begun)
+    }
+
+    async fn as_stranger(&self, order: &ChatOrder) -> Result<Option<Vec<ChatLine>>, Stop> {
+        let desk = self.desk(order.desk.as_deref())?;
+        if desk.recipe.resume.is_empty() {
+            return Ok(None);
+        }
+        let stranger = ChatOrder { conversation: None, sealed: None, ..order.clone() };
+        let talk = Fleeting(self.fresh(&stranger, desk.clone()));
+        let stop = |broke: Broke| broke.stop(&desk, &talk.0.visitor, "open the window as a stranger");
+        // What makes a visitor a visitor, without a word of his.
+        let known: Vec<ChatStep> = desk.recipe.begin.iter().take_while(|s| s.prepares()).cloned().collect();
+        talk.0.act(&known, None).await.map_err(stop)?;
+        talk.0.act(&desk.recipe.resume, None).await.map_err(stop)?;
+        if talk.0.visitor.conversation().is_none() {
+            return Ok(Some(Vec::new()));
+        }
+        talk.0.read_history().await.map_err(stop)?;
+        Ok(Some(talk.0.view().lines))
     }
 
     async fn leave(&self, order: &ChatOrder) -> Result<(), Stop> {
