@@ -339,7 +339,6 @@ impl World {
             forms: Arc::new(crate::web::Web(self.clone())),
             chats: Arc::new(crate::web::Web(self.clone())),
             intakes: Arc::new(replypath::engine::ports::NoIntakes),
-            exchangers: Arc::new(replypath::engine::ports::NoExchangers),
             directory: Arc::new(directory),
             clock: Arc::new(self.clock.clone()),
             events_in,
@@ -403,6 +402,7 @@ impl Desk for FakeDesk {
                 reference: TicketRef { id: t.id.to_string(), number: t.id.to_string() },
                 view: View::Normal,
                 strategy: "all".into(),
+                missed_by: None,
                 hold_cause: None,
             })
             .collect())
