@@ -16,6 +16,7 @@ pub mod form;
 pub mod mail;
 pub mod metrics;
 pub mod model;
+pub mod names;
 pub mod problem;
 pub mod random;
 pub mod report;

@@ -339,6 +339,7 @@ impl World {
             forms: Arc::new(crate::web::Web(self.clone())),
             chats: Arc::new(crate::web::Web(self.clone())),
             intakes: Arc::new(replypath::engine::ports::NoIntakes),
+            exchangers: Arc::new(replypath::engine::ports::NoExchangers),
             directory: Arc::new(directory),
             clock: Arc::new(self.clock.clone()),
             events_in,
