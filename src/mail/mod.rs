@@ -18,5 +18,5 @@ pub mod quote;
 mod smtp;
 pub mod stream;
 pub mod submit;
-mod wire;
-mod x509;
+pub(crate) mod wire;
+pub(crate) mod x509;

@@ -110,6 +110,10 @@ impl Session {
         let wire = Wire::open(server, tls).await.map_err(|e| match e {
             OpenError::Io(e) => Failure::Broken(Step::Connect, scrub.text(&e)),
             OpenError::Tls(e) => Failure::Broken(Step::Tls, scrub.text(&e)),
+            OpenError::NotOffered => {
+                let place = format!("{}:{}", server.host, server.port);
+                Failure::Broken(Step::Tls, format!("{place} offers no STARTTLS; set `tls` to the way it does"))
+            }
             OpenError::Answered(code, text) => Failure::Answered(Step::Greeting, scrub.answer(code, &text)),
         })?;
         let certificate = wire.certificate();

@@ -22,9 +22,11 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 /// What went wrong before SMTP could begin.
 #[derive(Debug)]
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     /// No connection, or it broke.
     Io(String),
+    /// The server offers no STARTTLS.
+    NotOffered,
     /// TLS could not be agreed on: certificate, protocol.
     Tls(String),
     /// The server answered no (greeting or STARTTLS): code and text.
@@ -33,7 +35,7 @@ pub(super) enum OpenError {
 
 /// A stream ready for lettre.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     inner: Inner,
     peer: SocketAddr,
     /// Bytes received since our last command.
@@ -74,20 +76,36 @@ impl Wire {
     /// Connects and, where wanted, agrees on TLS. The caller sets the time limit.
     pub(super) async fn open(server: &ServerSettings, tls: Option<&Arc<ClientConfig>>) -> Result<Wire, OpenError> {
         let tcp = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|e| OpenError::Io(e.to_string()))?;
-        let peer = tcp.peer_addr().map_err(|e| OpenError::Io(e.to_string()))?;
-        // Commands are small and each waits for its answer.
-        let _ = tcp.set_nodelay(true);
-        let mut wire = Wire { inner: Inner::Tcp(tcp), peer, received: 0, prefix: b"" };
+        let mut wire = Wire::over(tcp).map_err(|e| OpenError::Io(e.to_string()))?;
         match (server.tls, tls) {
             (TlsMode::None, _) => Ok(wire),
             (TlsMode::Implicit, Some(config)) => wire.secure(server, config).await,
             (TlsMode::Starttls, Some(config)) => {
-                wire.start_tls(server).await?;
+                wire.start_tls().await?;
                 let mut wire = wire.secure(server, config).await?;
                 wire.prefix = b"220 secured\r\n";
                 Ok(wire)
             }
             (_, None) => Err(OpenError::Tls("TLS is wanted but not set up".to_owned())),
+        }
+    }
+
+    /// A connection on which nothing was said yet.
+    ///
+    /// # Errors
+    /// When it is broken already.
+    pub(crate) fn over(tcp: TcpStream) -> io::Result<Wire> {
+        let peer = tcp.peer_addr()?;
+        // Commands are small and each waits for its answer.
+        let _ = tcp.set_nodelay(true);
+        Ok(Wire { inner: Inner::Tcp(tcp), peer, received: 0, prefix: b"" })
+    }
+
+    /// The plain connection inside; none under TLS.
+    pub(crate) fn into_tcp(self) -> Option<TcpStream> {
+        match self.inner {
+            Inner::Tcp(tcp) => Some(tcp),
+            Inner::Tls(_) => None,
         }
     }
 
@@ -117,13 +135,13 @@ impl Wire {
 
     /// Greeting, EHLO, STARTTLS (RFC 3207) in the open. Nothing may follow the last answer: a server, or
     /// somebody between, could otherwise slip answers in before the encryption.
-    async fn start_tls(&mut self, server: &ServerSettings) -> Result<(), OpenError> {
+    pub(crate) async fn start_tls(&mut self) -> Result<(), OpenError> {
         self.answer(220).await?;
         let hello = self.local().map_or_else(|| "[127.0.0.1]".to_owned(), |a| literal(a.ip()));
         self.say(&format!("EHLO {hello}\r\n")).await?;
         let offers = self.answer(250).await?;
         if !offers.lines().any(|l| l.get(4..).is_some_and(|k| k.trim().eq_ignore_ascii_case("starttls"))) {
-            return Err(OpenError::Tls(format!("{}:{} offers no STARTTLS; set `tls` to the way it does", server.host, server.port)));
+            return Err(OpenError::NotOffered);
         }
         self.say("STARTTLS\r\n").await?;
         self.answer(220).await?;

@@ -1,6 +1,5 @@
 //! What was looked up stays known for a while: one look, however many ask, and those who come meanwhile share it.
 
-use crate::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as Lock};
@@ -22,19 +21,18 @@ impl<V: Clone> Memo<V> {
     }
 
     /// What was seen there not long ago, or else what `look` sees now.
-    pub async fn get(&self, place: &str, clock: &dyn Clock, look: impl Future<Output = V>) -> V {
+    pub async fn get(&self, place: &str, now: Timestamp, look: impl Future<Output = V>) -> V {
         let slot = self.slot(place);
         let mut seen = slot.lock().await;
-        let now = clock.now();
         if let Some((at, value)) = seen.as_ref()
             && self.is_fresh(*at, now)
         {
             return value.clone();
         }
         let value = look.await;
-        *seen = Some((clock.now(), value.clone()));
+        *seen = Some((now, value.clone()));
         drop(seen);
-        self.forget_old(clock.now());
+        self.forget_old(now);
         value
     }
 
@@ -59,25 +57,23 @@ impl<V: Clone> Memo<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test]
     async fn many_who_ask_share_one_look_until_it_is_old() {
-        let (memo, clock, looks) = (Memo::new(SignedDuration::from_secs(60)), ManualClock::new(Timestamp::UNIX_EPOCH), AtomicU32::new(0));
+        let (memo, looks) = (Memo::new(SignedDuration::from_secs(60)), AtomicU32::new(0));
         let look = || async {
             // Others come while this look is under way.
             tokio::task::yield_now().await;
             looks.fetch_add(1, Ordering::SeqCst) + 1
         };
-        let ask = |place: &'static str| memo.get(place, &clock, look());
-        let all = futures_util::future::join_all((0..50).map(|_| ask("a"))).await;
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let all = futures_util::future::join_all((0..50).map(|n| memo.get("a", at(n % 3), look()))).await;
         assert_eq!(all, vec![1; 50]);
-        assert_eq!(ask("b").await, 2, "another place is another look");
-        clock.advance(std::time::Duration::from_secs(59));
-        assert_eq!(ask("a").await, 1);
-        clock.advance(std::time::Duration::from_secs(1));
-        assert_eq!(ask("a").await, 3);
+        assert_eq!(memo.get("b", at(0), look()).await, 2, "another place is another look");
+        assert_eq!(memo.get("a", at(59), look()).await, 1);
+        assert_eq!(memo.get("a", at(60), look()).await, 3);
         assert_eq!(memo.slots.lock().unwrap().len(), 1, "what is old is forgotten");
+        assert_eq!(memo.get("a", at(-1), look()).await, 4, "a clock that was set back makes nothing fresh for longer");
     }
 }
