@@ -93,24 +93,6 @@ fn string<'a>(value: &'a DeValue<'_>, span: &Range<usize>, expected: &str, doc: 
     found
 }
 
-/// A host name or address with a port: `mx1.example.com:25`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostPort(pub String);
-
-impl FromToml for HostPort {
-    fn read(value: &DeValue<'_>, span: &Range<usize>, doc: &mut Doc) -> Option<Self> {
-        let text = string(value, span, "a host with its port such as \"mx1.example.com:25\"", doc)?;
-        let good = |c: char| c.is_alphanumeric() || "-._[]:".contains(c);
-        let split = text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && host.chars().all(good));
-        if split.is_none_or(|(_, port)| port.parse::<u16>().map_or(true, |p| p == 0)) {
-            let help = "write it like \"mx1.example.com:25\"".to_owned();
-            doc.problem(span.clone(), format!("`{text}` is not a host with its port"), help);
-            return None;
-        }
-        Some(HostPort(text.to_owned()))
-    }
-}
-
 /// A short text: a string, or a number or truth value as the desk spells it.
 #[derive(Debug, Clone)]
 pub struct Word(pub String);
@@ -349,7 +331,6 @@ impl FromToml for Instant {
 value_schema!(
     Count => { "title": "number", "type": "integer", "minimum": 1, "maximum": 100_000 },
     Word => { "title": "string", "type": ["string", "integer", "boolean"] },
-    HostPort => { "title": "host:port", "type": "string", "pattern": "^.+:[0-9]+$", "examples": ["mx1.example.com:25"] },
     Period => {
         "title": "duration", "type": "string",
         "pattern": r"^\s*([0-9]+\s*(ms|s|m|h|d)\s*)+$", "examples": ["90s", "15m", "1h 30m", "2d"],

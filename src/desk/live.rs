@@ -211,15 +211,17 @@ impl Desk for HttpDesk {
         let asked = if !own && definition.includes.contains(&view) { View::Normal } else { view };
         let mut first: Option<Failure> = None;
         let mut tried = false;
+        let mut missed: Option<String> = None;
         for find in definition.finds.iter().filter(|f| f.view == asked) {
             tried = true;
             match self.strategy(&find.steps, needle).await {
-                Ok(found) if found.is_empty() => {}
+                Ok(found) if found.is_empty() => missed = missed.or_else(|| Some(find.id.clone())),
                 Ok(found) => {
                     let ticket = |f: super::matching::Found| FoundTicket {
                         reference: f.reference,
                         view: asked,
                         strategy: find.id.clone(),
+                        missed_by: missed.clone(),
                         hold_cause: f.hold_cause,
                     };
                     return Ok(found.into_iter().map(ticket).collect());

@@ -85,7 +85,7 @@ mod tests {
     const OURS: &str = "mailbox-login-refused mailbox-unavailable mailbox-full submission-login-refused submission-unavailable \
         submission-refused desk-api-down desk-login-refused desk-throttled desk-denied desk-contract-broken act-uncertain interrupted \
         budget-exhausted desk-gone reply-not-written cannot-tell reply-from-noreply reply-wrong-sender format-differs requester-wrong priority-wrong tags-missing \
-        fields-wrong links-missing no-human-answer late-arrival request-lost \
+        fields-wrong links-missing no-human-answer promise-broken late-arrival request-lost \
         ticket-vanished created-wrong reply-not-stored reply-marked-automatic \
         form-tls-broken form-submit-500 form-submit-refused form-thanks-missing chat-not-offered \
         chat-widget-down chat-server-error chat-shown-to-stranger chat-socket-silent chat-socket-refused chat-line-not-stored";

@@ -65,7 +65,7 @@ fn nothing_landed(run: &Run) -> Option<Vec<&'static str>> {
 /// The ticket came after its limit: at once when an agent's page was opened, or by itself.
 fn late(run: &Run) -> Option<Vec<&'static str>> {
     let landed = run.context.landed_late?;
-    let visited = control(run, &ControlKind::Visit).is_some_and(|visit| visit.asked <= landed);
+    let visited = control(run, &ControlKind::Visit).is_some_and(|visit| visit.skipped.is_none() && visit.asked <= landed);
     Some(if visited { vec!["fetch-not-scheduled", "intake-backlog"] } else { vec!["intake-backlog"] })
 }
 

@@ -65,10 +65,12 @@ fn built_in(run: &Run, stage: Stage) -> Vec<ControlKind> {
         Outbound | Visit => run.probe.desk.is_some(),
         ControlKind::Probe(_) => false,
     };
+    // What came after its limit was lost when the controls were asked.
+    let lost = run.tickets.is_empty() || run.context.landed_late.is_some();
     let of_stage = match stage {
         Stage::Accept => vec![Plain, System],
-        Stage::Land if run.tickets.is_empty() && email.is_some() => vec![Plain, System, Account, Loop, Outbound, Visit],
-        Stage::Land if run.tickets.is_empty() => vec![Visit],
+        Stage::Land if lost && email.is_some() => vec![Plain, System, Account, Loop, Outbound, Visit],
+        Stage::Land if lost => vec![Visit],
         // Held back: by the way that it came, perhaps.
         Stage::Land => vec![System],
         Stage::Acknowledge => vec![Account, System, Plain, Loop],

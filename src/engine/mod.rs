@@ -80,8 +80,6 @@ pub struct EngineParts {
     pub chats: Arc<dyn ways::Chats>,
     /// The desks' intake mailboxes.
     pub intakes: Arc<dyn ports::Intakes>,
-    /// Names and certificates.
-    pub exchangers: Arc<dyn ports::Exchangers>,
     /// Accounts and probes by name.
     pub directory: Arc<dyn ports::Directory>,
     /// Time.
@@ -109,7 +107,6 @@ pub(crate) struct Parts {
     pub(crate) forms: Arc<dyn ways::Forms>,
     pub(crate) chats: Arc<dyn ways::Chats>,
     pub(crate) intakes: Arc<dyn ports::Intakes>,
-    pub(crate) exchangers: Arc<dyn ports::Exchangers>,
     pub(crate) directory: Arc<dyn ports::Directory>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: TokenKey,
@@ -173,7 +170,6 @@ impl Engine {
                 forms: parts.forms,
                 chats: parts.chats,
                 intakes: parts.intakes,
-                exchangers: parts.exchangers,
                 directory: parts.directory,
                 clock: parts.clock,
                 tokens,

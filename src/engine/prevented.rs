@@ -3,13 +3,15 @@
 
 use super::Parts;
 use super::journey::Journey;
-use crate::model::{Looked, Source, Stage, Ticket};
+use crate::model::{ActKind, ActState, Looked, MailRole, Outcome, ReceivedMail, Source, Stage, Ticket};
 use jiff::{SignedDuration, Timestamp};
 
 /// Remarks of listeners that are kept for the runs that wait.
 const MOST: usize = 512;
 /// Clocks of desk and monitor need not agree to the second.
 const SKEW: SignedDuration = SignedDuration::from_secs(2);
+/// Mail that is there so soon is easily taken for older than the request.
+const FAST: SignedDuration = SignedDuration::from_millis(300);
 
 /// Something about a listener.
 #[derive(Debug, Clone)]
@@ -43,6 +45,41 @@ impl Journey<'_> {
             if let Some(remark) = remarks.iter().find(|r| r.kind == kind) {
                 self.note(format!("{} ({row})", remark.text));
             }
+        }
+    }
+
+    /// Notes mail of the desk that was there when the provider had hardly taken the request.
+    pub(super) fn note_fast_mail(&mut self) {
+        let sent = self.run.acts.iter().find(|a| a.kind == ActKind::Send).and_then(|a| a.result);
+        let first = self.run.mails.iter().filter(|m| m.role.is_from_desk()).map(|m| m.seen).min();
+        if let (Some(sent), Some(first)) = (sent, first)
+            && first <= sent + FAST
+        {
+            let millis = first.duration_since(sent).as_millis();
+            self.note(format!("mail of the desk came {millis} ms after the request was taken, and was matched (mon-too-fast-missed)"));
+        }
+    }
+
+    /// Notes mail that only quotes the run's words.
+    pub(super) fn note_quotes(&mut self) {
+        if self.run.mails.iter().any(|m| m.role == MailRole::Other && self.only_quotes(&m.mail)) {
+            self.note("a mail that only quotes the run's own words was not counted (mon-token-in-quote)");
+        }
+    }
+
+    /// The mail answers none of the run's messages and has its tokens in quoted text alone.
+    pub(super) fn only_quotes(&self, mail: &ReceivedMail) -> bool {
+        let own = self.run.all_ids();
+        let answers = mail.in_reply_to.iter().chain(&mail.references).any(|id| own.contains(id));
+        let named = self.run.messages.iter().any(|m| m.token.is_in(&mail.subject));
+        !answers && !named && mail.new_tokens.is_empty() && self.run.messages.iter().any(|m| mail.tokens.contains(&m.token))
+    }
+
+    /// Notes that nothing was tested because nothing left.
+    pub(super) fn note_unsent(&mut self) {
+        let refused = matches!(self.act(ActKind::Send, ""), Some(ActState::Failed(_)));
+        if refused && self.outcome(Stage::Send) == Some(Outcome::Unknown) {
+            self.note("nothing was sent, so nothing after it was tested: no stage counts as well (mon-green-when-send-fails)");
         }
     }
 

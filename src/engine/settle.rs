@@ -13,6 +13,9 @@ impl Journey<'_> {
             return Ok(Some(until));
         }
         self.note_listener();
+        self.note_fast_mail();
+        self.note_quotes();
+        self.note_unsent();
         self.count_mails();
         self.settle_chat().await;
         if self.outcome(Stage::Land) == Some(Outcome::Pass) {

@@ -1,7 +1,7 @@
 //! The published form of what a run's diagnosis used from outside it: one line of sense for each fact, the same for people
 //! and for programs.
 
-use super::{Context, Control, ControlKind, ExchangerSight, IntakePlace, IntakeSight, Neighbour, Outcome, Stage, StageSight};
+use super::{Context, Control, ControlKind, IntakePlace, IntakeSight, Neighbour, Outcome, Stage, StageSight};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl ContextReport {
         let controls = context.controls.iter().map(control);
         let late = context.landed_late.iter().map(|at| fact("late", "the ticket", None, format!("appeared at {at:.0}, after the limit")));
         let all = controls.chain(context.intake.iter().map(intake)).chain(late);
-        all.chain(context.exchangers.iter().map(exchanger)).chain(context.neighbours.iter().map(neighbour)).collect()
+        all.chain(context.neighbours.iter().map(neighbour)).collect()
     }
 }
 
@@ -78,19 +78,6 @@ fn intake(sight: &IntakeSight) -> ContextReport {
     let before = if sight.unread_before > 0 { format!("; {} unread before it", sight.unread_before) } else { String::new() };
     let trouble = sight.trouble.as_ref().map(|t| format!(": {t}")).unwrap_or_default();
     fact("intake", about, None, format!("{place}{before}{trouble}"))
-}
-
-fn exchanger(sight: &ExchangerSight) -> ContextReport {
-    let until = sight.not_after.map(|at| format!("certificate valid until {at:.0}"));
-    let (outcome, found) = match (&sight.trouble, &sight.refused) {
-        (Some(trouble), _) => (Outcome::Unknown, format!("could not be looked at: {trouble}")),
-        (None, Some(refused)) => (
-            Outcome::Fail,
-            [Some(format!("refused by careful senders: {refused}")), until].into_iter().flatten().collect::<Vec<_>>().join("; "),
-        ),
-        (None, None) => (Outcome::Pass, until.unwrap_or_else(|| "nothing to refuse".to_owned())),
-    };
-    fact("exchanger", &sight.host, Some(outcome), found)
 }
 
 /// What the stages of another run come to: the earliest that did not pass, else the last that did.

@@ -20,7 +20,7 @@ mod token;
 
 pub use account::{Account, AuthMethod, Budget, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
 pub use chat::{AnswerBy, ChatBy, ChatChannel, ChatLine, ChatMemory, Speaker, Visitor, WhenOffline, Widget, WidgetStep};
-pub use context::{Context, Control, ControlKind, ExchangerSight, IntakePlace, IntakeSight, Neighbour, StageSight};
+pub use context::{Context, Control, ControlKind, IntakePlace, IntakeSight, Neighbour, StageSight};
 pub use context_report::ContextReport;
 pub use diagnosis::{Blame, Diagnosis, Severity, Verdict};
 pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormMemory, FormPrint};

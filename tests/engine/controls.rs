@@ -139,7 +139,7 @@ async fn a_control_without_budget_is_skipped_with_its_reason_and_nobody_waits() 
     assert!(plain.ended && plain.skipped.as_ref().is_some_and(|why| why.contains("account alice")), "{plain:?}");
     assert_eq!(trial.world.state.lock().unwrap().submitted.len(), 1);
     let took = run.finished.unwrap().duration_since(run.started);
-    assert!(took < jiff::SignedDuration::from_mins(15), "{took:?}");
+    assert!(took < jiff::SignedDuration::from_mins(30), "{took:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod canary;
 mod chat;
 mod controls;
 mod form;
+mod promise;
 mod variants;
 mod web;
 mod world;

@@ -55,6 +55,8 @@ pub struct Weather {
     pub cuts_quotes: bool,
     /// No automatic reply.
     pub no_acknowledgement: bool,
+    /// What the automatic reply says beside that it has the request.
+    pub promise: String,
     /// Answers are kept as notes.
     pub internal: bool,
     /// Answers do not leave.
@@ -292,7 +294,7 @@ impl World {
         if known.is_none() {
             let ticket = self.open_ticket(&mail.subject, &mail.from, message, None);
             if !weather.no_acknowledgement {
-                let raw = self.desk_mail(&ticket, "We have your request.", true);
+                let raw = self.desk_mail(&ticket, &format!("We have your request. {}", weather.promise), true);
                 if mail.from.starts_with("bob@") {
                     self.deliver_elsewhere(&raw);
                 } else {
@@ -337,7 +339,6 @@ impl World {
             forms: Arc::new(crate::web::Web(self.clone())),
             chats: Arc::new(crate::web::Web(self.clone())),
             intakes: Arc::new(replypath::engine::ports::NoIntakes),
-            exchangers: Arc::new(replypath::engine::ports::NoExchangers),
             directory: Arc::new(directory),
             clock: Arc::new(self.clock.clone()),
             events_in,
@@ -401,6 +402,7 @@ impl Desk for FakeDesk {
                 reference: TicketRef { id: t.id.to_string(), number: t.id.to_string() },
                 view: View::Normal,
                 strategy: "all".into(),
+                missed_by: None,
                 hold_cause: None,
             })
             .collect())

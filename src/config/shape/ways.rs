@@ -2,7 +2,7 @@
 
 use crate::config::collections::{Keyed, List, OneOrMany};
 use crate::config::read::table;
-use crate::config::values::{Address, Count, HostPort, Period, Word};
+use crate::config::values::{Address, Count, Period, Word};
 use crate::config::web_values::{NumberPattern, PageUrl, Selector};
 use crate::model::{AnswerBy, MailEncoding, Visitor, WhenOffline};
 
@@ -29,10 +29,6 @@ table! {
         optional padding_mb: Count,
         /// How texts and file names are encoded: `utf-8`, `latin-1` (declared), `mislabelled` (Latin-1 declared as UTF-8), `file-name` (a file whose name needs encoding).
         optional encoding: MailEncoding = "utf-8",
-        /// Look at the certificates of the desk's mail exchangers, as a careful sender does, before judging `accept`.
-        optional check_exchangers: bool = false,
-        /// The exchangers to look at, `HOST:PORT`. Goes with `check_exchangers`. Default: those that the DNS names for the address.
-        optional exchangers: OneOrMany<HostPort>,
     }
 }
 

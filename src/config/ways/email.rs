@@ -40,8 +40,6 @@ pub fn email(shape: &EmailShape, folder: &Path, doc: &mut Doc) -> Option<EmailCh
         system: shape.system.as_ref().map(|s| s.value.0.clone()),
         padding: shape.padding_mb.as_ref().map_or(0, |p| p.value.0 as u64 * 1_000_000),
         encoding: shape.encoding.as_ref().map(|e| e.value).unwrap_or_default(),
-        exchangers: shape.exchangers.iter().flat_map(|e| &e.value.0).map(|e| e.value.0.clone()).collect(),
-        check_exchangers: shape.check_exchangers.as_ref().is_some_and(|c| c.value),
     })
 }
 
@@ -57,11 +55,6 @@ fn senseless(shape: &EmailShape, doc: &mut Doc) {
     }
     if let Some(padding) = shape.padding_mb.as_ref().filter(|p| p.value.0 > MOST_PADDING_MB) {
         doc.problem(padding.span.clone(), format!("`padding_mb` is at most {MOST_PADDING_MB}"), None);
-    }
-    let checked = shape.check_exchangers.as_ref().is_some_and(|c| c.value);
-    if let Some(exchangers) = shape.exchangers.as_ref().filter(|_| !checked) {
-        let help = "add it, or take `exchangers` out".to_owned();
-        doc.problem(exchangers.span.clone(), "`exchangers` goes with check_exchangers = true", help);
     }
 }
 
