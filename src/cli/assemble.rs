@@ -196,7 +196,7 @@ pub async fn driver(
         forms: outside.forms,
         chats: outside.chats,
         intakes: Arc::new(crate::mail::intake::ImapIntakes::new(&config.intakes)),
-        exchangers: Arc::new(crate::engine::ports::NoExchangers),
+        exchangers: names(config),
         directory: Arc::new(directory(config)),
         clock: clock.clone(),
         events_in,
@@ -208,6 +208,11 @@ pub async fn driver(
     })
     .await?;
     Ok(Arc::new(Working { engine, mailboxes: parts.mailboxes }))
+}
+
+/// Looks at names and certificates.
+pub fn names(config: &Config) -> Arc<crate::names::Names> {
+    Arc::new(crate::names::Names::new(config.daemon.resolver, config.daemon.exchanger_ca.clone()))
 }
 
 fn directory(config: &Config) -> FixedDirectory {
@@ -397,7 +402,7 @@ pub async fn sweep(
         forms: parts.forms,
         chats: parts.chats,
         intakes: Arc::new(crate::mail::intake::ImapIntakes::new(&config.intakes)),
-        exchangers: Arc::new(crate::engine::ports::NoExchangers),
+        exchangers: names(config),
         directory: Arc::new(directory(config)),
         clock: clock.clone(),
         events_in,

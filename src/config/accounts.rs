@@ -54,6 +54,8 @@ impl Workshop<'_> {
             blind_after: self.positive("blind_after", shape.blind_after.as_ref()).unwrap_or(Duration::from_secs(1_800)),
             max_probes: shape.max_probes.as_ref().map_or(2_000, |n| n.value.0),
             browsers: shape.browsers.as_ref().map_or(1, |n| n.value.0),
+            resolver: shape.resolver.as_ref().map(|r| r.value.0),
+            exchanger_ca: shape.exchanger_ca.as_ref().map(|c| absolute(self.dir, &c.value)),
         }
     }
 

@@ -80,6 +80,10 @@ pub struct Daemon {
     pub max_probes: usize,
     /// How many browsers may be open at once.
     pub browsers: usize,
+    /// The name server to ask; none: those of the system.
+    pub resolver: Option<SocketAddr>,
+    /// A PEM file with the only authorities by which exchangers' certificates are judged (absolute); none: the system's.
+    pub exchanger_ca: Option<PathBuf>,
 }
 
 /// The programs of the browser; none: looked for in the `PATH`.

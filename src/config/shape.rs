@@ -84,6 +84,10 @@ table! {
         optional max_probes: Count = 2000,
         /// How many browsers may be open at once; further runs wait for one. Each takes some hundred megabytes of memory.
         optional browsers: Count = 1,
+        /// The name server to ask for mail exchangers and their texts: an IP address and a port. Default: those of the system.
+        optional resolver: Listen,
+        /// A PEM file with the only authorities by which the certificates of mail exchangers are judged. Default: the system's.
+        optional exchanger_ca: String,
     }
 }
 

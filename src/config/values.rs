@@ -316,7 +316,7 @@ impl FromToml for Listen {
             Ok(address) => Some(Listen(address)),
             Err(_) => {
                 let help = "write an IP address and a port: \"127.0.0.1:9464\", \"0.0.0.0:9464\" or \"[::1]:9464\"";
-                doc.problem(span.clone(), format!("`{text}` is not an address to listen on"), help.to_owned());
+                doc.problem(span.clone(), format!("`{text}` is not an IP address with its port"), help.to_owned());
                 None
             }
         }

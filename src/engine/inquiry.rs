@@ -12,13 +12,18 @@ const LATE: &str = "late";
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Journey<'_> {
-    /// Looks into the intake mailbox, for a late ticket, and asks the controls. Gives the time of the next look; none when
+    /// Looks into the intake mailbox, for a late ticket, asks the controls, and looks at exchangers. Gives the time of the next look; none when
     /// nothing more can be learnt.
     pub(super) async fn inquiry(&mut self) -> Walk<Option<Timestamp>> {
         self.look_into_intake().await;
         let late = self.look_for_late_ticket().await;
         let controls = self.controls().await?;
-        Ok(controls.into_iter().chain(late).min())
+        let next = controls.into_iter().chain(late).min();
+        if next.is_none() {
+            // Last: no control can tell anything about certificates.
+            self.look_at_exchangers().await;
+        }
+        Ok(next)
     }
 
     /// Nothing landed by mail, and nobody knows where it is.

@@ -20,6 +20,7 @@ mod chat_say;
 mod clean_up;
 mod control_probe;
 mod controls;
+mod exchangers;
 mod follow_up;
 mod follow_up_before;
 mod form;

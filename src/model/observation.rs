@@ -19,6 +19,8 @@ pub enum Source {
     Page,
     /// The visitor's side of a chat.
     Chat,
+    /// The DNS, and certificates of servers that we otherwise do not speak to.
+    Names,
     /// Replypath itself: restarts, budgets, self-tests.
     Monitor,
 }
