@@ -5,6 +5,7 @@
 mod admin;
 mod chat;
 mod desk;
+mod dns;
 mod faults;
 mod habits;
 mod imap;
@@ -180,6 +181,8 @@ pub struct Sandbox {
     pub imap: SocketAddr,
     /// The desk's mail exchanger.
     pub desk_mx: SocketAddr,
+    /// The name server that knows the exchangers and mail policies of its domains (UDP).
+    pub dns: SocketAddr,
     /// The base address of the desk's API: `http://127.0.0.1:PORT/api/v1`.
     pub api: String,
     /// Where customers' pages, form and chat are: `http://127.0.0.1:PORT`.
@@ -220,12 +223,14 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
     let (admin_listener, admin) = listen(options.ports.admin).await?;
     let (provider_listener, provider_mx) = listen(0).await?;
     let (desk_listener, desk_mx) = listen(0).await?;
+    let (names, dns) = dns::bind().await?;
     let web = format!("http://{api}");
     let api = format!("{web}/api/v1");
     let _ = world.places.set(Places { provider_mx, desk_mx, api: api.clone(), web: web.clone() });
     world.spawn(smtp::server::serve(world.clone(), Door::Submission, submission));
     world.spawn(smtp::server::serve(world.clone(), Door::ProviderMx, provider_listener));
     world.spawn(smtp::server::serve(world.clone(), Door::DeskMx, desk_listener));
+    world.spawn(dns::serve(world.clone(), names));
     world.spawn(imap::serve(world.clone(), imap_listener));
     for queue in 0..world.queues.len() {
         world.spawn(desk::intake::poll(world.clone(), queue));
@@ -243,6 +248,7 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         smtp,
         imap,
         desk_mx,
+        dns,
         api,
         web,
         api_key: world.api_key.clone(),
