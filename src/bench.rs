@@ -71,7 +71,6 @@ pub async fn run(bench: Bench) -> Result<(), String> {
         forms: Arc::new(crate::engine::ways::OnlyMail),
         chats: Arc::new(crate::engine::ways::OnlyMail),
         intakes: Arc::new(crate::engine::ports::NoIntakes),
-        exchangers: Arc::new(crate::engine::ports::NoExchangers),
         directory: Arc::new(crate::engine::ports::FixedDirectory::default()),
         clock,
         events_in,

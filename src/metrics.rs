@@ -6,6 +6,7 @@
 
 mod known;
 mod process;
+mod security;
 mod series;
 
 pub use known::schedule_text;
@@ -56,6 +57,8 @@ pub struct Metrics {
     skipped: CounterVec,
     stage_seconds: HistogramVec,
     late: CounterVec,
+    security: GaugeVec,
+    security_faults: CounterVec,
     leftovers: GaugeVec,
     desk_up: GaugeVec,
     mailbox_up: GaugeVec,
@@ -75,6 +78,8 @@ struct State {
     accounts: BTreeSet<String>,
     /// Runs under way, with their probe.
     open: BTreeMap<String, String>,
+    /// Faults of runs under way that were counted already.
+    exposed: BTreeSet<(String, String)>,
 }
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
@@ -117,6 +122,8 @@ impl Metrics {
             skipped: counters("runs_skipped_total", &["probe", "desk", "channel", "gateway", "reason"], "Scheduled runs that were not started.")?,
             stage_seconds: registered(r, HistogramVec::new(histogram, &["desk", "channel", "gateway", "stage"])?)?,
             late: counters("late_arrivals_total", &["desk", "channel", "gateway"], "Test messages that arrived after their run had its verdict.")?,
+            security: gauges("probe_security_fault", &["probe", "fault"], "1 while the last scheduled run that could tell showed that private content reached the wrong eyes; set before that run ends.")?,
+            security_faults: counters("security_faults_total", &["probe", "fault"], "Runs that showed that private content reached the wrong eyes, however they were started.")?,
             leftovers: gauges("leftovers", &["desk"], "Tickets and mails that the last run of each probe could not remove.")?,
             desk_up: gauges("desk_up", &["desk"], "1 if the last call to the desk's API was answered.")?,
             mailbox_up: gauges("mailbox_up", &["account"], "1 if the last look into the mailbox worked.")?,
@@ -150,6 +157,7 @@ impl Metrics {
                 Some(new) if new.same(old) => {
                     new.last = old.last.clone();
                     new.leftovers = old.leftovers;
+                    new.security = old.security.clone();
                 }
                 _ => self.forget(old),
             }
@@ -180,7 +188,8 @@ impl Metrics {
         for new in accounts.difference(&state.accounts) {
             touch(&self.mailbox_up, &[new]);
         }
-        *state = State { probes: wanted, desks, accounts, open: std::mem::take(&mut state.open) };
+        *state =
+            State { probes: wanted, desks, accounts, open: std::mem::take(&mut state.open), exposed: std::mem::take(&mut state.exposed) };
         self.show_leftovers(&state);
         self.show_open(&state);
     }
@@ -192,6 +201,10 @@ impl Metrics {
         }
         for reason in SKIP_REASONS {
             touch(&self.skipped, &known.with(&[reason]));
+        }
+        for fault in security::faults() {
+            touch(&self.security, &[&known.labels[0], fault]);
+            touch(&self.security_faults, &[&known.labels[0], fault]);
         }
         for trigger in TRIGGERS {
             touch(&self.runs, &known.with(&[trigger]));
@@ -219,6 +232,10 @@ impl Metrics {
         for reason in SKIP_REASONS {
             drop_series(&self.skipped, &known.with(&[reason]));
         }
+        for fault in security::faults() {
+            drop_series(&self.security, &[&known.labels[0], fault]);
+            drop_series(&self.security_faults, &[&known.labels[0], fault]);
+        }
         for stage in Stage::ALL.map(Stage::as_str) {
             for vec in [&self.stage_success, &self.stage_last, &self.stage_limit] {
                 drop_series(vec, &known.with(&[stage]));
@@ -240,6 +257,7 @@ impl Metrics {
             let Some(known) = state.probes.get_mut(&standing.probe) else { continue };
             if let Some(run) = &standing.last_judged {
                 self.show_judged(known, run);
+                self.show_security(known, run, true);
             }
             if let Some((run, verdict)) = standing.last.as_ref().and_then(|r| r.diagnosis.as_ref().map(|d| (r, d.verdict))) {
                 set(&self.last_run, &known.labels, seconds(run.finished));
@@ -263,6 +281,9 @@ impl Metrics {
     /// Takes in what happened in a run.
     pub fn observe(&self, event: &RunEvent) {
         let mut state = self.state();
+        if let RunEvent::Stage(run, _) | RunEvent::Finished(run) | RunEvent::Late(run) = event {
+            self.security_of(&mut state, run);
+        }
         match event {
             RunEvent::Started(run) | RunEvent::Stage(run, _) => {
                 if run.finished.is_none() {
@@ -271,6 +292,7 @@ impl Metrics {
             }
             RunEvent::Finished(run) => {
                 state.open.remove(&run.id.0);
+                state.exposed.retain(|(id, _)| *id != run.id.0);
                 if let Some(known) = state.probes.get_mut(&run.probe.name) {
                     self.finished(known, run);
                 }

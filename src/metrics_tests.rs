@@ -197,3 +197,34 @@ fn the_process_tells_its_own_memory_and_time() {
         assert!(read("process_open_fds") >= 1.0);
     }
 }
+
+#[test]
+fn private_content_in_the_wrong_hands_is_said_while_the_run_goes_on_and_counted_once() {
+    let metrics = metrics(&["returns"]);
+    let leak = ["\"returns\"", "\"note-leaks\""];
+    let seen = |what: &str| {
+        let (gauge, counter) = (value(&metrics, "probe_security_fault", &leak), value(&metrics, "security_faults_total", &leak));
+        assert!(gauge.is_some() && counter.is_some(), "{what}");
+        (gauge.unwrap(), counter.unwrap())
+    };
+    assert_eq!(seen("before the first run"), (0.0, 0.0));
+    let mut run = sample::running("r-leak", "returns");
+    sample::decide(&mut run, Stage::Reply, Outcome::Fail, 1, 2);
+    run.stages.get_mut(&Stage::Reply).unwrap().hints = vec!["note-leaks".to_owned(), "reply-fails-unnoticed".to_owned()];
+    metrics.observe(&RunEvent::Stage(Box::new(run.clone()), Stage::Reply));
+    assert_eq!(seen("at once"), (1.0, 1.0));
+    metrics.observe(&RunEvent::Stage(Box::new(run.clone()), Stage::Return));
+    let mut ended = sample::failed();
+    (ended.id, ended.stages) = (run.id.clone(), run.stages.clone());
+    metrics.observe(&finished(ended.clone()));
+    metrics.observe(&RunEvent::Late(Box::new(ended)));
+    assert_eq!(seen("one run, one count"), (1.0, 1.0));
+    let mut good = sample::passed();
+    good.probe = sample::probe("returns");
+    metrics.observe(&finished(good));
+    assert_eq!(seen("the next pass lowers the gauge"), (0.0, 1.0));
+    run.trigger = Trigger::Manual;
+    run.id = RunId("r-by-hand".to_owned());
+    metrics.observe(&RunEvent::Stage(Box::new(run), Stage::Reply));
+    assert_eq!(seen("a run by hand is counted and moves no gauge"), (0.0, 2.0));
+}

@@ -90,6 +90,9 @@ impl Chats for AllChats {
     async fn reload(&self, order: &ChatOrder) -> Result<Begun, Stop> {
         self.of(order)?.reload(order).await
     }
+    async fn as_stranger(&self, order: &ChatOrder) -> Result<Option<Vec<ChatLine>>, Stop> {
+        self.of(order)?.as_stranger(order).await
+    }
     async fn leave(&self, order: &ChatOrder) -> Result<(), Stop> {
         self.of(order)?.leave(order).await
     }

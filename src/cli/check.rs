@@ -19,12 +19,14 @@ pub fn run(_args: &Args, context: &Context) -> Ended {
     for warning in &config.warnings {
         text.push_str(&format!("{}: {warning}\n", paint(UNSURE, "warning")));
     }
+    let variants = config.probes.values().filter(|p| p.variant_of.is_some()).count();
     let scheduled = config.probes.values().filter(|p| p.schedule.is_some()).count();
     text.push_str(&format!(
-        "{}  {}, {} ({}{scheduled} by schedule), {}\n",
+        "{}  {}, {}{} ({}{scheduled} by schedule), {}\n",
         paint(GOOD, "ok"),
         counted(config.accounts.len(), "account"),
-        counted(config.probes.len(), "probe"),
+        counted(config.probes.len() - variants, "probe"),
+        if variants == 0 { String::new() } else { format!(" with {}", counted(variants, "variant")) },
         ways(&config),
         counted(config.desks.len(), "desk"),
     ));

@@ -26,7 +26,8 @@ pub struct Args {
 pub async fn run(args: &Args, context: &Context) -> Ended {
     let config = load(&context.dir)?;
     let tags: Vec<String> = args.tag.iter().cloned().collect();
-    let probes = super::select::select(&config, &super::select::Selection { names: &[], tags: &tags, all: args.tag.is_none() })?;
+    let probes =
+        super::select::select(&config, &super::select::Selection { names: &[], tags: &tags, all: args.tag.is_none(), variants: false })?;
     let store = assemble::store(&config, &context.clock).await?;
     put(&table(&probes, &config, store.as_ref(), context).await?);
     Ok(Exit::Passed)

@@ -12,6 +12,7 @@ mod faults;
 mod init;
 mod list;
 pub mod live;
+mod matrix;
 mod pause;
 mod playground;
 mod reports;
@@ -85,6 +86,9 @@ enum LogForm {
 enum Command {
     /// Start a built-in support desk and watch probes pass against it, or break it on purpose
     Demo(demo::Args),
+    #[command(hide = true)]
+    /// Hold replypath against every fault of the catalogue, on the built-in desk
+    Matrix(matrix::Args),
     /// Start only the built-in support desk and print its addresses, accounts and API key
     Sandbox(sandbox::Args),
     /// Write a commented configuration into a folder
@@ -203,6 +207,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command, context: &Context) -> Ended {
     match command {
         Command::Demo(args) => demo::run(args, context).await,
+        Command::Matrix(args) => matrix::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args, context),

@@ -18,15 +18,18 @@ use std::time::Duration;
     after_help = after_help()
 )]
 pub struct Args {
-    /// Probes by name (the file's name without .toml)
+    /// Probes by name (the file's name without .toml); a variant is NAME.VARIANT
     #[arg(value_name = "PROBE")]
     probes: Vec<String>,
     /// Probes that have this tag; may be repeated
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// Every probe
+    /// Every probe, with its variants
     #[arg(long)]
     all: bool,
+    /// The variants of the named probes too
+    #[arg(long, requires = "probes")]
+    variants: bool,
     /// Stop after this stage, then clean up
     #[arg(long, value_name = "STAGE", value_parser = set::stage)]
     until: Option<Stage>,
@@ -52,6 +55,8 @@ fn after_help() -> String {
     let examples = "\
 Examples:
   replypath run billing
+  replypath run billing --variants
+  replypath run billing.no-subject
   replypath run --tag mail --limit return=30m
   replypath run billing --set email.to=help@staging.example --until land
   replypath run --all --report json > runs.json
@@ -71,7 +76,7 @@ Ctrl-C asks the runs to clean up and waits for that; a second Ctrl-C leaves at o
 pub async fn run(args: Args, context: &Context) -> Ended {
     let wanted = report::plan(args.report, args.quiet).map_err(|message| Failure::new(Exit::Usage, message))?;
     let config = load(&context.dir)?;
-    let mut probes = select(&config, &Selection { names: &args.probes, tags: &args.tag, all: args.all })?;
+    let mut probes = select(&config, &Selection { names: &args.probes, tags: &args.tag, all: args.all, variants: args.variants })?;
     for probe in &mut probes {
         set::set_limits(probe, &args.limits);
         for (key, value) in &args.overrides {

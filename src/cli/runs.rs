@@ -50,6 +50,7 @@ pub async fn run(args: &Args, context: &Context) -> Ended {
         not_passed: args.failed,
         since: args.since.map(|s| context.clock.now().saturating_sub(s).unwrap_or(jiff::Timestamp::MIN)),
         limit: args.limit,
+        ..RunFilter::default()
     };
     let runs = store.runs(&filter).await?;
     if let Some(name) = args.probe.as_ref().filter(|name| runs.is_empty() && !config.probes.contains_key(*name)) {

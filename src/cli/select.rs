@@ -12,8 +12,10 @@ pub struct Selection<'a> {
     pub names: &'a [String],
     /// Any of these tags.
     pub tags: &'a [String],
-    /// Every probe.
+    /// Every probe, with its variants.
     pub all: bool,
+    /// The variants of the named probes too.
+    pub variants: bool,
 }
 
 /// The chosen probes: named ones in the order of the command line, then others by name, each once.
@@ -26,6 +28,12 @@ pub fn select(config: &Config, selection: &Selection<'_>) -> Result<Vec<Probe>, 
         let probe = config.probes.get(name).ok_or_else(|| unknown_probe(config, name))?;
         if !chosen.iter().any(|p| p.name == *name) {
             chosen.push(probe.clone());
+        }
+        let of_this = |p: &&Probe| selection.variants && p.variant_of.as_ref() == Some(name);
+        for variant in config.probes.values().filter(of_this) {
+            if !chosen.iter().any(|p| p.name == variant.name) {
+                chosen.push(variant.clone());
+            }
         }
     }
     for probe in config.probes.values() {

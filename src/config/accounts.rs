@@ -103,7 +103,8 @@ impl Workshop<'_> {
         })
     }
 
-    fn mailbox(&mut self, shape: &ImapShape) -> Option<MailboxSettings> {
+    /// How a mailbox is read, when everything about it is right.
+    pub fn mailbox(&mut self, shape: &ImapShape) -> Option<MailboxSettings> {
         let tls = shape.tls.as_ref().map_or(TlsMode::Implicit, |t| t.value);
         let password = shape.password.as_ref().and_then(|p| self.secret("password", p));
         let poll = self.positive("poll", shape.poll.as_ref()).unwrap_or(Duration::from_secs(30));
@@ -320,7 +321,8 @@ pub fn definitions(dir: &Path, catalog: &dyn DeskCatalog, problems: &mut Vec<Pro
     definitions
 }
 
-fn check_key(what: &str, key: &At<String>, doc: &mut Doc) {
+/// Notes a key that could not be a label.
+pub fn check_key(what: &str, key: &At<String>, doc: &mut Doc) {
     if !is_slug(&key.value, 40) {
         let help = "use at most 40 of a-z, 0-9, `-` and `_`: it becomes a label of metrics".to_owned();
         doc.problem(key.span.clone(), format!("`{}` cannot be the key of {what}", key.value), help);

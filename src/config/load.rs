@@ -6,9 +6,10 @@ use super::collections::Keyed;
 use super::probes::{Built, Known, build};
 use super::read::{At, Doc};
 use super::shape::{ConfigShape, ProbeShape};
-use super::{Config, DeskSettings};
-use crate::model::Account;
-use crate::problem::Problem;
+use super::variants::Variant;
+use super::{Config, DeskSettings, Intake};
+use crate::model::{Account, Calendar};
+use crate::problem::{Problem, suggest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,11 +66,18 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
         accounts.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.account(key, value)?))).collect();
     let built_desks: BTreeMap<String, DeskSettings> =
         desks.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.desk(key, value)?))).collect();
+    let (intakes, calendars) = (entries(&shape.intakes), entries(&shape.calendars));
+    let built_intakes: BTreeMap<String, Intake> =
+        intakes.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.intake(key, value)?))).collect();
+    let built_calendars: BTreeMap<String, Calendar> =
+        calendars.iter().filter_map(|(key, value)| Some((key.value.clone(), shop.calendar(key, value)?))).collect();
     let poll = |key: &str| built_accounts.get(key).map_or(Duration::from_secs(30), |a| a.mailbox.poll);
     let facts = |id: &str| shop.definitions.get(id).and_then(|d: &Definition| d.facts.as_deref());
     let known = Known {
         accounts: accounts.iter().map(|(k, _)| (k.value.as_str(), poll(&k.value))).collect(),
         desks: desks.iter().map(|(k, v)| (k.value.as_str(), v.value.r#use.as_ref().and_then(|id| facts(&id.value)))).collect(),
+        intakes: intakes.iter().map(|(k, _)| (k.value.as_str(), ())).collect(),
+        calendars: calendars.iter().map(|(k, _)| (k.value.as_str(), built_calendars.get(&k.value))).collect(),
         complete,
     };
     let files = toml_files(&shop.dir.join("probes"), "probes", later);
@@ -77,7 +85,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
         too_many(files.len(), daemon.max_probes, &shape, &mut shop.doc);
         Vec::new()
     } else {
-        files.into_iter().filter_map(|file| probe(file, &known, later)).collect()
+        probes(files, &known, later)
     };
     super::rates::check(&shape, &known, &probes, &mut shop.doc);
     shop.warn_inline(on_disk);
@@ -92,6 +100,8 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
         browser,
         accounts: built_accounts,
         desks: built_desks,
+        intakes: built_intakes,
+        calendars: built_calendars.clone(),
         probes: probes.into_iter().map(|b| (b.probe.name.clone(), b.probe)).collect(),
         unproven,
         warnings,
@@ -120,17 +130,55 @@ fn too_many(count: usize, allowed: usize, shape: &ConfigShape, doc: &mut Doc) {
     doc.problem(place, message, format!("raise `max_probes` in [daemon] to {count} when that is meant"));
 }
 
-fn probe(file: TomlFile, known: &Known<'_>, problems: &mut Vec<Problem>) -> Option<Built> {
-    if let Some(help) = bad_name(&file.stem) {
-        problems.push(Problem::of_file(file.name.clone(), format!("`{}` cannot be the name of a probe", file.stem), Some(help)));
+/// One file of `probes/`, read but not yet checked: probes may name each other.
+struct ProbeFile {
+    file: TomlFile,
+    doc: Doc,
+    shape: Option<At<ProbeShape>>,
+    variants: Vec<Variant<ProbeShape>>,
+}
+
+/// All probes with their variants.
+fn probes(files: Vec<TomlFile>, known: &Known<'_>, problems: &mut Vec<Problem>) -> Vec<Built> {
+    let mut built = Vec::new();
+    let mut read = Vec::new();
+    for file in files {
+        if let Some(help) = bad_name(&file.stem) {
+            problems.push(Problem::of_file(file.name.clone(), format!("`{}` cannot be the name of a probe", file.stem), Some(help)));
+        }
+        let Some(text) = read_text(&file.path, &file.name, problems) else { continue };
+        let mut doc = Doc::new(file.name.clone(), &text);
+        let (shape, variants) = doc.parse_with_variants::<ProbeShape>();
+        read.push(ProbeFile { file, doc, shape, variants });
     }
-    let text = read_text(&file.path, &file.name, problems)?;
-    let mut doc = Doc::new(file.name, &text);
-    let shape = doc.parse::<ProbeShape>();
-    let folder = file.path.parent().unwrap_or(Path::new("."));
-    let built = shape.and_then(|shape| build(&file.stem, folder, &shape.value, known, &mut doc));
-    problems.extend(doc.finish());
+    let names: Vec<String> = read
+        .iter()
+        .flat_map(|p| std::iter::once(p.file.stem.clone()).chain(p.variants.iter().map(|v| format!("{}.{}", p.file.stem, v.name))))
+        .collect();
+    for mut probe in read {
+        let stem = &probe.file.stem;
+        let folder = probe.file.path.parent().unwrap_or(Path::new("."));
+        let variants = probe.variants.iter().map(|v| (format!("{stem}.{}", v.name), &v.shape));
+        for (name, shape) in probe.shape.iter().map(|s| (stem.clone(), s)).chain(variants) {
+            check_controls(&name, &shape.value, &names, &mut probe.doc);
+            built.extend(build(&name, folder, &shape.value, known, &mut probe.doc));
+        }
+        problems.extend(probe.doc.finish());
+    }
     built
+}
+
+/// Notes controls that no probe is.
+fn check_controls(name: &str, shape: &ProbeShape, names: &[String], doc: &mut Doc) {
+    for control in shape.controls.iter().flat_map(|c| &c.value.0) {
+        if control.value == name && !name.contains('.') {
+            doc.problem(control.span.clone(), "a probe cannot be a control of itself", None);
+        } else if !names.contains(&control.value) {
+            let known: Vec<&str> = names.iter().map(String::as_str).collect();
+            let help = suggest(&control.value, &known, "probes");
+            doc.problem(control.span.clone(), format!("there is no probe `{}`", control.value), help);
+        }
+    }
 }
 
 /// Why a file's name makes no probe's name, as help; none when it does.

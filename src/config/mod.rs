@@ -2,10 +2,13 @@
 
 mod accounts;
 mod budget;
+mod canaries;
 mod catalog;
 mod collections;
 pub mod given;
+mod hours;
 mod init;
+mod intakes;
 mod load;
 mod probes;
 mod rates;
@@ -17,6 +20,7 @@ mod stages;
 mod template;
 mod times;
 mod values;
+mod variants;
 mod ways;
 mod web_values;
 
@@ -25,7 +29,7 @@ pub use init::{InitError, init};
 pub use load::{load, load_from};
 pub use schema::{markdown, reference, schema};
 
-use crate::model::{Account, Budget, Probe};
+use crate::model::{Account, Budget, Calendar, MailboxSettings, Probe};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -45,6 +49,10 @@ pub struct Config {
     pub accounts: BTreeMap<String, Account>,
     /// Desks by key.
     pub desks: BTreeMap<String, DeskSettings>,
+    /// Intake mailboxes of desks by key.
+    pub intakes: BTreeMap<String, Intake>,
+    /// Business hours by key.
+    pub calendars: BTreeMap<String, Calendar>,
     /// Probes by name.
     pub probes: BTreeMap<String, Probe>,
     /// The keys of desks whose definitions were never tried on the real product.
@@ -100,6 +108,17 @@ pub struct DeskSettings {
     pub ca: Option<PathBuf>,
     /// How long one API call may take.
     pub timeout: Duration,
+}
+
+/// A mailbox from which a desk fetches its mail. It is only ever read.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Its key.
+    pub name: String,
+    /// How to read it.
+    pub mailbox: MailboxSettings,
+    /// The login is the desk's own: when it is refused, the desk can fetch nothing either.
+    pub desk_login: bool,
 }
 
 /// Where a desk definition comes from.

@@ -1,6 +1,7 @@
 //! Checks one probe file and makes the probe from it.
 
 use super::accounts::{is_slug, positive};
+use super::canaries;
 use super::catalog::DeskDefinition;
 use super::read::{At, Doc};
 use super::shape::{ExpectShape, FollowUpShape, LimitsShape, PolicyShape, ProbeShape, ReplyShape, WindowShape};
@@ -10,8 +11,8 @@ use super::times::{cron, zone};
 use super::values::{Address, Period, show_period};
 use super::ways::{self, DeskOf, Way, attachments};
 use crate::model::{
-    AfterStage, Capability, CleanUp, Expect, FollowUp, FollowUpTo, LimitMillis, Overlap, Policy, Probe, Reply, ReplyMode, Schedule, Stage,
-    Window,
+    AfterStage, Calendar, Capability, CleanUp, Controls, Expect, FollowUp, FollowUpTo, LimitMillis, Overlap, Policy, Probe, Reply,
+    ReplyMode, Schedule, Stage, Window,
 };
 use crate::problem::suggest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,10 @@ pub struct Known<'a> {
     pub accounts: BTreeMap<&'a str, Duration>,
     /// Keys of desks with what their definitions can do, where that is known.
     pub desks: BTreeMap<&'a str, Option<&'a dyn DeskDefinition>>,
+    /// Keys of intake mailboxes.
+    pub intakes: BTreeMap<&'a str, ()>,
+    /// Keys of calendars; none for one that is faulty.
+    pub calendars: BTreeMap<&'a str, Option<&'a Calendar>>,
     /// False when `replypath.toml` could not be read: then no reference can be judged.
     pub complete: bool,
 }
@@ -64,14 +69,19 @@ pub fn build(name: &str, folder: &Path, shape: &ProbeShape, known: &Known<'_>, d
     ways::refuse_senseless(shape, way, &stages, &given, doc);
     let settle = shape.settle.as_ref().map_or_else(|| way.settle(poll.unwrap_or(Duration::from_secs(30))), |s| s.value.0);
     let gateway = gateway(shape, doc);
+    if let Some(intake) = &shape.intake {
+        reference(intake, "intake", &known.intakes, known.complete, doc);
+    }
+    let calendar = shape.calendar.as_ref().and_then(|c| reference(c, "calendar", &known.calendars, known.complete, doc));
+    let canaries = shape.canaries.as_ref().map(|c| canaries::canaries(&c.value, shape, desk.flatten(), known, doc));
     let channel = channel?;
     let desk_key = shape.desk.as_ref().map(|d| d.value.clone());
     let probe = Probe {
-        variant_of: None,
-        controls: Default::default(),
-        intake: None,
-        canaries: Default::default(),
-        calendar: None,
+        variant_of: name.split_once('.').map(|(base, _)| base.to_owned()),
+        controls: controls(name, shape, known, doc),
+        intake: shape.intake.as_ref().map(|i| i.value.clone()),
+        canaries: canaries.unwrap_or_default(),
+        calendar: calendar.flatten().cloned(),
         name: name.to_owned(),
         description: text(&shape.description),
         owner: text(&shape.owner),
@@ -103,7 +113,7 @@ fn text(value: &Option<At<String>>) -> String {
 }
 
 /// Looks a name up; an unknown one is noted with the nearest.
-fn reference<T: Copy>(name: &At<String>, what: &str, names: &BTreeMap<&str, T>, complete: bool, doc: &mut Doc) -> Option<T> {
+pub fn reference<T: Copy>(name: &At<String>, what: &str, names: &BTreeMap<&str, T>, complete: bool, doc: &mut Doc) -> Option<T> {
     let found = names.get(name.value.as_str()).copied();
     if found.is_none() && complete {
         let list: Vec<&str> = names.keys().copied().collect();
@@ -111,6 +121,24 @@ fn reference<T: Copy>(name: &At<String>, what: &str, names: &BTreeMap<&str, T>, 
         doc.problem(name.span.clone(), format!("there is no {what} `{}`", name.value), help);
     }
     found
+}
+
+/// What may be asked when the probe fails. A variant asks the probe that it is a variant of.
+fn controls(name: &str, shape: &ProbeShape, known: &Known<'_>, doc: &mut Doc) -> Controls {
+    let base = name.split_once('.').map(|(base, _)| base.to_owned());
+    let named = shape.controls.iter().flat_map(|c| &c.value.0).map(|c| c.value.clone());
+    if let Some(second) = &shape.second_account {
+        reference(second, "account", &known.accounts, known.complete, doc);
+        if shape.account.as_ref().is_some_and(|a| a.value == second.value) {
+            doc.problem(second.span.clone(), "the second account is the probe's own", "name another [accounts.KEY]".to_owned());
+        }
+    }
+    Controls {
+        // What a variant has from its probe may name the variant itself.
+        probes: base.into_iter().chain(named.filter(|n| n != name)).collect(),
+        built_in: shape.built_in_controls.as_ref().is_none_or(|b| b.value),
+        account: shape.second_account.as_ref().map(|a| a.value.clone()),
+    }
 }
 
 fn tags(shape: &ProbeShape, doc: &mut Doc) -> Vec<String> {
@@ -229,9 +257,9 @@ fn follow_up(shape: Option<&FollowUpShape>, doc: &mut Doc) -> FollowUp {
         doc.problem(reopens.span.clone(), "`reopens` goes with after_close = true", "add it, or take `reopens` out".to_owned());
     }
     FollowUp {
-        after_move: None,
-        quote: Default::default(),
-        automatic: false,
+        after_move: shape.after_move.as_ref().map(|m| m.value.clone()),
+        quote: shape.quote.as_ref().map(|q| q.value).unwrap_or_default(),
+        automatic: shape.automatic.as_ref().is_some_and(|a| a.value),
         to: shape.to.as_ref().map_or(FollowUpTo::Agent, |t| t.value),
         text: template::with_token(shape.text.as_ref().map_or_else(|| template::FOLLOW_UP.to_owned(), |t| t.value.clone())),
         after_close,

@@ -1,6 +1,7 @@
 //! Reads TOML into shapes so that one bad key hides no other: every value keeps its place, every
 //! problem is collected, unknown keys are refused with the nearest valid name.
 
+use super::variants::Variant;
 use crate::problem::{Problem, nearest, suggest};
 use schemars::Schema;
 use std::ops::Range;
@@ -33,7 +34,7 @@ pub struct Doc {
     refused: Vec<(usize, &'static str)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Finding {
     span: Option<Range<usize>>,
     message: String,
@@ -69,9 +70,24 @@ impl Doc {
         None
     }
 
-    /// Notes a problem.
+    /// Parses a probe's text with its variants. What was said of the probe is not said again of each variant.
+    pub fn parse_with_variants<T: FromToml>(&mut self) -> (Option<At<T>>, Vec<Variant<T>>) {
+        let probe = self.parse::<T>();
+        if probe.is_none() {
+            return (None, Vec::new());
+        }
+        let text = self.text.clone();
+        let (table, _) = DeTable::parse_recoverable(&text);
+        let variants = super::variants::read(table.get_ref(), &table.span(), self);
+        (probe, variants)
+    }
+
+    /// Notes a problem, once.
     pub fn problem(&mut self, span: impl Into<Option<Range<usize>>>, message: impl Into<String>, help: impl Into<Option<String>>) {
-        self.found.push(Finding { span: span.into(), message: message.into(), help: help.into() });
+        let finding = Finding { span: span.into(), message: message.into(), help: help.into() };
+        if !self.found.contains(&finding) {
+            self.found.push(finding);
+        }
     }
 
     /// Notes that a value has the wrong type or form: `expected` completes "must be …".
@@ -202,7 +218,7 @@ pub struct Key {
 
 /// True for the tables of `replypath.toml` in which passwords and tokens stand.
 fn may_hold_secrets(label: &str) -> bool {
-    ["an account", "`imap`", "`smtp`", "a desk"].contains(&label)
+    ["an account", "an intake", "`imap`", "`smtp`", "a desk"].contains(&label)
 }
 
 /// Refuses every key of `table` that is not in `keys`.

@@ -6,10 +6,12 @@ mod ways;
 pub use ways::{ChatReadShape, ChatShape, EmailShape, FieldShape, FormShape, StepShape};
 
 use super::collections::{Keyed, List, OneOrMany};
+use super::hours::{Day, Hours};
 use super::read::table;
 use super::secrets::{ParamText, SecretText};
 use super::values::{Address, Count, Instant, Listen, Period, RateText, Word};
-use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, ReplyMode, Require, Stage, TlsMode};
+use super::variants::VariantShape;
+use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, QuoteStyle, ReplyMode, Require, Stage, TlsMode};
 
 table! {
     /// The file `replypath.toml`: the daemon, the accounts that replypath writes from, the desks that it looks into.
@@ -22,6 +24,44 @@ table! {
         optional accounts: Keyed<AccountShape>,
         /// Support desks, by a key of your choice: `[desks.helpdesk]`.
         optional desks: Keyed<DeskShape>,
+        /// Mailboxes from which desks fetch their mail, where the operator grants a look: `[intakes.support]`. They are only ever read.
+        optional intakes: Keyed<IntakeShape>,
+        /// Business hours, by a key of your choice: `[calendars.office]`.
+        optional calendars: Keyed<CalendarShape>,
+    }
+}
+
+table! {
+    /// A mailbox from which a desk fetches its mail. It is only ever read, and nothing in it is marked as read.
+    IntakeShape "an intake" {
+        /// Where it is read: the keys are those of an account's `imap`.
+        required imap: ImapShape,
+        /// The login is the one that the desk itself uses: when it is refused, the desk can fetch nothing either.
+        optional desk_login: bool = false,
+    }
+}
+
+table! {
+    /// Business hours, in which a person's answer is counted. A day that is not named is closed.
+    CalendarShape "a calendar" {
+        /// The time zone: an IANA name.
+        required zone: String,
+        /// Open hours of Mondays: `"09:00-17:00"`, or a list of such.
+        optional mon: OneOrMany<Hours>,
+        /// Open hours of Tuesdays.
+        optional tue: OneOrMany<Hours>,
+        /// Open hours of Wednesdays.
+        optional wed: OneOrMany<Hours>,
+        /// Open hours of Thursdays.
+        optional thu: OneOrMany<Hours>,
+        /// Open hours of Fridays.
+        optional fri: OneOrMany<Hours>,
+        /// Open hours of Saturdays.
+        optional sat: OneOrMany<Hours>,
+        /// Open hours of Sundays.
+        optional sun: OneOrMany<Hours>,
+        /// Days that are closed whatever weekday they are: `["2026-12-25"]`.
+        optional holidays: OneOrMany<Day>,
     }
 }
 
@@ -196,6 +236,34 @@ table! {
         optional limits: LimitsShape,
         /// What counts as a defect and what as a habit of this desk.
         optional policy: PolicyShape,
+        /// Other forms of this probe: each has a `name` and keys and tables that are laid over those of the probe, and is then the probe `NAME.VARIANT`.
+        optional variants: List<VariantShape>,
+        /// Probes that are run when this one fails, to tell its causes apart, by name. Of a variant, the probe itself is always one.
+        optional controls: List<String>,
+        /// Run the built-in controls too: a plain mail to the same address, to the desk's own, from a second account, to itself.
+        optional built_in_controls: bool = true,
+        /// The account of the control from a second sender. Default: another account of this configuration that is used for nothing else.
+        optional second_account: String,
+        /// The key of the desk's intake mailbox behind this probe's address, in `replypath.toml`.
+        optional intake: String,
+        /// The key of the business hours in which a person's answer is counted, in `replypath.toml`. Default: every hour counts.
+        optional calendar: String,
+        /// What must never be seen by the wrong eyes.
+        optional canaries: CanariesShape,
+    }
+}
+
+table! {
+    /// Privacy canaries: texts with tokens of their own. One that is seen by the wrong eyes fails the run at once, whatever else passed.
+    CanariesShape "`[canaries]`" {
+        /// The agent leaves an internal note on the ticket; no customer may ever get it.
+        optional note: bool = false,
+        /// The key of a second account, which writes into the conversation before the agent answers and must get nothing of it.
+        optional second: String,
+        /// The key of an account that stands in Cc of the request: it may get the answer, but no note.
+        optional cc: String,
+        /// A fresh visitor opens the chat after this run's and must see none of its lines.
+        optional fresh_visitor: bool = false,
     }
 }
 
@@ -272,6 +340,12 @@ table! {
         optional after_close: bool = false,
         /// What must become of an answer to a closed ticket: `true` reopens it, `false` opens a new one.
         optional reopens: bool = true,
+        /// Move the ticket to this queue first; the answer must still join it.
+        optional after_move: String,
+        /// Where the customer writes, seen from the mail that is quoted: `top`, `bottom`, `inline`, or `none` without a quote.
+        optional quote: QuoteStyle = "top",
+        /// The customer's mail program answers by itself, as on holiday: nothing about the ticket may change.
+        optional automatic: bool = false,
     }
 }
 

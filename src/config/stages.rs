@@ -140,6 +140,11 @@ impl Journey<'_> {
             let place = closing.map_or(desk.span.clone(), |c| c.span.clone());
             extra.push((Capability::Close, place, "close tickets", "take `after_close` out"));
         }
+        if let Some(queue) =
+            self.shape.follow_up.as_ref().and_then(|f| f.value.after_move.as_ref()).filter(|_| stages.contains(&Stage::FollowUp))
+        {
+            extra.push((Capability::Move, queue.span.clone(), "move tickets", "take `after_move` out"));
+        }
         if stages.contains(&Stage::CleanUp) {
             let place = self.shape.clean_up.as_ref().map_or(desk.span.clone(), |c| c.span.clone());
             match self.clean_up {

@@ -1,7 +1,9 @@
 //! The kinds of values that keys take: durations, rates, secrets, addresses, times, words.
 
 use super::read::{Doc, FromToml, choice, value_schema};
-use crate::model::{AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, Overlap, Rate, ReplyMode, Require, Stage, TlsMode};
+use crate::model::{
+    AfterStage, AuthMethod, CleanUp, ClosingNotice, FollowUpTo, MailEncoding, Overlap, QuoteStyle, Rate, ReplyMode, Require, Stage, TlsMode,
+};
 use crate::problem::nearest;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -14,6 +16,13 @@ choice!(Overlap { "skip" => Overlap::Skip, "allow" => Overlap::Allow });
 choice!(ReplyMode { "post" => ReplyMode::Post, "await" => ReplyMode::Await });
 choice!(AfterStage { "land" => AfterStage::Land, "acknowledge" => AfterStage::Acknowledge });
 choice!(FollowUpTo { "agent" => FollowUpTo::Agent, "acknowledgement" => FollowUpTo::Acknowledgement, "own" => FollowUpTo::Own });
+choice!(QuoteStyle { "top" => QuoteStyle::Top, "bottom" => QuoteStyle::Bottom, "inline" => QuoteStyle::Inline, "none" => QuoteStyle::None });
+choice!(MailEncoding {
+    "utf-8" => MailEncoding::Utf8,
+    "latin-1" => MailEncoding::Latin1,
+    "mislabelled" => MailEncoding::Mislabelled,
+    "file-name" => MailEncoding::FileName,
+});
 choice!(Require { "required" => Require::Required, "wanted" => Require::Wanted, "ignored" => Require::Ignored });
 choice!(ClosingNotice { "allowed" => ClosingNotice::Allowed, "never" => ClosingNotice::Never });
 choice!(CleanUp { "close" => CleanUp::Close, "delete" => CleanUp::Delete, "keep" => CleanUp::Keep });

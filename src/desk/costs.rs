@@ -18,7 +18,7 @@ impl Definition {
     /// Every step.
     pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
         let lists = [&self.read, &self.messages, &self.history, &self.reply, &self.note_steps, &self.close, &self.delete];
-        let more = [&self.move_to, &self.mark, &self.health];
+        let more = [&self.move_to, &self.mark, &self.health, &self.visit];
         let finds = self.finds.iter().flat_map(|f| &f.steps);
         finds.chain(lists.into_iter().chain(more).flatten()).chain(self.creates.iter().flat_map(|c| &c.steps))
     }

@@ -48,6 +48,7 @@ pub struct Definition {
     pub(crate) mark: Vec<Step>,
     pub(crate) health: Vec<Step>,
     pub(crate) health_say: Vec<Template>,
+    pub(crate) visit: Vec<Step>,
     pub(crate) presence: Option<Presence>,
     pub(crate) chat: Option<std::sync::Arc<ChatRecipe>>,
     pub(crate) creates: Vec<Create>,

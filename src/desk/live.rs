@@ -158,20 +158,6 @@ impl HttpDesk {
         ))
     }
 
-    /// Writes an internal note.
-    pub async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
-        let mut scope = self.ticket_scope(ticket);
-        scope.set("note.text", Value::text(text));
-        self.act("note", &self.definition().note_steps, &mut scope, &ticket.reference).await
-    }
-
-    /// Moves the ticket to another queue, by the queue's name.
-    pub async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
-        let mut scope = self.ticket_scope(ticket);
-        scope.set("queue", Value::text(queue));
-        self.act("move", &self.definition().move_to, &mut scope, &ticket.reference).await
-    }
-
     /// Runs one find strategy.
     async fn strategy(&self, steps: &[Step], needle: &Needle) -> Result<Vec<super::matching::Found>, Failure> {
         let mut scope = self.scope();
@@ -225,15 +211,17 @@ impl Desk for HttpDesk {
         let asked = if !own && definition.includes.contains(&view) { View::Normal } else { view };
         let mut first: Option<Failure> = None;
         let mut tried = false;
+        let mut missed: Option<String> = None;
         for find in definition.finds.iter().filter(|f| f.view == asked) {
             tried = true;
             match self.strategy(&find.steps, needle).await {
-                Ok(found) if found.is_empty() => {}
+                Ok(found) if found.is_empty() => missed = missed.or_else(|| Some(find.id.clone())),
                 Ok(found) => {
                     let ticket = |f: super::matching::Found| FoundTicket {
                         reference: f.reference,
                         view: asked,
                         strategy: find.id.clone(),
+                        missed_by: missed.clone(),
                         hold_cause: f.hold_cause,
                     };
                     return Ok(found.into_iter().map(ticket).collect());
@@ -344,6 +332,22 @@ impl Desk for HttpDesk {
         self.act("mark", &self.definition().mark, &mut scope, &ticket.reference).await
     }
 
+    async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        scope.set("note.text", Value::text(text));
+        self.act("note", &self.definition().note_steps, &mut scope, &ticket.reference).await
+    }
+
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        let mut scope = self.ticket_scope(ticket);
+        scope.set("queue", Value::text(queue));
+        self.act("move", &self.definition().move_to, &mut scope, &ticket.reference).await
+    }
+
+    fn creates(&self) -> Option<String> {
+        self.definition().creates.first().map(|c| c.id.clone())
+    }
+
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
         let Some(presence) = &self.definition().presence else { return Ok(None) };
         let what = "who is there for chat";
@@ -354,6 +358,16 @@ impl Desk for HttpDesk {
         }
         let found = Mapper { scope: &scope, row: null() }.source(&presence.available).map_err(|m| self.broken(what, m))?;
         Ok((!found.is_null()).then(|| super::chat::yes(&found)))
+    }
+
+    async fn visit(&self) -> Result<bool, Trouble> {
+        let definition = self.definition();
+        if definition.visit.is_empty() {
+            return Ok(false);
+        }
+        let mut scope = self.scope();
+        let told = |failure| self.told("visit", failure);
+        self.runner.run(&definition.visit, &mut scope, Empties::First).await.map(|_| true).map_err(told)
     }
 
     async fn health(&self) -> Result<Vec<String>, Trouble> {

@@ -454,3 +454,15 @@ async fn request_tracker_tells_from_the_transactions_after_a_message_whether_its
     // Four messages with the same file: one fetch.
     assert_eq!(server.asked().iter().filter(|a| a.target.contains("/attachment/10")).count(), 1);
 }
+
+#[tokio::test]
+async fn the_page_for_agents_is_opened_once_with_the_credentials_and_is_not_read() {
+    let server = Server::start(|_, _| say(200, "<html>Tickets</html>")).await;
+    let page = "[visit]\n  [[visit.step]]\n  get = \"/agent\"\n  as = \"ignored\"\n";
+    assert_eq!(desk(&server.url, &definition(page)).visit().await, Ok(true));
+    let asked = server.asked();
+    assert_eq!(asked.iter().map(|a| a.target.as_str()).collect::<Vec<_>>(), ["/api/agent"]);
+    assert_eq!(asked[0].header("authorization"), Some(format!("Bearer {SECRET}")));
+    assert_eq!(desk(&server.url, &definition("")).visit().await, Ok(false), "no page, no call");
+    assert_eq!(server.asked().len(), 1);
+}

@@ -75,7 +75,7 @@ fn variables(out: &mut String) {
         ("`[note]`", Operation::Note),
         ("`[move]`", Operation::Move),
         ("`[mark]`", Operation::Mark),
-        ("`[health]`, `[presence]`", Operation::Health),
+        ("`[health]`, `[visit]`, `[presence]`", Operation::Health),
         ("`[chat]`", Operation::Visit),
         ("`[chat.begin]`, `[chat.say]`, `[chat.offline]`", Operation::Say),
         ("`[[create]]`", Operation::Create),

@@ -171,6 +171,9 @@ files = { each = "files", name = "name" }
   get = "/"
   as = "html"
   select = { a = "a" }
+[visit]
+  [[visit.step]]
+  get = "/"
 [presence]
 available = "a:x"
   [[presence.step]]

@@ -85,10 +85,10 @@ mod tests {
     const OURS: &str = "mailbox-login-refused mailbox-unavailable mailbox-full submission-login-refused submission-unavailable \
         submission-refused desk-api-down desk-login-refused desk-throttled desk-denied desk-contract-broken act-uncertain interrupted \
         budget-exhausted desk-gone reply-not-written cannot-tell reply-from-noreply reply-wrong-sender format-differs requester-wrong priority-wrong tags-missing \
-        fields-wrong links-missing no-human-answer late-arrival request-lost \
+        fields-wrong links-missing no-human-answer promise-broken late-arrival request-lost \
         ticket-vanished created-wrong reply-not-stored reply-marked-automatic \
         form-tls-broken form-submit-500 form-submit-refused form-thanks-missing chat-not-offered \
-        chat-widget-down chat-server-error chat-socket-silent chat-socket-refused chat-line-not-stored";
+        chat-widget-down chat-server-error chat-shown-to-stranger chat-socket-silent chat-socket-refused chat-line-not-stored";
 
     #[test]
     fn every_id_is_there_once_and_no_other() {
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_private_is_security_and_what_is_ours_never_blames_the_desk() {
         let security: Vec<&str> = all().iter().filter(|f| f.security).map(|f| f.id.as_str()).collect();
-        assert_eq!(security, ["reply-to-last-writer", "note-leaks", "merged-into-strangers-ticket"]);
+        assert_eq!(security, ["reply-to-last-writer", "note-leaks", "chat-shown-to-stranger", "merged-into-strangers-ticket"]);
         for fault in all() {
             if fault.id.starts_with("mon-") {
                 assert!(matches!(fault.blame, Blame::Monitor | Blame::Provider), "{}", fault.id);

@@ -1,18 +1,19 @@
 //! From what a run has seen to its verdict, stage, fault and blame. Pure: nothing is asked again.
 
 pub mod catalogue;
+mod outside;
 
 use crate::model::{Blame, Channel, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
 
 /// Goes up with every change that can change an answer.
-pub const RULES_VERSION: u32 = 3;
+pub const RULES_VERSION: u32 = 4;
 
 /// The answer for a run whose stages are all decided.
 pub fn diagnose(run: &Run) -> Diagnosis {
     let decided = |outcome: Outcome| Stage::ALL.into_iter().find(|s| run.stages.get(s).and_then(|r| r.outcome) == Some(outcome));
     // What clean-up left is reported, but it is no verdict on the reply path.
     let unknown = decided(Outcome::Unknown).filter(|s| *s != Stage::CleanUp);
-    let (verdict, stage) = match (decided(Outcome::Fail), unknown) {
+    let (mut verdict, stage) = match (decided(Outcome::Fail), unknown) {
         (Some(stage), _) => (Verdict::Fail, Some(stage)),
         (None, Some(stage)) => (Verdict::Unknown, Some(cause_of_unknown(run, stage))),
         (None, None) if run.interrupted => (Verdict::Unknown, None),
@@ -26,6 +27,14 @@ pub fn diagnose(run: &Run) -> Diagnosis {
     }
     if verdict == Verdict::Fail {
         narrow(run, stage, &mut candidates);
+        if let Some(stage) = stage {
+            candidates = outside::narrowed(run, stage, candidates);
+        }
+        // What is singled out as our own side's is no verdict on the desk.
+        let first = candidates.first().and_then(|c| catalogue::fault(c));
+        if candidates.len() == 1 && first.is_some_and(|f| f.blame == Blame::Monitor) {
+            verdict = Verdict::Unknown;
+        }
     }
     let fault = (candidates.len() == 1).then(|| candidates.first().cloned()).flatten();
     let known: Vec<&catalogue::Fault> = candidates.iter().filter_map(|c| catalogue::fault(c)).collect();

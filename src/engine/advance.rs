@@ -20,12 +20,13 @@ pub(super) async fn advance(parts: &Parts, claimed: Claimed) {
 
 impl Journey<'_> {
     async fn walk(&mut self) -> Walk<()> {
+        self.judge_canaries();
         let due = loop {
             let phase = self.run.phase;
             let due = match phase {
                 Phase::Active => self.travel().await?,
-                // Nothing is asked yet.
-                Phase::Inquiring | Phase::Settling => self.settle().await?,
+                Phase::Inquiring => self.inquire().await?,
+                Phase::Settling => self.settle().await?,
                 Phase::CleaningUp => self.clean_up().await?,
                 Phase::Finished => self.after_verdict().await?,
             };
@@ -35,9 +36,13 @@ impl Journey<'_> {
                 break due;
             }
         };
+        if self.finished_now {
+            self.remove_canary_mails().await;
+        }
         self.commit(due, false, false).await?;
         if self.finished_now {
             self.parts.tell(RunEvent::Finished(Box::new(self.run.clone())));
+            self.wake_parent().await?;
         }
         Ok(())
     }
@@ -55,11 +60,13 @@ impl Journey<'_> {
         next.extend(self.land().await?);
         next.extend(self.judge_ticket().await?);
         next.extend(self.mark().await?);
+        next.extend(self.canaries().await?);
         next.extend(self.reply().await?);
         next.extend(self.look_back().await?);
         next.extend(self.await_word(Stage::Acknowledge).await?);
         next.extend(self.await_word(Stage::Return).await?);
         next.extend(self.follow_up().await?);
+        self.stranger_looks().await;
         self.judge_accept();
         self.end_unreachable();
         next.extend(self.is_open(Stage::Accept).then(|| self.deadline(Stage::Accept)).filter(|d| *d > self.now()));
@@ -69,18 +76,25 @@ impl Journey<'_> {
             self.not_reached_all(&rest);
         }
         if self.all_decided() {
-            self.run.phase = Phase::Settling;
-            let quiet = if self.run.stages.values().any(|r| r.outcome == Some(Outcome::Pass)) {
-                self.run.probe.settle
-            } else {
-                std::time::Duration::ZERO
-            };
-            self.run.settle_until = Some(after(self.now(), quiet));
+            self.run.phase = Phase::Inquiring;
             self.watch_mailbox(false);
-            return Ok(Some(if quiet.is_zero() { self.now() } else { after(self.now(), quiet) }));
+            return Ok(Some(self.now()));
         }
         self.watch_mailbox(true);
         Ok(Some(next.into_iter().min().unwrap_or_else(|| after(self.now(), std::time::Duration::from_secs(30)))))
+    }
+
+    /// Asks what separates the look-alikes of what failed, then waits for duplicates.
+    async fn inquire(&mut self) -> Walk<Option<Timestamp>> {
+        if let Some(next) = self.inquiry().await?.filter(|_| !self.run.interrupted) {
+            return Ok(Some(next));
+        }
+        self.run.phase = Phase::Settling;
+        let passed = self.run.stages.values().any(|r| r.outcome == Some(Outcome::Pass));
+        let quiet = if passed { self.run.probe.settle } else { std::time::Duration::ZERO };
+        self.run.settle_until = Some(after(self.now(), quiet));
+        self.watch_mailbox(false);
+        Ok(self.run.settle_until)
     }
 
     /// Accept is seen through what follows it: a ticket or any mail of the desk. With no sign either way it stays

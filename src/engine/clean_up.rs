@@ -9,7 +9,7 @@ use crate::clock::after;
 use crate::diagnosis;
 use crate::model::{
     ActKind, ActState, Capability, CleanUp, ClosingNotice, Leftover, MailKey, MailRole, Outcome, Phase, SeenMail, Stage, TicketRef,
-    TicketStatus,
+    TicketStatus, View,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -18,6 +18,20 @@ use std::time::Duration;
 const ENDED: &str = "ended";
 
 impl Journey<'_> {
+    /// A ticket that was deleted and is there again under another number was imported anew.
+    async fn look_for_deleted(&mut self) {
+        let deleted = self.run.acts.iter().any(|a| a.kind == ActKind::Delete && a.state == ActState::Done);
+        let (Some(desk), Some(token), true) = (self.desk(), self.token(Stage::Send), deleted) else { return };
+        let Ok(found) = desk.find(&self.needle(&token), View::Normal).await else { return };
+        let again: Vec<_> = found.into_iter().filter(|f| !self.run.tickets.contains(&f.reference)).collect();
+        let Some(first) = again.first() else { return };
+        let number = first.reference.number.clone();
+        self.check(Stage::CleanUp, "deleted", Outcome::Fail, "the ticket stays deleted", format!("it is there again as {number}"));
+        self.fail(Stage::CleanUp, &["deleted-comes-back"]);
+        self.left_over(&format!("ticket {number}"), "it was made again from the mail of a deleted one");
+        self.remember_tickets(&again);
+    }
+
     /// Closes or deletes the tickets, waits for the mail that this may send, removes the run's mail, gives the verdict.
     pub(super) async fn clean_up(&mut self) -> Walk<Option<Timestamp>> {
         if !self.run.polls.contains_key(ENDED) {
@@ -40,6 +54,7 @@ impl Journey<'_> {
             self.watch_mailbox(true);
             return Ok(Some(until));
         }
+        self.look_for_deleted().await;
         self.remove_mails().await?;
         self.judge_clean_up();
         self.give_verdict();

@@ -2,8 +2,7 @@
 
 use super::journey::{Journey, Walk};
 use super::judge::first_line;
-use super::land::in_words;
-use super::ports::{Acted, Desk, Submitted};
+use super::ports::{Desk, Submitted};
 use crate::check;
 use crate::mail::compose;
 use crate::model::{
@@ -72,55 +71,23 @@ impl Journey<'_> {
         if !self.poll_due("follow_up") {
             return Ok(Some(self.poll_next("follow_up")));
         }
-        if self.run.probe.follow_up.after_close
-            && self.act(ActKind::CloseFirst, "").is_none()
-            && let Some(next) = self.close_first(&*desk).await?
-        {
+        if let Some(next) = self.before_follow_up(&*desk).await? {
             return Ok(Some(next));
         }
         match self.act(ActKind::FollowUp, "").cloned() {
             None | Some(ActState::Failed(_)) if self.by_chat(Stage::FollowUp) => self.say_follow_up().await,
-            None | Some(ActState::Failed(_)) => self.send_follow_up().await,
+            None | Some(ActState::Failed(_)) => self.send_follow_up(&*desk).await,
+            Some(_) if self.run.probe.follow_up.automatic => self.look_after_notice(&*desk).await,
             Some(_) => self.look_for_follow_up(&*desk).await,
         }
     }
 
-    async fn close_first(&mut self, desk: &dyn Desk) -> Walk<Option<Timestamp>> {
-        let Some(reference) = self.run.ticket.clone() else { return Ok(None) };
-        match self.guarded_ticket(desk, &reference).await {
-            Ok(ticket) => {
-                self.begin_act(ActKind::CloseFirst, "").await?;
-                match desk.close(&ticket).await {
-                    Ok(()) => self.finish_act(ActKind::CloseFirst, "", ActState::Done).await?,
-                    Err(acted) => {
-                        let state =
-                            if matches!(acted, Acted::Uncertain(_)) { ActState::Uncertain } else { ActState::Failed(acted.to_string()) };
-                        self.finish_act(ActKind::CloseFirst, "", state).await?;
-                        self.check(
-                            Stage::FollowUp,
-                            "closed first",
-                            Outcome::Unknown,
-                            "the ticket can be closed",
-                            in_words(acted.trouble()),
-                        );
-                        self.unknown(Stage::FollowUp, acted.trouble().fault);
-                        return Ok(Some(self.now()));
-                    }
-                }
-                Ok(None)
-            }
-            Err(unread) => {
-                self.poll_again("follow_up", Stage::FollowUp, false, None);
-                if self.now() >= self.deadline(Stage::FollowUp) {
-                    self.check(Stage::FollowUp, "closed first", Outcome::Unknown, "the ticket can be closed", unread.why.clone());
-                    self.unknown(Stage::FollowUp, unread.kept_back());
-                }
-                Ok(Some(self.poll_next("follow_up")))
-            }
+    async fn send_follow_up(&mut self, desk: &dyn Desk) -> Walk<Option<Timestamp>> {
+        if self.run.probe.follow_up.automatic
+            && let Some(next) = self.remember_state(desk).await
+        {
+            return Ok(Some(next));
         }
-    }
-
-    async fn send_follow_up(&mut self) -> Walk<Option<Timestamp>> {
         if let Some(wait) = self.take_budgets(Stage::FollowUp).await? {
             return Ok(Some(wait));
         }
@@ -189,11 +156,15 @@ impl Journey<'_> {
         let message_id = known.unwrap_or_else(|| compose::message_id(super::random(), now, &domain));
         let token = self.new_message(Stage::FollowUp, Party::Customer, Some(message_id.clone()), String::new());
         let text = self.fill(&self.run.probe.follow_up.text, &token);
-        let mail = if self.run.probe.follow_up.to == FollowUpTo::Own {
+        let mut mail = if self.run.probe.follow_up.to == FollowUpTo::Own {
             compose::answer_own(&self.first_mail_again(), &text, message_id, now)
         } else {
             compose::answer(&self.answered_mail()?, (&address, &name), &text, message_id, now)
         };
+        compose::quote_as(&mut mail, &text, self.run.probe.follow_up.quote);
+        if self.run.probe.follow_up.automatic {
+            compose::automatic(&mut mail);
+        }
         if let Some(message) = self.run.messages.iter_mut().find(|m| m.stage == Stage::FollowUp) {
             message.subject.clone_from(&mail.subject);
         }
@@ -223,7 +194,7 @@ impl Journey<'_> {
                     )
                     .class(ResultClass::Empty),
                 );
-                if let Some(decided) = self.look_for_second_ticket(desk, &token, looked_at >= deadline).await {
+                if let Some(decided) = self.look_for_second_ticket(desk, &token).await {
                     return decided;
                 }
                 if looked_at >= deadline {
@@ -310,7 +281,7 @@ impl Journey<'_> {
     }
 
     /// A ticket not known before that carries one of the run's tokens: the follow-up went there.
-    async fn look_for_second_ticket(&mut self, desk: &dyn Desk, token: &Token, final_look: bool) -> Option<Walk<Option<Timestamp>>> {
+    pub(super) async fn look_for_second_ticket(&mut self, desk: &dyn Desk, token: &Token) -> Option<Walk<Option<Timestamp>>> {
         let first = self.token(Stage::Send)?;
         for wanted in [token.clone(), first] {
             let found = match desk.find(&self.needle(&wanted), View::Normal).await {
@@ -337,7 +308,6 @@ impl Journey<'_> {
                 }
             }
         }
-        let _ = final_look;
         None
     }
 
@@ -378,6 +348,7 @@ impl Journey<'_> {
         self.check(Stage::FollowUp, "joined", Outcome::Fail, format!("ticket {first}"), format!("a second ticket, {number}"));
         // A special answer can fail for its own reason, or because no answer joins at all: only another probe can tell.
         let by_mail: &[&str] = match (after_close, self.run.probe.follow_up.to) {
+            _ if self.acted(ActKind::MoveFirst, "") => &["moved-ticket-splits", "follow-up-opens-new-ticket"],
             (true, _) => &["closed-refuses", "follow-up-opens-new-ticket"],
             (false, FollowUpTo::Agent) => &["follow-up-opens-new-ticket"],
             (false, FollowUpTo::Acknowledgement) => &["reply-to-ack-opens-ticket", "follow-up-opens-new-ticket"],
@@ -424,6 +395,6 @@ impl Journey<'_> {
 }
 
 /// The token stands in what the desk keeps of a message, shown or hidden.
-fn carries(message: &TicketMessage, token: &Token) -> bool {
+pub(super) fn carries(message: &TicketMessage, token: &Token) -> bool {
     token.is_in(&message.text) || message.html.as_deref().is_some_and(|h| token.is_in(h))
 }

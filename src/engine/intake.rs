@@ -12,7 +12,10 @@ pub(super) async fn take_in(parts: Arc<Parts>, events: Arc<Mutex<mpsc::Receiver<
     while let Some(event) = events.recv().await {
         match event {
             MailEvent::Arrived { account, mail } => arrived(&parts, &account, *mail).await,
-            MailEvent::Remark { account, kind, text } => tracing::info!(account, kind, "{text}"),
+            MailEvent::Remark { account, kind, text } => {
+                tracing::info!(account, kind, "{text}");
+                parts.remark(&account, kind, &text);
+            }
             MailEvent::Moved { run } => moved(&parts, &run).await,
             MailEvent::Barrier(done) => done.notify_one(),
         }

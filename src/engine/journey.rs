@@ -44,6 +44,7 @@ impl<'e> Journey<'e> {
                 journey.take_in(delivery.mail, delivery.seen);
             } else {
                 journey.seen_elsewhere(&delivery);
+                journey.canary_elsewhere(&delivery);
             }
         }
         journey
@@ -136,7 +137,7 @@ impl<'e> Journey<'e> {
             return;
         }
         let now = self.now();
-        let deadline = after(now, self.run.probe.limit(stage));
+        let deadline = self.limit_ends(stage, now);
         let record = self.record(stage);
         if record.opened.is_none() {
             record.opened = Some(now);
@@ -186,6 +187,21 @@ impl<'e> Journey<'e> {
         self.close(stage, Outcome::Fail);
     }
 
+    /// Decides a stage as failed by what comes before every other cause, though it may be decided already.
+    pub(super) fn fail_first(&mut self, stage: Stage, fault: &str) {
+        if !self.takes(stage) || self.record(stage).hints.first().is_some_and(|h| h == fault) {
+            return;
+        }
+        let now = self.now();
+        let record = self.record(stage);
+        record.hints.retain(|h| h != fault);
+        record.hints.insert(0, fault.to_owned());
+        record.opened.get_or_insert(now);
+        record.closed.get_or_insert(now);
+        record.outcome = Some(Outcome::Fail);
+        self.decided.push(stage);
+    }
+
     /// Decides a stage as not judged, with the trouble that prevented it.
     pub(super) fn unknown(&mut self, stage: Stage, fault: &str) {
         if self.outcome(stage).is_none() {
@@ -225,7 +241,7 @@ impl<'e> Journey<'e> {
 
     /// The token of the message that a stage writes, if it was written.
     pub(super) fn token(&self, stage: Stage) -> Option<Token> {
-        self.run.messages.iter().find(|m| m.stage == stage).map(|m| m.token.clone())
+        self.run.messages.iter().find(|m| m.stage == stage && m.turn == 0).map(|m| m.token.clone())
     }
 
     /// Every token of the run.

@@ -85,6 +85,7 @@ impl Journey<'_> {
     }
 
     fn saw_ticket(&mut self, stage: Stage, ticket: &Ticket) {
+        self.note_late_search(ticket);
         let mut seen =
             Observation::new(self.now(), Some(stage), Source::Desk, format!("ticket {}", ticket.reference.number), "fields", Looked::Found)
                 .class(ResultClass::Ok);
@@ -287,7 +288,7 @@ impl Journey<'_> {
     fn content(&self, sight: &Sight, out: &mut Findings) {
         let request = self.run.probe.channel.request();
         let Some(token) = self.token(Stage::Send) else { return };
-        let written = self.fill(request.text, &token);
+        let written = super::special::readable(&self.run.probe, &self.fill(request.text, &token));
         let Some(messages) = &sight.messages else { return };
         // The customer's own message: the first that carries the token and was not written by an agent or the desk.
         let customers = |m: &&TicketMessage| !matches!(m.author, Some(crate::model::Author::Agent | crate::model::Author::System));

@@ -90,6 +90,9 @@ impl Journey<'_> {
                 .fact("tickets", numbers.join(", "))
                 .fact("strategy", found.first().map(|f| f.strategy.clone()).unwrap_or_default()),
         );
+        if let Some((missed, found)) = found.first().and_then(|f| Some((f.missed_by.clone()?, f.strategy.clone()))) {
+            self.note(format!("the desk's `{missed}` did not know the ticket, its `{found}` did (mon-index-lag)"));
+        }
         self.check(Stage::Land, "ticket", Outcome::Pass, "one ticket", format!("ticket {}", numbers.join(" and ")));
         self.close(Stage::Land, Outcome::Pass);
         self.count_tickets(found.len());

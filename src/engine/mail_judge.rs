@@ -64,6 +64,7 @@ impl Journey<'_> {
         self.check_sender(mail, &mut hints);
         self.check_threading(mail, &mut hints);
         self.check_placeholders(stage, mail, &mut hints);
+        self.check_promise(seen, &mut hints);
         if self.run.probe.reply.mode == ReplyMode::Post {
             self.check_answer_content(mail, &mut hints);
         }
@@ -208,7 +209,11 @@ impl Journey<'_> {
                     self.check(Stage::Return, &check, Outcome::Unknown, "same bytes", "the mail is too large to be read whole");
                 }
                 Err(found) => {
-                    self.check(Stage::Return, &check, Outcome::Fail, "same bytes", found.unwrap_or_default());
+                    // Nobody on the way takes files out of a mail: it left the desk without them.
+                    let found = found.unwrap_or_default();
+                    self.check(Stage::Reply, &check, Outcome::Fail, "leaves the desk with the answer", found.clone());
+                    self.fail(Stage::Reply, &["reply-with-attachment-lost"]);
+                    self.check(Stage::Return, &check, Outcome::Fail, "same bytes", found);
                     hints.push("reply-with-attachment-lost");
                 }
             }

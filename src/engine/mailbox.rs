@@ -3,11 +3,11 @@
 use super::journey::{Journey, Walk};
 use super::judge::first_line;
 use super::land::LastLook;
+use super::promise::with_promise;
 use crate::check;
 use crate::clock::after;
 use crate::model::{
-    ActKind, AutoMark, Delivery, Looked, MailRole, Observation, Outcome, Position, ReceivedMail, ReplyMode, ResultClass, SeenMail, Source,
-    Stage,
+    ActKind, Delivery, Looked, MailRole, Observation, Outcome, Position, ReceivedMail, ReplyMode, ResultClass, SeenMail, Source, Stage,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -33,22 +33,21 @@ impl Journey<'_> {
             MailRole::Own | MailRole::Other => Stage::Return,
         };
         let headers: Vec<String> = mail.headers.iter().map(|(n, v)| format!("{n}: {v}")).collect();
-        self.observe(
-            Observation::new(
-                seen,
-                Some(stage),
-                Source::Mailbox,
-                mail.key.folder.clone(),
-                mail.message_id.clone().unwrap_or_default(),
-                Looked::Found,
-            )
-            .class(ResultClass::Ok)
-            .fact("role", serde_json::to_value(role).unwrap_or_default())
-            .fact("from", mail.from.clone())
-            .fact("subject", mail.subject.clone())
-            .fact("uid", mail.key.uid)
-            .raw(headers.join("\n")),
-        );
+        let observed = Observation::new(
+            seen,
+            Some(stage),
+            Source::Mailbox,
+            mail.key.folder.clone(),
+            mail.message_id.clone().unwrap_or_default(),
+            Looked::Found,
+        )
+        .class(ResultClass::Ok)
+        .fact("role", serde_json::to_value(role).unwrap_or_default())
+        .fact("from", mail.from.clone())
+        .fact("subject", mail.subject.clone())
+        .fact("uid", mail.key.uid)
+        .raw(headers.join("\n"));
+        self.observe(with_promise(observed, role, &mail));
         if role != MailRole::Own {
             self.found_sent();
         }
@@ -91,6 +90,9 @@ impl Journey<'_> {
         {
             return MailRole::Answer;
         }
+        if self.run.messages.iter().any(|m| m.turn > 0 && mail.new_tokens.contains(&m.token)) {
+            return MailRole::Other;
+        }
         if self.run.probe.reply.mode == ReplyMode::Await && self.is_awaited_answer(mail) {
             return MailRole::Answer;
         }
@@ -127,7 +129,7 @@ impl Journey<'_> {
             return check::compare_text(&first_line(text), &mail.new_text).is_none();
         }
         let acknowledged = !self.takes(Stage::Acknowledge) || self.run.mails.iter().any(|m| m.role == MailRole::Acknowledgement);
-        acknowledged && mail.auto == AutoMark::default()
+        acknowledged && check::writer_of_mail(mail).by == check::Writer::Person
     }
 
     /// Looks at the mails again now that the agent's own words are known.
@@ -305,6 +307,9 @@ impl Journey<'_> {
             let found = format!("in the mailbox of account {account} instead");
             self.check(stage, "answer", Outcome::Fail, format!("the agent's answer in the mailbox of {}", self.run.address), found);
             self.note(format!("the answer that account {account} got was left there"));
+            // It was addressed wrongly when it left the desk.
+            self.check(Stage::Reply, "addressee", Outcome::Fail, self.run.address.clone(), format!("account {account}"));
+            self.fail(Stage::Reply, &["reply-to-last-writer"]);
             self.fail(stage, &["reply-to-last-writer"]);
             return Ok(());
         }

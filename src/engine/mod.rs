@@ -10,14 +10,20 @@
 //! `clean_up` are the stages; `neighbours` asks what other runs saw; `intake` sorts arriving mail to runs.
 
 mod advance;
+mod automatic;
+mod canary;
 mod channel;
 mod chat;
 mod chat_judge;
 mod chat_queue;
 mod chat_say;
 mod clean_up;
+mod control_probe;
+mod controls;
 mod follow_up;
+mod follow_up_before;
 mod form;
+mod inquiry;
 mod intake;
 mod journey;
 mod judge;
@@ -27,9 +33,12 @@ mod mail_judge;
 mod mailbox;
 mod neighbours;
 pub mod ports;
+mod prevented;
+mod promise;
 mod reply;
 mod send;
 mod settle;
+mod special;
 mod stop;
 pub mod sweep;
 pub mod ways;
@@ -71,8 +80,6 @@ pub struct EngineParts {
     pub chats: Arc<dyn ways::Chats>,
     /// The desks' intake mailboxes.
     pub intakes: Arc<dyn ports::Intakes>,
-    /// Names and certificates.
-    pub exchangers: Arc<dyn ports::Exchangers>,
     /// Accounts and probes by name.
     pub directory: Arc<dyn ports::Directory>,
     /// Time.
@@ -100,7 +107,6 @@ pub(crate) struct Parts {
     pub(crate) forms: Arc<dyn ways::Forms>,
     pub(crate) chats: Arc<dyn ways::Chats>,
     pub(crate) intakes: Arc<dyn ports::Intakes>,
-    pub(crate) exchangers: Arc<dyn ports::Exchangers>,
     pub(crate) directory: Arc<dyn ports::Directory>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: TokenKey,
@@ -108,15 +114,21 @@ pub(crate) struct Parts {
     events_in: mpsc::Sender<MailEvent>,
     observer: mpsc::UnboundedSender<RunEvent>,
     wake: Notify,
+    /// What listeners said of themselves lately.
+    remarks: std::sync::Mutex<std::collections::VecDeque<prevented::Remark>>,
 }
 
 impl Parts {
     fn tell_stage(&self, run: &Run, stage: Stage) {
-        // Nobody listening is no reason to stop.
-        let _ = self.observer.send(RunEvent::Stage(Box::new(run.clone()), stage));
+        self.tell(RunEvent::Stage(Box::new(run.clone()), stage));
     }
 
+    /// Tells whoever listens. Controls move no gauge and stand in no display: what they saw is told with the run that asked.
     fn tell(&self, event: RunEvent) {
+        if event.run().trigger == Trigger::Control {
+            return;
+        }
+        // Nobody listening is no reason to stop.
         let _ = self.observer.send(event);
     }
 
@@ -158,7 +170,6 @@ impl Engine {
                 forms: parts.forms,
                 chats: parts.chats,
                 intakes: parts.intakes,
-                exchangers: parts.exchangers,
                 directory: parts.directory,
                 clock: parts.clock,
                 tokens,
@@ -166,6 +177,7 @@ impl Engine {
                 events_in: parts.events_in,
                 observer: parts.observer,
                 wake: Notify::new(),
+                remarks: std::sync::Mutex::default(),
             }),
             events: Arc::new(tokio::sync::Mutex::new(parts.events)),
             workers: parts.workers.max(1),
@@ -180,11 +192,9 @@ impl Engine {
     pub async fn start_run(&self, probe: &Probe, account: &Account, trigger: Trigger, until: Option<Stage>) -> Result<RunId, StoreError> {
         let now = self.parts.clock.now();
         let id = RunId::new(now, random());
-        let token = self.parts.tokens.token(id.as_str(), Stage::Send.as_str());
-        let run = send::new_run(id.clone(), probe, account, trigger, until, now, token);
-        self.parts.store.create_run(&run).await?;
-        self.parts.tell(RunEvent::Started(Box::new(run)));
-        self.parts.wake.notify_one();
+        let (address, display_name) = (account.address.as_str(), account.display_name.as_str());
+        let start = send::Start { probe, address, display_name, trigger, parent: None, until };
+        send::begin(&self.parts, &id, &start).await?;
         Ok(id)
     }
 

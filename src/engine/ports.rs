@@ -3,8 +3,8 @@
 //! Each failure of our own tools is a value of [`Trouble`], because "could not look" is part of a run.
 
 use crate::model::{
-    Account, Act, Budget, Capability, Delivery, ExchangerSight, HistoryEntry, IntakeSight, MailKey, Observation, OutgoingMail, Position,
-    Probe, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass, Run, RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
+    Account, Act, Budget, Capability, Delivery, HistoryEntry, IntakeSight, MailKey, Observation, OutgoingMail, Position, Probe,
+    ReceivedMail, ReplyContent, ReplyReceipt, ResultClass, Run, RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -104,6 +104,8 @@ pub struct RunFilter {
     pub not_passed: bool,
     /// Only runs begun at or after.
     pub since: Option<Timestamp>,
+    /// Controls too; they stand in no list unless asked for.
+    pub controls: bool,
     /// At most so many, newest first.
     pub limit: usize,
 }
@@ -347,6 +349,8 @@ pub struct FoundTicket {
     pub view: View,
     /// The find strategy that found it.
     pub strategy: String,
+    /// An earlier strategy that had properly answered "nothing": it does not know the ticket (yet).
+    pub missed_by: Option<String>,
     /// Why it is held back, where the list says so.
     pub hold_cause: Option<String>,
 }
@@ -378,6 +382,22 @@ pub trait Desk: Send + Sync {
     async fn delete(&self, ticket: &Ticket) -> Result<(), Acted>;
     /// Tags the ticket.
     async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted>;
+    /// Writes an internal note.
+    async fn note(&self, _ticket: &Ticket, _text: &str) -> Result<(), Acted> {
+        Err(Acted::NotDone(Trouble::new(ResultClass::BrokenContract, "desk-contract-broken", "the desk's definition has no [note]")))
+    }
+    /// Moves the ticket to another queue, by the queue's name.
+    async fn move_to(&self, _ticket: &Ticket, _queue: &str) -> Result<(), Acted> {
+        Err(Acted::NotDone(Trouble::new(ResultClass::BrokenContract, "desk-contract-broken", "the desk's definition has no [move]")))
+    }
+    /// The recipe by which a ticket is made without mail, if the definition has one.
+    fn creates(&self) -> Option<String> {
+        None
+    }
+    /// Opens the desk's page for agents once, as a person who looks in; false when the definition names none.
+    async fn visit(&self) -> Result<bool, Trouble> {
+        Ok(false)
+    }
     /// True when agents are available for chat; none when the desk does not tell.
     async fn agents_available(&self) -> Result<Option<bool>, Trouble>;
     /// Proves login and rights; lines for people.
@@ -447,7 +467,7 @@ pub fn observe_trouble(
         .fact("message", trouble.message.clone())
 }
 
-// ------------------------------------------------------------------------------ intake and names
+// ------------------------------------------------------------------------------ intake and names of the configuration
 
 /// The desk's own intake mailboxes, where the operator grants a look. They are only ever read.
 #[async_trait]
@@ -455,13 +475,6 @@ pub trait Intakes: Send + Sync {
     /// Looks for a mail by its Message-ID or token, in the inbox first, then in junk, then everywhere. Marks nothing as read.
     /// What could not be read is in the sight itself.
     async fn look(&self, intake: &str, message_id: Option<&str>, token: &Token, since: Timestamp, now: Timestamp) -> IntakeSight;
-}
-
-/// Names, certificates and reachability as a careful sender sees them.
-#[async_trait]
-pub trait Exchangers: Send + Sync {
-    /// Looks at each mail exchanger: those given (`HOST:PORT`), or those that the DNS names for `domain`.
-    async fn look(&self, domain: &str, given: &[String], now: Timestamp) -> Vec<ExchangerSight>;
 }
 
 /// No intake mailbox is configured.
@@ -478,16 +491,6 @@ impl Intakes for NoIntakes {
             shared_login_refused: false,
             trouble: Some(format!("no intake mailbox {intake:?} is configured")),
         }
-    }
-}
-
-/// Nothing is looked at.
-pub struct NoExchangers;
-
-#[async_trait]
-impl Exchangers for NoExchangers {
-    async fn look(&self, _: &str, _: &[String], _: Timestamp) -> Vec<ExchangerSight> {
-        Vec::new()
     }
 }
 

@@ -54,7 +54,7 @@ impl Journey<'_> {
             return Ok(None);
         }
         let acknowledged = !self.takes(Stage::Acknowledge) || self.outcome(Stage::Acknowledge).is_some();
-        if self.run.probe.reply.after == AfterStage::Acknowledge && !acknowledged || self.answer_waits() {
+        if self.run.probe.reply.after == AfterStage::Acknowledge && !acknowledged || self.answer_waits() || self.canary_waits() {
             return Ok(None);
         }
         self.open(Stage::Reply);

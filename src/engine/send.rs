@@ -1,38 +1,52 @@
 //! The first leg: the customer's message leaves. By mail it is handed in at the customer's own provider; `form` and `chat`
 //! know the other two ways.
 
+use super::Parts;
 use super::journey::{Journey, Walk};
-use super::ports::{BudgetAnswer, Submitted, Trouble};
+use super::ports::{BudgetAnswer, RunEvent, StoreError, Submitted, Trouble};
+use super::special;
 use crate::clock::after;
 use crate::mail::compose::message_id;
 use crate::model::{
-    Account, ActKind, ActState, Channel, Looked, Message, Observation, Outcome, OutgoingMail, Party, Phase, Probe, ResultClass, Run, RunId,
-    Source, Stage, Token, Trigger,
+    ActKind, ActState, Channel, EmailChannel, Looked, Message, Observation, Outcome, OutgoingMail, Party, Phase, Probe, ResultClass, Run,
+    RunId, Source, Stage, Token, Trigger,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// More messages than this no journey needs. A run that would send more is caught in a loop.
+const MOST_MESSAGES: usize = 12;
+
+/// What a run is begun with.
+pub(super) struct Start<'a> {
+    /// What runs.
+    pub(super) probe: &'a Probe,
+    /// The address that it writes from.
+    pub(super) address: &'a str,
+    /// The name beside it; may be empty.
+    pub(super) display_name: &'a str,
+    /// Why.
+    pub(super) trigger: Trigger,
+    /// The run that asks for it as a control.
+    pub(super) parent: Option<&'a RunId>,
+    /// The last stage to take.
+    pub(super) until: Option<Stage>,
+}
+
 /// A run before its first step; its first message already has token and Message-ID, so that even a crash before the
 /// first step leaves nothing unknown.
-pub(super) fn new_run(
-    id: RunId,
-    probe: &Probe,
-    account: &Account,
-    trigger: Trigger,
-    until: Option<Stage>,
-    now: Timestamp,
-    token: Token,
-) -> Run {
-    let domain = account.address.rsplit('@').next().unwrap_or("localhost");
+pub(super) fn new_run(id: RunId, start: &Start<'_>, now: Timestamp, token: Token) -> Run {
+    let probe = start.probe;
+    let domain = start.address.rsplit('@').next().unwrap_or("localhost");
     let mut run = Run {
         id,
         probe: probe.clone(),
-        address: account.address.clone(),
-        display_name: Some(account.display_name.clone()).filter(|n| !n.is_empty()),
-        trigger,
-        parent: None,
-        until,
+        address: start.address.to_owned(),
+        display_name: Some(start.display_name.to_owned()).filter(|n| !n.is_empty()),
+        trigger: start.trigger,
+        parent: start.parent.cloned(),
+        until: start.until,
         context: Default::default(),
         started: now,
         finished: None,
@@ -56,7 +70,7 @@ pub(super) fn new_run(
         interrupted: false,
         diagnosis: None,
     };
-    let subject = super::journey::fill(probe.channel.request().subject, &token, &run);
+    let subject = super::journey::fill(&special::subject(probe), &token, &run);
     run.messages.push(Message {
         stage: Stage::Send,
         turn: 0,
@@ -66,6 +80,16 @@ pub(super) fn new_run(
         subject,
     });
     run
+}
+
+/// Stores a new run under an id that was chosen before, and tells of it.
+pub(super) async fn begin(parts: &Parts, id: &RunId, start: &Start<'_>) -> Result<(), StoreError> {
+    let token = parts.tokens.token(id.as_str(), Stage::Send.as_str());
+    let run = new_run(id.clone(), start, parts.clock.now(), token);
+    parts.store.create_run(&run).await?;
+    parts.tell(RunEvent::Started(Box::new(run)));
+    parts.wake.notify_one();
+    Ok(())
 }
 
 impl Journey<'_> {
@@ -91,6 +115,7 @@ impl Journey<'_> {
         if !self.poll_due("send") {
             return Ok(Some(self.poll_next("send")));
         }
+        self.take_canary_positions().await;
         match self.take_position().await {
             Err(trouble) if self.needs_mailbox() => return self.send_later(Source::Mailbox, "INBOX", &trouble),
             Err(trouble) => self.note(format!("the mailbox could not be opened, and this journey does without it: {}", trouble.message)),
@@ -125,8 +150,20 @@ impl Journey<'_> {
         Ok(())
     }
 
+    /// How many messages the run has handed in, as far as anybody knows.
+    fn sent_messages(&self) -> usize {
+        let sends = |kind| matches!(kind, ActKind::Send | ActKind::HandOver | ActKind::FollowUp | ActKind::Second);
+        self.run.acts.iter().filter(|a| sends(a.kind) && !matches!(a.state, ActState::Failed(_))).count()
+    }
+
     /// Takes one message from the account's and the desk's budget. Some: wait until then.
     pub(super) async fn take_budgets(&mut self, stage: Stage) -> Walk<Option<Timestamp>> {
+        if self.sent_messages() >= MOST_MESSAGES {
+            let found = format!("{MOST_MESSAGES} were sent; something answers what we send");
+            self.check(stage, "messages", Outcome::Unknown, "a run of a few messages", found);
+            self.unknown(stage, "mon-own-responder-loops");
+            return Ok(None);
+        }
         let budgets = &self.parts.budgets;
         let account = budgets.accounts.get(&self.run.probe.account).cloned();
         let desk = self.run.probe.desk.as_ref().and_then(|d| budgets.desks.get(d)).cloned();
@@ -142,7 +179,8 @@ impl Journey<'_> {
                     Observation::new(now, Some(stage), Source::Monitor, "budget", &limit, Looked::CouldNotLook)
                         .class(ResultClass::Throttled),
                 );
-                if at > self.deadline(stage) {
+                // A control is worth little later, and its run waits for it.
+                if at > self.deadline(stage) || self.run.trigger == Trigger::Control {
                     self.check(
                         stage,
                         "budget",
@@ -161,26 +199,32 @@ impl Journey<'_> {
 
     fn first_mail(&self) -> OutgoingMail {
         let request = self.run.probe.channel.request();
-        let (to, cc, bcc) = match &self.run.probe.channel {
-            Channel::Email(email) => (email.to.clone(), email.cc.clone(), email.bcc.clone()),
-            Channel::Form(_) | Channel::Chat(_) => (Vec::new(), Vec::new(), Vec::new()),
+        let email = match &self.run.probe.channel {
+            Channel::Email(email) => email.clone(),
+            Channel::Form(_) | Channel::Chat(_) => EmailChannel::default(),
         };
+        let mut attachments = request.attachments.to_vec();
+        attachments.extend(special::files(&email));
+        let (encoding, mut cc) = (email.encoding, email.cc);
+        cc.extend(self.canary_address(self.run.probe.canaries.cc.as_ref()).filter(|a| !cc.contains(a)));
         let first = self.run.messages.iter().find(|m| m.stage == Stage::Send);
         let token = first.map(|m| m.token.clone()).unwrap_or_else(|| Token(String::new()));
         OutgoingMail {
             from: self.run.address.clone(),
             from_name: self.run.display_name.clone().unwrap_or_default(),
-            to,
+            to: email.to,
             cc,
-            bcc,
+            bcc: email.bcc,
             subject: first.map(|m| m.subject.clone()).unwrap_or_default(),
-            text: self.fill(request.text, &token),
+            text: self.fill(&special::text(&self.run.probe), &token),
             html: request.html.map(|h| self.fill(h, &token)),
-            attachments: request.attachments.to_vec(),
+            attachments,
             message_id: first.and_then(|m| m.message_id.clone()).unwrap_or_default(),
             in_reply_to: None,
             references: Vec::new(),
             date: self.now(),
+            encoding,
+            automatic: false,
         }
     }
 

@@ -12,6 +12,9 @@ impl Journey<'_> {
         if self.now() < until && !self.run.interrupted {
             return Ok(Some(until));
         }
+        self.note_listener();
+        self.note_fast_mail();
+        self.note_unsent();
         self.count_mails();
         self.settle_chat().await;
         if self.outcome(Stage::Land) == Some(Outcome::Pass) {
@@ -93,7 +96,8 @@ impl Journey<'_> {
 
     /// A rule that runs late moves the ticket after it was seen in the right place.
     async fn look_at_queue_again(&mut self) {
-        if self.outcome(Stage::Queue) != Some(Outcome::Pass) {
+        // A queue that we moved it to ourselves is no rule's doing.
+        if self.outcome(Stage::Queue) != Some(Outcome::Pass) || self.act(crate::model::ActKind::MoveFirst, "").is_some() {
             return;
         }
         let (Some(desk), Some(reference), Some(want)) = (self.desk(), self.run.ticket.clone(), self.run.probe.expect.queue.clone()) else {

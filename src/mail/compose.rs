@@ -1,6 +1,6 @@
 //! Mail as a person's mail program writes it: bytes to hand in, and answers to what came back.
 
-use crate::model::{OutgoingAttachment, OutgoingMail, ReceivedMail};
+use crate::model::{MailEncoding, OutgoingAttachment, OutgoingMail, QuoteStyle, ReceivedMail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lettre::Address;
@@ -37,6 +37,9 @@ pub enum ComposeError {
         /// What stands there.
         kind: String,
     },
+    /// A letter that the encoding does not have.
+    #[error("`{0}` cannot be written in ISO-8859-1: take it out of the text, or write it in UTF-8")]
+    Letter(char),
     /// The date is out of the range of a Date header.
     #[error("the date {0} cannot stand in a Date header")]
     Date(Timestamp),
@@ -81,6 +84,9 @@ pub fn compose_in(mail: &OutgoingMail, zone: &TimeZone) -> Result<Vec<u8>, Compo
         let ids = mail.references.iter().map(|r| id(r).map(|r| format!("<{r}>"))).collect::<Result<Vec<_>, _>>()?;
         headers.insert_raw(raw("References", ids.join("\r\n ")));
     }
+    if mail.automatic {
+        headers.insert_raw(raw("Auto-Submitted", "auto-replied".to_owned()));
+    }
     let mut bytes = headers.to_string().into_bytes();
     bytes.extend_from_slice(&body(mail)?);
     Ok(bytes)
@@ -119,7 +125,11 @@ fn one_line(text: &str) -> String {
 }
 
 fn body(mail: &OutgoingMail) -> Result<Vec<u8>, ComposeError> {
-    let text = part(ContentType::TEXT_PLAIN, &mail.text);
+    let text = match mail.encoding {
+        MailEncoding::Utf8 | MailEncoding::FileName => part(ContentType::TEXT_PLAIN, &mail.text),
+        MailEncoding::Latin1 => latin1("text/plain; charset=iso-8859-1", &mail.text)?,
+        MailEncoding::Mislabelled => latin1("text/plain; charset=utf-8", &mail.text)?,
+    };
     let Some(html) = &mail.html else {
         if mail.attachments.is_empty() {
             return Ok(text.formatted());
@@ -142,6 +152,15 @@ fn part(kind: ContentType, text: &str) -> SinglePart {
         Err(_) => Body::new(text),
     };
     SinglePart::builder().header(kind).body(body)
+}
+
+/// A text part whose bytes are ISO-8859-1, whatever its type says.
+fn latin1(kind: &str, text: &str) -> Result<SinglePart, ComposeError> {
+    let letter = |c: char| u8::try_from(u32::from(c)).map_err(|_| ComposeError::Letter(c));
+    let bytes = crlf(text).chars().map(letter).collect::<Result<Vec<u8>, _>>()?;
+    let kind = ContentType::parse(kind).map_err(|_| ComposeError::MediaType { name: "text".to_owned(), kind: kind.to_owned() })?;
+    let encoded = Body::new_with_encoding(bytes, ContentTransferEncoding::QuotedPrintable);
+    Ok(SinglePart::builder().header(kind).body(encoded.unwrap_or_else(Body::new)))
 }
 
 fn encoding_for(text: &str) -> ContentTransferEncoding {
@@ -200,6 +219,8 @@ pub fn answer_in(to: &ReceivedMail, from: (&str, &str), text: &str, message_id: 
         in_reply_to: to.message_id.clone().filter(|m| id(m).is_ok()),
         references: references(earlier, to.message_id.as_deref()),
         date,
+        encoding: MailEncoding::default(),
+        automatic: false,
     }
 }
 
@@ -225,7 +246,33 @@ pub fn answer_own_in(first: &OutgoingMail, text: &str, message_id: String, date:
         in_reply_to: Some(first.message_id.clone()),
         references: references(&first.references, Some(&first.message_id)),
         date,
+        encoding: MailEncoding::default(),
+        automatic: false,
     }
+}
+
+/// Moves the quote of an answer to where `style` has it; `text` is what was written.
+pub fn quote_as(mail: &mut OutgoingMail, text: &str, style: QuoteStyle) {
+    let own = text.trim_end();
+    let Some(quote) = mail.text.strip_prefix(own).map(|rest| rest.trim_start().trim_end().to_owned()) else { return };
+    mail.text = match style {
+        QuoteStyle::Top => return,
+        QuoteStyle::None => format!("{own}\n"),
+        QuoteStyle::Bottom => format!("{quote}\n\n{own}\n"),
+        QuoteStyle::Inline => {
+            // The line that introduces the quote, and its first half, stand above.
+            let lines: Vec<&str> = quote.lines().collect();
+            let (above, below) = lines.split_at(lines.len().div_ceil(2));
+            format!("{}\n\n{own}\n\n{}\n", above.join("\n"), below.join("\n"))
+        }
+    };
+}
+
+/// Makes a mail what a mail program sends by itself while its owner is away.
+pub fn automatic(mail: &mut OutgoingMail) {
+    mail.automatic = true;
+    let subject = mail.subject.strip_prefix("Re: ").unwrap_or(&mail.subject);
+    mail.subject = format!("Automatic reply: {subject}");
 }
 
 fn answer_subject(subject: &str) -> String {

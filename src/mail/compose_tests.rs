@@ -4,7 +4,7 @@ use super::*;
 use crate::mail::human::looks_automated;
 use crate::mail::parse::parse_mail;
 use crate::mail::quote::new_text;
-use crate::model::{MailKey, TokenKey};
+use crate::model::{MailEncoding, MailKey, QuoteStyle, TokenKey};
 use proptest::prelude::*;
 
 fn mail() -> OutgoingMail {
@@ -22,6 +22,8 @@ fn mail() -> OutgoingMail {
         in_reply_to: None,
         references: Vec::new(),
         date: "2026-11-25T09:00:00Z".parse().unwrap(),
+        encoding: MailEncoding::Utf8,
+        automatic: false,
     }
 }
 
@@ -302,4 +304,47 @@ proptest! {
         prop_assert_eq!(squeeze(&read.subject), squeeze(&mail.subject));
         prop_assert_eq!(read.text, mail.text.trim_end());
     }
+}
+
+#[test]
+fn an_answer_stands_where_the_style_has_it() {
+    let first = OutgoingMail { text: "One\nTwo\nThree\n".to_owned(), ..mail() };
+    let answer = |style| {
+        let mut mail = answer_own_in(&first, "Thank you!", "2@customers.example".to_owned(), first.date, &berlin());
+        quote_as(&mut mail, "Thank you!", style);
+        mail.text
+    };
+    let intro = "On Wed, Nov 25, 2026 at 10:00, Alice Archer wrote:";
+    assert_eq!(answer(QuoteStyle::Top), format!("Thank you!\n\n{intro}\n> One\n> Two\n> Three\n"));
+    assert_eq!(answer(QuoteStyle::Bottom), format!("{intro}\n> One\n> Two\n> Three\n\nThank you!\n"));
+    assert_eq!(answer(QuoteStyle::Inline), format!("{intro}\n> One\n\nThank you!\n\n> Two\n> Three\n"));
+    assert_eq!(answer(QuoteStyle::None), "Thank you!\n");
+}
+
+#[test]
+fn a_holiday_notice_says_that_it_is_one() {
+    let mut notice = OutgoingMail { subject: "Re: [desk #7] Parcel".to_owned(), ..mail() };
+    automatic(&mut notice);
+    let text = written(&notice);
+    assert!(text.contains("\r\nAuto-Submitted: auto-replied\r\n"), "{text}");
+    assert!(text.contains("\r\nSubject: Automatic reply: [desk #7] Parcel\r\n"), "{text}");
+    assert!(!written(&mail()).contains("Auto-Submitted"));
+}
+
+#[test]
+fn latin1_is_written_as_such_and_labelled_as_asked() {
+    for (encoding, label) in [(MailEncoding::Latin1, "iso-8859-1"), (MailEncoding::Mislabelled, "utf-8")] {
+        let text = written(&OutgoingMail { text: "Grüße".to_owned(), encoding, ..mail() });
+        assert!(text.contains(&format!("charset={label}")), "{text}");
+        assert!(text.contains("Gr=FC=DFe"), "{text}");
+        let strange = OutgoingMail { text: "10 €".to_owned(), encoding, ..mail() };
+        assert_eq!(compose_in(&strange, &berlin()), Err(ComposeError::Letter('€')));
+    }
+}
+
+#[test]
+fn an_empty_subject_and_an_empty_text_are_sent_empty() {
+    let text = written(&OutgoingMail { subject: String::new(), text: String::new(), ..mail() });
+    assert!(text.contains("\r\nSubject: \r\n"), "{text}");
+    assert!(text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.trim().is_empty()), "{text}");
 }

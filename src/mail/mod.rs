@@ -10,6 +10,7 @@ mod imap_lines;
 mod imap_poll;
 mod imap_session;
 mod imap_watch;
+pub mod intake;
 mod listener;
 pub mod mailbox;
 pub mod parse;

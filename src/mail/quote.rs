@@ -145,7 +145,8 @@ const SUBJECT: [&str; 21] = [
 const LONGEST: usize = 400;
 
 /// Lines that desks put above the history: "reply above this line".
-const ABOVE: [&str; 21] = [
+const ABOVE: [&str; 22] = [
+    "nad tímto řádkem",
     "reply above this",
     "respond above this",
     "powyżej tej linii",

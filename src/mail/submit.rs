@@ -253,7 +253,8 @@ fn pack(mail: &OutgoingMail) -> Result<Parcel, Trouble> {
     let unwritable =
         |e: String| Trouble::new(ResultClass::BrokenContract, "submission-refused", format!("the mail cannot be written: {e}"));
     let content = compose::compose(mail).map_err(|e| unwritable(e.to_string()))?;
-    if let Some(reason) = human::looks_automated(&content) {
+    // A holiday notice is to be seen as what it is.
+    if let Some(reason) = human::looks_automated(&content).filter(|_| !mail.automatic) {
         let message = format!("the mail would be taken for a machine's: {reason}; nothing was sent");
         return Err(Trouble::new(ResultClass::Denied, "mon-probe-looks-automated", message));
     }

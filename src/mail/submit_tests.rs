@@ -169,6 +169,8 @@ fn mail() -> OutgoingMail {
         in_reply_to: None,
         references: Vec::new(),
         date: Timestamp::UNIX_EPOCH,
+        encoding: crate::model::MailEncoding::Utf8,
+        automatic: false,
     }
 }
 

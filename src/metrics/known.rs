@@ -13,6 +13,8 @@ pub(super) struct Known {
     /// The last scheduled run and its verdict, to notice a pass that turned into a failure later.
     pub(super) last: Option<(String, Verdict)>,
     pub(super) leftovers: usize,
+    /// What the last finished run showed about privacy, with its id: a late message must not count it again.
+    pub(super) security: BTreeSet<(String, String)>,
 }
 
 impl Known {
@@ -25,6 +27,7 @@ impl Known {
             limits: probe.stages.iter().map(|s| (*s, probe.limit(*s).as_secs_f64())).collect(),
             last: None,
             leftovers: 0,
+            security: BTreeSet::new(),
         }
     }
 

@@ -19,8 +19,6 @@ pub struct Context {
     pub intake: Option<IntakeSight>,
     /// When the ticket appeared after the limit had passed.
     pub landed_late: Option<Timestamp>,
-    /// The desk's mail exchangers, where they were looked at.
-    pub exchangers: Vec<ExchangerSight>,
     /// True when the desk tells who moved a ticket.
     pub has_history: bool,
 }
@@ -140,20 +138,6 @@ pub struct IntakeSight {
     #[serde(default)]
     pub shared_login_refused: bool,
     /// What the server said when it could not be read.
-    #[serde(default)]
-    pub trouble: Option<String>,
-}
-
-/// A mail exchanger as a careful sender sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExchangerSight {
-    /// Host name and port.
-    pub host: String,
-    /// End of the certificate's validity.
-    pub not_after: Option<Timestamp>,
-    /// What a verifying sender would refuse: `expired`, `wrong name`, `unknown issuer`, `no STARTTLS`; none: nothing.
-    pub refused: Option<String>,
-    /// Why it could not be looked at.
     #[serde(default)]
     pub trouble: Option<String>,
 }

@@ -224,6 +224,10 @@ pub struct OutgoingMail {
     pub references: Vec<String>,
     /// The Date header.
     pub date: Timestamp,
+    /// How the plain text is encoded.
+    pub encoding: super::MailEncoding,
+    /// The mail program writes it by itself, and says so (RFC 3834 section 5).
+    pub automatic: bool,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod account;
 mod chat;
 mod context;
+mod context_report;
 mod diagnosis;
 mod form;
 mod mail;
@@ -19,7 +20,8 @@ mod token;
 
 pub use account::{Account, AuthMethod, Budget, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
 pub use chat::{AnswerBy, ChatBy, ChatChannel, ChatLine, ChatMemory, Speaker, Visitor, WhenOffline, Widget, WidgetStep};
-pub use context::{Context, Control, ControlKind, ExchangerSight, IntakePlace, IntakeSight, Neighbour, StageSight};
+pub use context::{Context, Control, ControlKind, IntakePlace, IntakeSight, Neighbour, StageSight};
+pub use context_report::ContextReport;
 pub use diagnosis::{Blame, Diagnosis, Severity, Verdict};
 pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormMemory, FormPrint};
 pub use mail::{Attachment, AutoMark, Bounce, BounceAction, MailKey, OutgoingAttachment, OutgoingMail, Position, ReceivedMail};

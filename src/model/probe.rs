@@ -220,13 +220,6 @@ pub struct EmailChannel {
     /// How texts and file names are encoded.
     #[serde(default)]
     pub encoding: MailEncoding,
-    /// Mail exchangers to look at as a careful sender does, `HOST:PORT`; empty: those that the DNS names, where
-    /// `check_exchangers` asks for it.
-    #[serde(default)]
-    pub exchangers: Vec<String>,
-    /// Look at the exchangers' certificates before judging `accept`.
-    #[serde(default)]
-    pub check_exchangers: bool,
 }
 
 /// How the customer's mail program encodes what it writes.

@@ -1,6 +1,6 @@
 //! The published form of a run: the JSON document of `--report json` and of the API.
 
-use super::{Blame, ChatLine, ChatMemory, Outcome, Run, Severity, Stage, Verdict};
+use super::{Blame, ChatLine, ChatMemory, ContextReport, Outcome, Run, Severity, Stage, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The document of `--report json`.
@@ -25,8 +25,14 @@ pub struct RunReport {
     pub channel: String,
     /// The shared way in and out.
     pub gateway: String,
-    /// `scheduled` or `manual`.
+    /// The probe that this one is a variant of.
+    #[serde(default)]
+    pub variant_of: Option<String>,
+    /// `scheduled`, `manual` or `control`.
     pub trigger: String,
+    /// The run for which this one, a control, was started.
+    #[serde(default)]
+    pub parent: Option<String>,
     /// `pass`, `fail` or `unknown`; null while under way.
     pub verdict: Option<String>,
     /// The earliest stage that failed or could not be judged.
@@ -45,6 +51,9 @@ pub struct RunReport {
     pub summary: String,
     /// Remarks that change no verdict.
     pub notes: Vec<String>,
+    /// What the diagnosis used from outside the run: controls, the intake mailbox, other runs of the same minutes.
+    #[serde(default)]
+    pub context: Vec<ContextReport>,
     /// The ticket's number at the desk.
     pub ticket: Option<String>,
     /// The conversation of a run that chats.
@@ -180,7 +189,9 @@ impl RunReport {
             desk: run.probe.desk.clone().unwrap_or_default(),
             channel: run.probe.channel_name().to_owned(),
             gateway: run.probe.gateway.clone(),
+            variant_of: run.probe.variant_of.clone(),
             trigger: run.trigger.as_str().to_owned(),
+            parent: run.parent.as_ref().map(|p| p.0.clone()),
             verdict: d.map(|d| Verdict::as_str(d.verdict).to_owned()),
             stage: d.and_then(|d| d.stage).map(|s| s.as_str().to_owned()),
             fault: d.and_then(|d| d.fault.clone()),
@@ -190,6 +201,7 @@ impl RunReport {
             security: d.is_some_and(|d| d.security),
             summary: d.map(|d| d.summary.clone()).unwrap_or_default(),
             notes: d.map_or_else(|| run.notes.clone(), |d| d.notes.clone()),
+            context: ContextReport::of(&run.context),
             ticket: run.ticket.as_ref().map(|t| t.number.clone()),
             conversation: run.chat.as_ref().map(ConversationReport::of),
             started: run.started.to_string(),

@@ -35,6 +35,9 @@ pub fn render(run: &Run, around: &Around, look: Look) -> String {
     let until = run.until.map(|s| format!(", only until {s}")).unwrap_or_default();
     let way = format!("by {} through {}, started {}{until}", report.channel, report.gateway, started_by(run));
     out.push_str(&format!("{} {}  {way}\n", paint(FAINT, "run"), run.id));
+    if let Some(parent) = &run.parent {
+        out.push_str(&format!("    asked for by {parent}\n"));
+    }
     out.push_str(&format!("    {}{ended}\n", look::time(run.started)));
     out.push_str(&human::block(&report, around, look));
     section(&mut out, "Stages", &stages(run, look));
@@ -45,8 +48,24 @@ pub fn render(run: &Run, around: &Around, look: Look) -> String {
     section(&mut out, "Tickets", &tickets(run));
     section(&mut out, "Mails", &run.mails.iter().map(|m| mail(m, run.started, look)).collect::<String>());
     section(&mut out, "Evidence", &evidence(run, around, look));
+    section(&mut out, "From outside the run", &outside(&report, look));
     section(&mut out, "Left over", &leftovers(run));
     out
+}
+
+/// Every control, look and run beside this one.
+fn outside(report: &RunReport, look: Look) -> String {
+    let line = |fact: &crate::model::ContextReport| {
+        let outcome = fact.outcome.as_deref().unwrap_or("-");
+        let row = vec![
+            (style_of(outcome), format!("  {outcome}")),
+            (FAINT, fact.kind.clone()),
+            (STRONG, look::safe(&fact.about)),
+            (anstyle::Style::new(), look::safe(&fact.found)),
+        ];
+        row.into_iter().chain([(FAINT, fact.run.clone().unwrap_or_default())]).collect()
+    };
+    look::table_within(report.context.iter().map(line).collect(), &[4], look)
 }
 
 fn started_by(run: &Run) -> &'static str {

@@ -1,8 +1,11 @@
 //! The report for people: a verdict line with the chain of stages for each run, then what broke and why.
 
 use super::look::{self, FAINT, Look, STRONG, paint, style_of};
-use crate::model::{CheckReport, RunReport, StageReport};
+use crate::model::{CheckReport, ContextReport, RunReport, StageReport};
 use std::path::PathBuf;
+
+/// So many runs of the same minutes are shown; `show` has all.
+const NEIGHBOURS: usize = 3;
 
 /// What the report says beside the run itself.
 #[derive(Debug, Clone, Default)]
@@ -112,6 +115,9 @@ pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
     }
     if let Some(title) = &around.title {
         row("fault", title);
+        if let Some(id) = run.fault.as_ref().or(run.candidates.first()) {
+            row("runbook", &format!("replypath faults {id}"));
+        }
     }
     if run.fault.is_some() && run.candidates.len() > 1 {
         row("or", &run.candidates[1..].join(", "));
@@ -126,6 +132,17 @@ pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
         None if verdict == Some("fail") => row("last good", "none on record"),
         None => {}
     }
+    for fact in run.context.iter().filter(|f| f.kind != "neighbour") {
+        row(&fact.kind, &said(fact));
+    }
+    let mut beside = run.context.iter().filter(|f| f.kind == "neighbour");
+    for fact in beside.by_ref().take(NEIGHBOURS) {
+        row("beside", &said(fact));
+    }
+    match beside.count() {
+        0 => {}
+        more => row("", &format!("and {more} more runs of the same minutes")),
+    }
     for note in &run.notes {
         row("note", note);
     }
@@ -137,6 +154,12 @@ pub fn block(run: &RunReport, around: &Around, look: Look) -> String {
     }
     row("evidence", &around.evidence);
     out
+}
+
+/// A fact from outside the run in one line.
+pub fn said(fact: &ContextReport) -> String {
+    let run = fact.run.as_ref().map(|r| format!("  {r}")).unwrap_or_default();
+    format!("{} {}{run}", fact.about, fact.found)
 }
 
 /// The last picture of the browser, of the stage at which it went wrong if there is one.
@@ -246,6 +269,7 @@ error: returns failed at return: return-in-spam
   | expected  INBOX
   | found     in Junk after 3 s
   | fault     the answer is delivered to the spam folder
+  | runbook   replypath faults return-in-spam
   | blame     desk, critical
   | ticket    12
   | last good 2026-11-25T07:45:00Z  r-good
@@ -269,6 +293,23 @@ unknown: shipping could not be judged at land: desk-api-down
         let around = Around { state: Some(PathBuf::from("/srv/state")), ..Around::default() };
         let text = plain(&block(&sample::report(&sample::submitted()), &around, Look::PLAIN));
         assert!(text.contains("  | picture   /srv/state/screenshots/r-failed-send.png\n"), "{text}");
+    }
+
+    #[test]
+    fn what_was_used_from_outside_is_told_everywhere() {
+        let run = sample::with_context(sample::failed());
+        let report = sample::report(&run);
+        let text = plain(&block(&report, &Around::default(), Look::PLAIN));
+        assert!(text.contains("  | control   plain mail to the same address landed in 2 s  r-control\n"), "{text}");
+        assert!(text.contains("  | intake    the desk's intake mailbox our mail lies unread in INBOX\n"), "{text}");
+        assert!(text.matches("  | beside    orders").count() == 3 && text.contains("and 2 more runs of the same minutes\n"), "{text}");
+        let shown = plain(&crate::report::detail::render(&run, &Around::default(), Look::PLAIN));
+        assert!(shown.contains("\nFrom outside the run\n  pass  control    plain mail to the same address"), "{shown}");
+        assert_eq!(shown.matches("  neighbour  orders").count(), 5, "{shown}");
+        let xml = crate::report::junit::render(std::slice::from_ref(&report)).unwrap();
+        assert!(xml.contains("control: plain mail to the same address landed in 2 s"), "{xml}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!((&json["context"][0]["kind"], &json["context"][0]["run"]), (&"control".into(), &"r-control".into()));
     }
 
     #[test]

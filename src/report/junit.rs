@@ -51,6 +51,7 @@ fn case(run: &RunReport) -> TestCase {
         ("stage", run.stage.as_ref()),
         ("fault", run.fault.as_ref()),
         ("blame", run.blame.as_ref()),
+        ("security", run.security.then(|| "private content exposed".to_owned()).as_ref()),
         ("ticket", run.ticket.as_ref()),
     ] {
         if let Some(value) = value.filter(|v| !v.is_empty()) {
@@ -74,6 +75,9 @@ fn bad(run: &RunReport, kind: NonSuccessKind) -> TestCaseStatus {
         .filter(|(_, c)| c.outcome != "pass" && c.outcome != "skipped")
         .map(|(s, c)| format!("{} {}: expected {}, found {}", s.stage, c.check, c.expected, c.found))
         .collect();
+    let outside = run.context.iter().map(|fact| format!("{}: {}", fact.kind, super::human::said(fact)));
+    let notes = run.notes.iter().map(|note| format!("note: {note}"));
+    let lines: Vec<String> = lines.into_iter().chain(outside).chain(notes).collect();
     status.set_description(lines.join("\n"));
     status
 }

@@ -294,6 +294,41 @@ pub fn submitted() -> Run {
     run
 }
 
+/// The run with a control, a look into the intake mailbox and five runs of the same minutes.
+pub fn with_context(mut run: Run) -> Run {
+    let landed = StageSight { outcome: Some(Outcome::Pass), overdue: false, closed: Some(at(2)), took_ms: Some(1_500), hint: None };
+    let stages = BTreeMap::from([(Stage::Land, landed)]);
+    run.context.controls.push(Control {
+        kind: ControlKind::Plain,
+        asked: at(10),
+        run: Some(RunId("r-control".to_owned())),
+        skipped: None,
+        ended: true,
+        stages: stages.clone(),
+        marks: Vec::new(),
+    });
+    run.context.intake = Some(IntakeSight {
+        at: at(11),
+        place: Some(IntakePlace::Unread),
+        folder: "INBOX".to_owned(),
+        unread_before: 0,
+        shared_login_refused: false,
+        trouble: None,
+    });
+    run.context.neighbours = (0..5)
+        .map(|n| Neighbour {
+            run: RunId(format!("r-beside-{n}")),
+            probe: "orders".to_owned(),
+            channel: "email".to_owned(),
+            account: "alice".to_owned(),
+            started: at(n),
+            same_way_in: true,
+            stages: stages.clone(),
+        })
+        .collect();
+    run
+}
+
 /// The published form.
 pub fn report(run: &Run) -> RunReport {
     RunReport::of(run)

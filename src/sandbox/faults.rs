@@ -51,8 +51,10 @@ switches! {
     ClosedNotReopened, "closed-not-reopened", WHOLE, "a follow-up to a closed ticket is stored and the ticket stays closed";
     AnswerQuotedOut, "answer-quoted-out", EVERY, "the visible text of an answer that quotes is cut away altogether";
     MxRejectsAlias, "mx-rejects-alias", ALIASES, "the desk's mail server answers 550 5.1.1 for all published addresses but support@";
-    MxGreylists, "mx-greylists", EVERY, "the desk's mail server defers the first attempt of each sender and recipient with 451";
-    MergedIntoStrangersTicket, "merged-into-strangers-ticket", EVERY, "new mail is appended to the newest ticket of somebody else";
+    MxGreylists, "mx-greylists", EVERY, "the desk's mail server defers mail of each new pair of sender and recipient with 451 for half a minute";
+    MxCertExpired, "mx-cert-expired", WHOLE, "the desk's mail server offers STARTTLS with a certificate that expired three days ago";
+    MergedIntoStrangersTicket, "merged-into-strangers-ticket", EVERY, "a follow-up is appended to the newest ticket of somebody else";
+    FirstMailMerged, "first-mail-merged", EVERY, "a first mail is appended to the newest ticket of somebody else";
     NoteLeaks, "note-leaks", WHOLE, "internal notes are mailed to the customer";
     MonSendQuota, "mon-send-quota", WHOLE, "the customer's submission server answers 550 5.4.5 after the data";
     MonUidvalidity, "mon-uidvalidity", WHOLE, "the customer's mailboxes get a new UIDVALIDITY and UIDs from 1: at once, and before every third delivery";
@@ -62,7 +64,12 @@ switches! {
     SubmissionDown, "submission-refused", WHOLE, "the customer's submission server greets with 554 and takes nothing";
     IndexLag, "mon-index-lag", WHOLE, "the search of the API finds a ticket only six seconds after it was made; the list has it at once";
     SmallPages, "mon-first-page-only", WHOLE, "the API gives two tickets a page, and each new ticket is followed by three of strangers";
-    AutomatedIgnored, "mon-probe-looks-automated", EVERY, "mail that carries a mark of a machine never becomes a ticket";
+    AutomatedIgnored, "mon-probe-looks-automated", EVERY, "the customer's provider marks all mail as a machine's, and the desk suspends or drops such mail";
+    StaleMatch, "mon-stale-match", WHOLE, "the customer's provider delivers mails of closed tickets again while a new request waits";
+    TokenInQuote, "mon-token-in-quote", WHOLE, "the desk's mails quote all that went before, and a stranger's automatic mail quotes the request";
+    TooFast, "mon-too-fast-missed", WHOLE, "everything happens at once: the acknowledgement is there before the request is answered with 250";
+    GreenWhenSendFails, "mon-green-when-send-fails", WHOLE, "the customer's submission server takes nothing, hour by hour";
+    OwnResponderLoops, "mon-own-responder-loops", WHOLE, "the customer's provider answers every mail by itself, acknowledgements too";
     BlocksProbe, "mon-desk-blocks-probe", EVERY, "a sender's second and later new tickets are suspended, cause 'detected as email loop'";
     CharsetCrashesImport, "charset-crashes-import", EVERY, "mail with a part in another charset than UTF-8 or ASCII is fetched and lost";
     AliasNotRecognised, "alias-not-recognised", EVERY, "mail whose first To is not the address of the queue is fetched and ignored";
@@ -71,9 +78,12 @@ switches! {
     OversizeDiscarded, "oversize-discarded", EVERY, "mail of more than 10 MB is fetched and lost";
     EmptySubjectLost, "empty-subject-lost", EVERY, "mail without a subject is fetched and lost";
     EmptyBodyJamsIntake, "empty-body-jams-intake", EVERY, "the poller stands still at a mail without text";
-    IntakeBacklog, "intake-backlog", EVERY, "every mail waits another eight seconds before it is fetched";
+    IntakeBacklog, "intake-backlog", EVERY, "mail waits before it is fetched, each one longer than the one before";
+    IntakeOauthExpired, "intake-oauth-expired", FIRST, "the desk's login at one intake mailbox (Support) is refused: invalid_grant";
+    FetchNotScheduled, "fetch-not-scheduled", EVERY, "mail is fetched only when somebody opens the page for agents";
     SubjectBreaksHeaders, "subject-encoding-breaks-headers", EVERY, "a subject is cut at its first special character, the rest stands in the text";
     AckNotForForwarded, "ack-not-for-forwarded", EVERY, "only mail to the desk's own address is acknowledged, not mail to the published one";
+    AckSuppressedForClass, "ack-suppressed-for-class", EVERY, "senders of one class (the first account) are not acknowledged";
     AckLoop, "ack-loop", WHOLE, "every incoming mail is acknowledged, follow-ups and automatic ones too";
     ReplyToLastWriter, "reply-to-last-writer", EVERY, "another customer writes into each new ticket, and agents' replies go to him";
     ReturnDkimMissing, "return-dkim-missing", WHOLE, "the desk's mail is not signed any more; the customer's provider puts it into Junk";
@@ -103,7 +113,7 @@ switches! {
     ChatOfferedWithNoAgent, "chat-offered-with-no-agent", WHOLE, "no agent is there, and the chat is offered nevertheless";
     ChatThrottled, "chat-throttled", WHOLE, "beginning a conversation answers 429 with Retry-After";
     ChatPrechatDeadEnd, "chat-prechat-dead-end", WHOLE, "a visitor who has a closed conversation cannot begin another: nothing happens";
-    ChatOfflineNoteNowhere, "chat-offline-note-nowhere", WHOLE, "offline messages are taken and discarded";
+    ChatOfflineNoteNowhere, "chat-offline-note-nowhere", WHOLE, "no agent is there, and messages left for later are taken and discarded";
     ChatWaitingNotShown, "chat-waiting-not-shown", WHOLE, "agents' screens are not told of a new conversation; the list has it";
     BotNeverHandsOver, "bot-never-hands-over", WHOLE, "a bot has every conversation, promises a person and keeps it";
     BotTalksOverAgent, "bot-talks-over-agent", WHOLE, "the bot goes on answering after an agent has taken over";
@@ -113,6 +123,20 @@ switches! {
     ChatHistoryLostOnReturn, "chat-history-lost-on-return", WHOLE, "a visitor who comes back is not given the conversation again";
     ChatSocketSilent, "chat-socket-silent", WHOLE, "sockets, event streams and long polls are accepted and never answered";
     ChatSocketDrops, "chat-socket-drops", WHOLE, "every socket and event stream is closed after three seconds; a new one works";
+    OkGreylisted, "ok-greylisted", EVERY, "the desk's mail server defers mail of each new pair of sender and recipient for some seconds";
+    OkSubjectTag, "ok-subject-tag", WHOLE, "the desk tags the subjects of all mail, in and out";
+    OkMaintenance, "ok-maintenance", WHOLE, "the desk's API answers 503 with Retry-After for some seconds";
+    OkAgentMovedIt, "ok-agent-moved-it", EVERY, "an agent moves each new ticket to another queue after a while";
+    OkIndexLag, "ok-index-lag", WHOLE, "the search of the API finds a ticket only after a minute; the list has it at once";
+    OkReencoded, "ok-reencoded", WHOLE, "relays turn quoted-printable into base64, all else into quoted-printable, and wrap lines anew";
+    OkClosingNotice, "ok-closing-notice", WHOLE, "closing a ticket mails a survey to the customer";
+    OkBranding, "ok-branding", WHOLE, "the desk's mails have a logo, a legal text, and links that are counted";
+    OkForeignMail, "ok-foreign-mail", WHOLE, "newsletters and strangers' mails come into the customers' mailboxes";
+    OkProviderThrottle, "ok-provider-throttle", WHOLE, "the customer's submission server refuses mail for now: too many";
+    OkCertRotated, "ok-cert-rotated", WHOLE, "the desk's mail server has a new, valid certificate";
+    OkPolicyClosed, "ok-policy-closed", EVERY, "by the desk's policy a follow-up to a closed ticket opens a new one";
+    OkIdleDrop, "ok-idle-drop", WHOLE, "the customer's IMAP server drops every IDLE after two seconds";
+    OkOneSlowRun, "ok-one-slow-run", EVERY, "one mail waits five seconds before it is fetched, the others do not";
 }
 
 impl Fault {
@@ -180,6 +204,11 @@ impl Switches {
         ALL.iter().filter(|f| self.on(**f)).map(|f| f.id()).collect()
     }
 
+    /// True when any of these is on for the queue.
+    pub(crate) fn any(&self, faults: &[Fault], queue: usize) -> bool {
+        faults.iter().any(|f| self.hits(*f, queue))
+    }
+
     /// A receiver that changes whenever a switch is turned.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
@@ -199,6 +228,20 @@ impl Switches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_row_of_the_fault_matrix_has_its_switch() {
+        let rows: toml::Table = toml::from_str(include_str!("../../tests/matrix/expected.toml")).unwrap();
+        let known: BTreeSet<&str> = faults().iter().map(|(id, _)| *id).collect();
+        assert_eq!(known.len(), faults().len(), "no id stands twice");
+        let rows = ["row", "harmless"].iter().flat_map(|kind| rows[*kind].as_array().unwrap());
+        let elsewhere = |row: &toml::Value| row.get("proved_by").is_some();
+        let wanted: Vec<&str> = rows.filter(|r| !elsewhere(r)).map(|r| r["fault"].as_str().unwrap()).collect();
+        assert!(wanted.len() > 90, "{} rows", wanted.len());
+        let missing: Vec<&str> = wanted.into_iter().filter(|id| !known.contains(id)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 
     #[test]
     fn a_switch_touches_its_own_queues_unless_one_is_named() {

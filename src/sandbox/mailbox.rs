@@ -200,6 +200,11 @@ impl Mailbox {
         self.pushed.subscribe()
     }
 
+    /// How many messages lie in it.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().folders.iter().map(|f| f.slots.len()).sum()
+    }
+
     /// Every folder with the raw messages in it.
     pub(crate) fn dump(&self) -> BTreeMap<String, Vec<Vec<u8>>> {
         let contents = self.lock();

@@ -62,7 +62,7 @@ impl Draft {
         let (coding, body) = if self.base64 {
             ("base64", base64_lines(text.replace('\n', "\r\n").as_bytes()))
         } else {
-            ("quoted-printable", quoted_printable(text))
+            ("quoted-printable", quoted_printable(text.as_bytes()))
         };
         format!("Content-Type: {kind}; charset=\"utf-8\"\r\nContent-Transfer-Encoding: {coding}\r\n\r\n{body}\r\n")
     }
@@ -87,7 +87,7 @@ fn file_part(file: &File) -> String {
     )
 }
 
-fn base64_lines(bytes: &[u8]) -> String {
+pub(crate) fn base64_lines(bytes: &[u8]) -> String {
     let coded = STANDARD.encode(bytes);
     let mut out = String::with_capacity(coded.len() + coded.len() / 38);
     for (at, c) in coded.chars().enumerate() {
@@ -101,11 +101,12 @@ fn base64_lines(bytes: &[u8]) -> String {
 }
 
 /// Quoted-printable (RFC 2045 section 6.7) with soft breaks before column 76.
-fn quoted_printable(text: &str) -> String {
+pub(crate) fn quoted_printable(text: &[u8]) -> String {
     let mut out = String::new();
-    for line in text.lines() {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    for line in text.split(|b| *b == b'\n') {
         let mut column = 0;
-        let bytes = line.as_bytes();
+        let bytes = line.strip_suffix(b"\r").unwrap_or(line);
         for (at, b) in bytes.iter().enumerate() {
             let last = at + 1 == bytes.len();
             let plain = (b.is_ascii_graphic() && *b != b'=') || (*b == b' ' && !last);
@@ -211,6 +212,11 @@ pub(crate) fn header(raw: &[u8], name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(field);
     let (_, value) = text.split_once(':')?;
     Some(value.replace(['\r', '\n'], "").trim().to_owned())
+}
+
+/// The subject, decoded.
+pub(crate) fn subject(raw: &[u8]) -> String {
+    MessageParser::default().parse(raw).and_then(|m| m.subject().map(str::to_owned)).unwrap_or_default()
 }
 
 /// What SEARCH looks at: decoded, lower case. Attachments are left out, as real servers without a text index do.

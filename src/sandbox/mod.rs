@@ -6,16 +6,21 @@ mod admin;
 mod chat;
 mod desk;
 mod faults;
+mod habits;
 mod imap;
 mod mailbox;
+mod marks;
 mod mime;
 mod net;
 mod plant;
 mod provider;
+mod recode;
 mod smtp;
 mod style;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod tongue;
 mod web;
 mod world;
 
@@ -25,17 +30,15 @@ pub use faults::faults;
 use crate::clock::{Clock, SystemClock};
 use mailbox::Mailboxes;
 use smtp::server::Door;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use style::Rng;
+pub(crate) use style::Rng;
+use tls::Certificates;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use world::{AgentRule, Names, Places, Setup, World};
-
-/// The sentence that every acknowledgement and every greeting of the sandbox promises, whatever the seed.
-pub const PROMISE: &str = desk::outbound::PROMISE;
+use world::{AgentRule, Names, Places, Reader, Setup, World};
 
 /// What a sandbox is to be like.
 #[derive(Clone)]
@@ -129,8 +132,12 @@ pub struct Queue {
     pub address: String,
     /// The desk's own address, which is also the login of the intake mailbox on the IMAP server.
     pub system_address: String,
-    /// The password of the intake mailbox.
+    /// The password of the desk's own login at the intake mailbox.
     pub password: String,
+    /// A login that may only look into the intake mailbox.
+    pub reader: String,
+    /// Its password.
+    pub reader_password: String,
 }
 
 /// Why a sandbox could not be started or told something.
@@ -152,6 +159,9 @@ pub enum Error {
     /// What the switch breaks serves every queue.
     #[error("the fault {0} is one of the whole desk or provider; leave out the @ and the queue")]
     NotOneQueue(String),
+    /// No certificates could be made.
+    #[error("the sandbox cannot make certificates: the system gives no random numbers")]
+    Certificates,
     /// There is no such account.
     #[error("the sandbox has no account {0}")]
     NoSuchAccount(String),
@@ -176,6 +186,8 @@ pub struct Sandbox {
     pub web: String,
     /// The API's key.
     pub api_key: String,
+    /// The authority, in PEM, whose certificate the desk's mail exchanger shows after STARTTLS.
+    pub authority: String,
     /// The switchboard: `POST /admin/faults`.
     pub admin: SocketAddr,
     /// The customers.
@@ -198,7 +210,7 @@ async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Error> {
 /// # Errors
 /// When a port is taken or a switch does not exist.
 pub async fn start(options: Options) -> Result<Sandbox, Error> {
-    let world = Arc::new(build(&options));
+    let world = Arc::new(build(&options)?);
     for id in &options.faults {
         world.set_fault(id, true)?;
     }
@@ -234,6 +246,7 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         api,
         web,
         api_key: world.api_key.clone(),
+        authority: world.certificates.authority.clone(),
         admin,
         accounts: world.accounts.clone(),
         queues: world.queues.clone(),
@@ -242,7 +255,7 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
     })
 }
 
-fn build(options: &Options) -> World {
+fn build(options: &Options) -> Result<World, Error> {
     let mut rng = Rng::new(options.seed ^ 0x7EA5);
     let mut word = |length: usize| -> String { (0..length).map(|_| char::from(rng.pick(b"abcdefghijkmnpqrstuvwxyz23456789"))).collect() };
     let domain = options.domain.to_ascii_lowercase();
@@ -257,16 +270,20 @@ fn build(options: &Options) -> World {
         let (name, display_name) = (new.name.clone(), new.display_name.clone());
         accounts.push(Account { name, display_name, user: address.clone(), address, password });
     }
-    let mut queues = Vec::new();
+    let (mut queues, mut readers) = (Vec::new(), HashMap::new());
     for name in ["Support", "Billing", "Sales"] {
         let local = name.to_ascii_lowercase();
         let system_address = format!("{local}@{}", names.system);
         let password = word(16);
         intake.insert(&system_address, &password, 1);
-        queues.push(Queue { name: name.to_owned(), address: format!("{local}@{domain}"), system_address, password });
+        let (reader, reader_password) = (format!("look-{local}@{}", names.system), word(16));
+        readers.insert(reader.clone(), Reader { password: reader_password.clone(), address: system_address.clone() });
+        let address = format!("{local}@{domain}");
+        queues.push(Queue { name: name.to_owned(), address, system_address, password, reader, reader_password });
     }
     let agent_queues = options.agent_queues.iter().map(|q| q.to_ascii_lowercase()).collect();
-    World::new(Setup {
+    let certificates = Certificates::new(&format!("mx.{}", names.desk), options.clock.now())?;
+    Ok(World::new(Setup {
         clock: options.clock.clone(),
         seed: options.seed,
         speed: options.speed,
@@ -275,10 +292,12 @@ fn build(options: &Options) -> World {
         queues,
         customers,
         intake,
+        readers,
+        certificates,
         agent: options.agent.then_some(AgentRule { queues: agent_queues }),
         api_key: word(32),
         bot: options.bot,
-    })
+    }))
 }
 
 fn serve_http(world: &Arc<World>, listener: TcpListener, router: axum::Router) -> JoinHandle<()> {
@@ -385,6 +404,10 @@ impl World {
         if fault == faults::Fault::MonUidvalidity && on {
             self.customers.all().for_each(|m| m.change(mailbox::Contents::renumber));
         }
+        if fault == faults::Fault::OkForeignMail && on {
+            self.accounts.iter().for_each(|account| plant::mails(self, &account.address, 5));
+        }
+        self.marks.begin_anew(fault);
         self.touch();
         Ok(())
     }

@@ -1,16 +1,23 @@
 //! One connection of a line protocol: lines and counted bytes in, bytes out.
 
+use rustls::ServerConfig;
 use std::io::{Error, ErrorKind, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 /// Room for one line; literals and message data are counted apart.
 const LINE_LIMIT: usize = 64 * 1024;
 
+/// A connection, encrypted or not.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// A connection with its own read buffer. Reading is cancel safe: what was read stays in the buffer.
-#[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     read: Vec<u8>,
     start: usize,
     out: Vec<u8>,
@@ -20,7 +27,19 @@ impl Wire {
     pub(crate) fn new(stream: TcpStream) -> Wire {
         // Answers of a few bytes must not wait for the other side's acknowledgement.
         let _ = stream.set_nodelay(true);
-        Wire { stream, read: Vec::new(), start: 0, out: Vec::new() }
+        Wire { stream: Box::new(stream), read: Vec::new(), start: 0, out: Vec::new() }
+    }
+
+    /// Goes on encrypted, as the server. What was sent in clear before is thrown away (RFC 3207 section 4.2).
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub(crate) async fn start_tls(&mut self, config: Arc<ServerConfig>) -> Result<()> {
+        self.read.clear();
+        self.start = 0;
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.stream = Box::new(TlsAcceptor::from(config).accept(plain).await?);
+        Ok(())
     }
 
     fn rest(&self) -> &[u8] {

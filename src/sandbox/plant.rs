@@ -40,6 +40,53 @@ pub(crate) fn mails(world: &World, address: &str, count: usize) {
     }
 }
 
+/// Puts an answer to an earlier request into a mailbox: it has this request's subject, but for its marks.
+pub(crate) fn stale(world: &World, address: &str, subject: &str) {
+    let is_mark = |word: &str| word.len() > 9 && word.contains(|c: char| c.is_ascii_digit()) && word.chars().all(char::is_alphanumeric);
+    let pieces = subject.split_inclusive(|c: char| !c.is_alphanumeric());
+    let other: String = pieces
+        .map(|piece| {
+            let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+            if is_mark(word) { piece.replace(word, &word.chars().rev().collect::<String>()) } else { piece.to_owned() }
+        })
+        .collect();
+    let queue = &world.queues[0];
+    let tongue = &world.style.tongue;
+    let mark = world.pace.hex(12);
+    let text = format!("{}\n\n{}\n{}\n\n{}\n", tongue.greeting, tongue.thanks, other, tongue.closing);
+    let headers = vec![
+        ("Return-Path", format!("<bounces@{}>", world.names.desk)),
+        ("Date", date(world.clock.now())),
+        ("From", mailbox(&tongue.team_of(&queue.name), &queue.address)),
+        ("To", address.to_owned()),
+        ("Subject", encode_words(&other)),
+        ("Message-ID", format!("<{mark}@{}>", world.names.desk)),
+        ("Auto-Submitted", "auto-replied".to_owned()),
+    ];
+    let draft = Draft { headers, text, base64: world.style.base64, boundary: mark, ..Draft::default() };
+    world.file_customer_mail(address, "INBOX", draft.build());
+}
+
+/// Puts a stranger's automatic mail into a mailbox that quotes a text.
+pub(crate) fn quoting(world: &World, address: &str, subject: &str, text: &str) {
+    let (words, tongue) = (world.style.vacation, &world.style.tongue);
+    let mark = world.pace.hex(12);
+    let now = date(world.clock.now());
+    let quoted: String = text.trim_end().lines().map(|l| format!("> {l}\n")).collect();
+    let headers = vec![
+        ("Return-Path", "<>".to_owned()),
+        ("Date", now.clone()),
+        ("From", mailbox(NAMES[1], "person1@strangers.test")),
+        ("To", address.to_owned()),
+        ("Subject", encode_words(&format!("{} {subject}", words.subject))),
+        ("Message-ID", format!("<{mark}@strangers.test>")),
+        ("Auto-Submitted", "auto-replied".to_owned()),
+    ];
+    let text = format!("{}\n\n{}\n{quoted}", words.text, tongue.introduces(&now, address));
+    let draft = Draft { headers, text, boundary: mark, ..Draft::default() };
+    world.file_customer_mail(address, "INBOX", draft.build());
+}
+
 /// Makes `count` tickets of strangers.
 pub(crate) fn tickets(world: &World, desk: &mut Desk, count: usize) {
     let now = world.clock.now();
@@ -51,6 +98,7 @@ pub(crate) fn tickets(world: &World, desk: &mut Desk, count: usize) {
             public: true,
             author: Author::Customer,
             from: Some(format!("person{at}@strangers.test")),
+            to: Vec::new(),
             text: format!("Good morning,\n\nmy order {mark} has not come. Please look into it.\n"),
             html: None,
             created: now,

@@ -1,5 +1,6 @@
 //! What differs from one desk to the next without being a fault: wording, numbers, threading habits, delays.
 
+use super::tongue::{Tongue, VACATIONS, Vacation};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -70,10 +71,26 @@ pub(crate) struct Style {
     pub(crate) base64: bool,
     /// Message-ID and Date stand first.
     pub(crate) ids_first: bool,
-    pub(crate) greeting: &'static str,
-    pub(crate) thanks: &'static str,
-    pub(crate) closing: &'static str,
+    /// Where the other headers begin: their order is turned by so many places.
+    pub(crate) header_turn: u64,
+    /// Reply-To is a sub-address of the queue's that names the ticket.
+    pub(crate) tagged_replies: bool,
+    /// What looks automatic is suspended rather than dropped, where the desk minds.
+    pub(crate) suspends_automated: bool,
+    /// The mark that a provider of machines puts on mail.
+    pub(crate) machine_mark: &'static str,
+    /// How the customer's provider throttles.
+    pub(crate) throttle: (u16, &'static str),
+    pub(crate) tongue: Tongue,
+    /// How the customers' provider says that somebody is away.
+    pub(crate) vacation: Vacation,
     pub(crate) agent: &'static str,
+    /// The colleague who tidies up.
+    pub(crate) colleague: &'static str,
+    /// Names of the rules that move and that acknowledge.
+    pub(crate) rules: [&'static str; 2],
+    /// Why a ticket is suspended: spam, authentication, loop, automatic.
+    pub(crate) causes: [&'static str; 4],
 }
 
 impl Style {
@@ -89,10 +106,29 @@ impl Style {
             bulk_replies: rng.below(3) == 0,
             base64: rng.below(3) == 0,
             ids_first: rng.below(2) == 0,
-            greeting: rng.pick(&["Hello,", "Good day,", "Dear customer,", "Hi there,"]),
-            thanks: rng.pick(&["Thank you for writing to us.", "We received your message.", "Your request has reached us."]),
-            closing: rng.pick(&["Kind regards", "Best wishes", "Yours sincerely"]),
+            header_turn: rng.below(6),
+            tagged_replies: rng.below(3) == 0,
+            suspends_automated: rng.below(2) == 0,
+            machine_mark: rng.pick(&["Precedence: bulk", "Auto-Submitted: auto-generated", "Precedence: list"]),
+            throttle: rng.pick(&[
+                (421, "4.7.0 Too many messages from this account, try again later"),
+                (450, "4.7.1 Rate limited: slow down"),
+                (451, "4.7.28 Our systems have detected an unusual rate of mail"),
+            ]),
+            tongue: Tongue::draw(&mut rng),
+            vacation: rng.pick(&VACATIONS),
             agent: rng.pick(&["Robin", "Kim", "Sascha", "Noor"]),
+            colleague: rng.pick(&["Lena Horn", "Petr Malý", "Ines Duarte"]),
+            rules: [
+                rng.pick(&["rule Key accounts", "rule Organisation owners", "rule Night shift"]),
+                rng.pick(&["rule Acknowledge new requests", "trigger auto reply (new tickets)", "rule 3 First answer"]),
+            ],
+            causes: [
+                rng.pick(&["detected as spam", "spam score 9.1 of 5"]),
+                rng.pick(&["failed email authentication", "sender authentication (DMARC) failed"]),
+                rng.pick(&["detected as email loop", "email loop: too many tickets of one sender"]),
+                rng.pick(&["automated response mail", "email was marked as automatic or bulk"]),
+            ],
         }
     }
 }

@@ -3,19 +3,23 @@
 use super::chat::Chat;
 use super::desk::Desk;
 use super::faults::{Fault, Switches};
-use super::mailbox::{Mail, Mailboxes};
+use super::habits;
+use super::mailbox::{Mail, Mailbox, Mailboxes};
+use super::marks::Marks;
 use super::mime;
 use super::smtp::server::Door;
 use super::smtp::{Envelope, Reply};
 use super::style::{Pace, Style};
+use super::tls::Certificates;
 use super::web::Web;
 use super::{Account, Queue};
 use crate::clock::Clock;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -47,6 +51,30 @@ pub(crate) struct AgentRule {
     pub(crate) queues: Vec<String>,
 }
 
+/// A login that may only look.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    pub(crate) password: String,
+    /// The intake mailbox.
+    pub(crate) address: String,
+}
+
+/// Who signed in at the IMAP server.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// A customer, not one of the desk's logins.
+    pub(crate) customer: bool,
+    /// Nothing may be changed.
+    pub(crate) read_only: bool,
+    /// The desk's own login for this queue.
+    pub(crate) desks_own: Option<usize>,
+}
+
+/// How long a new pair of sender and recipient is deferred, at usual speed: longer than the limits of most probes, or shorter.
+const GREY_LONG: Duration = Duration::from_secs(30);
+const GREY_SHORT: Duration = Duration::from_secs(3);
+
 /// One sandbox.
 pub(crate) struct World {
     pub(crate) clock: Arc<dyn Clock>,
@@ -58,6 +86,12 @@ pub(crate) struct World {
     pub(crate) queues: Vec<Queue>,
     pub(crate) customers: Mailboxes,
     pub(crate) intake: Mailboxes,
+    /// Logins that may only look into an intake mailbox, by name (lower case).
+    pub(crate) readers: HashMap<String, Reader>,
+    pub(crate) certificates: Certificates,
+    pub(crate) marks: Marks,
+    /// How often somebody opened the page for agents.
+    pub(crate) visits: watch::Sender<u64>,
     pub(crate) desk: Mutex<Desk>,
     pub(crate) agent: Option<AgentRule>,
     pub(crate) api_key: String,
@@ -66,7 +100,6 @@ pub(crate) struct World {
     pub(crate) chat: Chat,
     /// Calls of the API so far.
     pub(crate) calls: AtomicU64,
-    greylist: Mutex<HashSet<String>>,
     deliveries: AtomicU64,
     changed: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
@@ -83,6 +116,8 @@ pub(crate) struct Setup {
     pub(crate) queues: Vec<Queue>,
     pub(crate) customers: Mailboxes,
     pub(crate) intake: Mailboxes,
+    pub(crate) readers: HashMap<String, Reader>,
+    pub(crate) certificates: Certificates,
     pub(crate) agent: Option<AgentRule>,
     pub(crate) api_key: String,
     /// A bot has new conversations first.
@@ -103,13 +138,16 @@ impl World {
             queues: setup.queues,
             customers: setup.customers,
             intake: setup.intake,
+            readers: setup.readers,
+            certificates: setup.certificates,
+            marks: Marks::default(),
+            visits: watch::Sender::new(0),
             agent: setup.agent,
             api_key: setup.api_key,
             places: OnceLock::new(),
             web: Web::new(setup.seed),
             chat: Chat::new(setup.seed, setup.bot),
             calls: AtomicU64::new(0),
-            greylist: Mutex::new(HashSet::new()),
             deliveries: AtomicU64::new(0),
             changed: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
@@ -166,7 +204,8 @@ impl World {
 
     /// The greeting.
     pub(crate) fn greeting(&self, door: Door) -> Reply {
-        if door == Door::Submission && self.switches.on(Fault::SubmissionDown) {
+        let down = self.switches.on(Fault::SubmissionDown) || self.switches.on(Fault::GreenWhenSendFails);
+        if door == Door::Submission && down {
             return Reply::new(554, format!("5.3.2 {} is not accepting mail", self.host(door)));
         }
         Reply::new(220, format!("{} ESMTP", self.host(door)))
@@ -182,8 +221,50 @@ impl World {
             (Door::Submission, Some(user)) if !user.eq_ignore_ascii_case(from) => {
                 Reply::new(553, format!("5.7.1 <{from}>: Sender address rejected: not owned by user {user}"))
             }
+            (Door::Submission, _) if self.switches.on(Fault::OkProviderThrottle) => {
+                let (code, words) = self.style.throttle;
+                Reply::new(code, words)
+            }
             _ => Reply::new(250, "2.1.0 Ok"),
         }
+    }
+
+    /// The certificate that the desk's mail server shows just now.
+    pub(crate) fn certificate(&self) -> Arc<rustls::ServerConfig> {
+        let all = &self.certificates;
+        if self.switches.on(Fault::MxCertExpired) {
+            all.expired.clone()
+        } else if self.switches.on(Fault::OkCertRotated) {
+            all.renewed.clone()
+        } else {
+            all.good.clone()
+        }
+    }
+
+    /// Who signs in at the IMAP server so; none when the login is wrong or the switches refuse it.
+    pub(crate) fn imap_login(&self, user: &str, password: &str) -> Option<Login> {
+        let login = |mailbox: &Arc<Mailbox>| Login { mailbox: mailbox.clone(), customer: false, read_only: false, desks_own: None };
+        let found = if let Some(mailbox) = self.customers.get(user) {
+            (mailbox.password == password).then(|| Login { customer: true, ..login(mailbox) })?
+        } else if let Some(reader) = self.readers.get(&user.to_ascii_lowercase()) {
+            (reader.password == password).then(|| self.intake.get(&reader.address))?.map(|m| Login { read_only: true, ..login(m) })?
+        } else {
+            let mailbox = self.intake.get(user).filter(|m| m.password == password)?;
+            let desks_own = self.queues.iter().position(|q| q.system_address.eq_ignore_ascii_case(user));
+            Login { desks_own, ..login(mailbox) }
+        };
+        (!self.is_locked_out(&found)).then_some(found)
+    }
+
+    /// True when this login is refused just now.
+    pub(crate) fn is_locked_out(&self, login: &Login) -> bool {
+        (login.customer && self.switches.on(Fault::MailboxLoginRefused))
+            || login.desks_own.is_some_and(|queue| self.switches.hits(Fault::IntakeOauthExpired, queue))
+    }
+
+    /// A pause between `from` and `to` milliseconds at speed 1; none where everything happens at once.
+    pub(crate) fn pause(&self, from: u64, to: u64) -> Duration {
+        if self.switches.on(Fault::TooFast) { Duration::ZERO } else { self.pace.between(from, to) }
     }
 
     /// RCPT TO.
@@ -199,7 +280,9 @@ impl World {
                 if tagged || (published && self.switches.hits(Fault::MxRejectsAlias, queue)) {
                     return unknown();
                 }
-                if self.switches.hits(Fault::MxGreylists, queue) && self.is_first_attempt(from, to) {
+                if let Some(wait) = self.greylists(queue)
+                    && self.marks.defers(from, to, self.pace.scaled(wait))
+                {
                     return Reply::new(451, "4.7.1 Greylisted, please try again later");
                 }
                 Reply::new(250, "2.1.5 Ok")
@@ -207,12 +290,9 @@ impl World {
         }
     }
 
-    fn is_first_attempt(&self, from: &str, to: &str) -> bool {
-        let mut seen = self.greylist.lock().unwrap_or_else(|e| e.into_inner());
-        if seen.len() > 10_000 {
-            seen.clear();
-        }
-        seen.insert(format!("{from} {to}").to_ascii_lowercase())
+    fn greylists(&self, queue: usize) -> Option<Duration> {
+        let short = self.switches.hits(Fault::OkGreylisted, queue).then_some(GREY_SHORT);
+        if self.switches.hits(Fault::MxGreylists, queue) { Some(GREY_LONG) } else { short }
     }
 
     /// The queue of an address of the desk, and whether it is the published one. Sub-addresses (`support+x@`) count.
@@ -234,17 +314,25 @@ impl World {
                 return Reply::new(550, "5.4.5 Daily user sending limit exceeded. Try again tomorrow");
             }
             Door::Submission => {
-                let raw = self.stamp(door, user.unwrap_or("client"), &id, raw);
+                let raw = self.stamp(door, user.unwrap_or("client"), &id, habits::outgoing(self, raw));
+                let from = envelope.from.clone();
+                let before = self.customers.get(&from).map_or(0, |m| m.count());
+                habits::written(self, &envelope, &raw);
+                let waits = self.switches.on(Fault::TooFast) && envelope.to.iter().any(|to| self.queue_of(to).is_some());
                 super::provider::enqueue(self, envelope, raw);
+                if waits {
+                    habits::wait_for_answer(self, &from, before).await;
+                }
             }
             Door::ProviderMx => {
                 let raw = self.stamp(door, &self.host(Door::DeskMx), &id, raw);
+                let raw = habits::relayed(self, raw);
                 for to in &envelope.to {
                     super::provider::deliver(self, &envelope.from, to, &raw);
                 }
             }
             Door::DeskMx => {
-                let raw = self.stamp(door, &self.host(Door::Submission), &id, raw);
+                let raw = habits::relayed(self, self.stamp(door, &self.host(Door::Submission), &id, raw));
                 super::desk::intake::take_over(self, &envelope, &raw);
             }
         }

@@ -282,7 +282,7 @@ impl Store for SqliteStore {
             .read(move |c| {
                 let found: Option<(i64, String)> = c
                     .prepare_cached(
-                        "SELECT num, id FROM runs WHERE probe = ?1 AND verdict = 'pass' AND id <> ?2 ORDER BY started DESC LIMIT 1",
+                        "SELECT num, id FROM runs WHERE probe = ?1 AND verdict = 'pass' AND id <> ?2 AND \"trigger\" <> 'control' ORDER BY started DESC LIMIT 1",
                     )?
                     .query_row([&probe, &not], |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional()?;
@@ -362,8 +362,11 @@ impl Store for SqliteStore {
 
     async fn has_unfinished(&self, probe: &str) -> Result<bool, StoreError> {
         let probe = probe.to_owned();
-        self.read(move |c| Ok(c.prepare_cached("SELECT 1 FROM runs WHERE probe = ?1 AND phase <> 'finished' LIMIT 1")?.exists([probe])?))
-            .await
+        self.read(move |c| {
+            Ok(c.prepare_cached("SELECT 1 FROM runs WHERE probe = ?1 AND phase <> 'finished' AND \"trigger\" <> 'control' LIMIT 1")?
+                .exists([probe])?)
+        })
+        .await
     }
 
     async fn finished_among(&self, ids: &[RunId]) -> Result<Vec<RunId>, StoreError> {
@@ -449,6 +452,9 @@ fn list(connection: &Connection, filter: &RunFilter) -> Result<Vec<Stored>, Fail
     if let Some(probe) = &filter.probe {
         sql.push_str(" AND r.probe = ?");
         values.push(probe.clone().into());
+    }
+    if !filter.controls {
+        sql.push_str(" AND r.\"trigger\" <> 'control'");
     }
     if filter.not_passed {
         sql.push_str(" AND r.verdict <> 'pass'");

@@ -85,6 +85,9 @@ pub(super) fn create(connection: &Connection, row: &Row, probe: &Snapshot, insta
     if row.trigger == "scheduled" {
         started(connection, &row.probe, row.started)?;
     }
+    if row.trigger == "control" {
+        return Ok(());
+    }
     standing::known(connection, &row.probe)
 }
 

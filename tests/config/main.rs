@@ -5,6 +5,7 @@
 #[cfg(feature = "browser")]
 mod browser;
 mod shared;
+mod variants;
 mod ways;
 
 use replypath::config::{DeskFiles, ParamValue, init, load, load_from, reference, schema};
@@ -306,8 +307,19 @@ fn commented(lines: &[&str], mark: &str) -> Vec<(usize, String)> {
 /// Loads a probe beside the example's `replypath.toml`, with a desk that can chat.
 fn example_loads(probe: &str, what: &str) {
     let main = fs::read_to_string(root().join("src/config/init/replypath.toml")).unwrap().replace("use = \"rt\"", "use = \"sandbox\"");
+    // The tables that the keys of a probe name, without their comment marks, and two more accounts.
+    let (main, tables) = main.split_once("# [intakes.support]").unwrap();
+    let plain = |line: &str| line.strip_prefix("# ").unwrap_or_default().to_owned();
+    let tables: Vec<String> = tables.lines().map(plain).filter(|line| !line.starts_with("Business hours")).collect();
+    let other = |name: &str| {
+        let imap = "imap = { host = \"imap.example.com\", user = \"x\", password = { env = \"ALICE_PASSWORD\" } }";
+        format!("[accounts.{name}]\naddress = \"{name}@example.com\"\n{imap}\nsmtp = {{ host = \"smtp.example.com\" }}\n")
+    };
+    let main = format!("{main}\n[intakes.support]\n{}\n{}{}", tables.join("\n"), other("bob"), other("carol"));
+    let main = main.replace("INTAKE_PASSWORD", "ALICE_PASSWORD");
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &[("replypath.toml", &main), ("probes/example.toml", probe)]);
+    write(dir.path(), &[("probes/plain.toml", PROBE)]);
     write(dir.path(), &[("probes/files/letter.pdf", "%"), ("probes/files/answer.pdf", "%")]);
     let result = load(dir.path(), &env, &Catalog);
     assert!(result.is_ok(), "{what}\n{}\n{probe}", render(&result.unwrap_err(), false));
@@ -332,9 +344,12 @@ fn other_ways(text: &str) -> (Vec<Vec<&str>>, Vec<&str>) {
 fn the_commented_keys_of_the_example_are_right_too() {
     // Every `# key = value` of the example, taken in one at a time, must load.
     let text = fs::read_to_string(root().join("src/config/init/example.toml")).unwrap();
-    let (_, lines) = other_ways(&text);
+    let (text, variants) = text.split_once("# [[variants]]").unwrap();
+    let variants: Vec<&str> = variants.lines().map(|line| line.strip_prefix("# ").unwrap_or_default()).collect();
+    example_loads(&format!("{text}\n[[variants]]\n{}", variants.join("\n")), "variants");
+    let (_, lines) = other_ways(text);
     // These go only with another one.
-    let paired = ["start", "zone", "length", "from = \"2026", "until", "cron", "reopens", "only"];
+    let paired = ["start", "zone", "length", "from = \"2026", "until", "cron", "reopens", "only", "fresh_visitor"];
     let keys = commented(&lines, "# ").into_iter().filter(|(_, key)| !paired.iter().any(|k| key.starts_with(k)));
     let mut tried = 0;
     for (i, key) in keys {

@@ -26,7 +26,7 @@ params = ["url"]
 secrets = ["token"]
 "#;
 
-const TALKS: &str = r#"can = ["find", "read", "messages", "reply", "close", "delete", "mark", "files", "chat", "presence", "create"]
+const TALKS: &str = r#"can = ["find", "read", "messages", "reply", "close", "delete", "mark", "files", "chat", "presence", "create", "note", "move"]
 params = ["url"]
 secrets = ["token"]
 recipes = ["web", "widget-6-in-12h-address", "shop-cors"]

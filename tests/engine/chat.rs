@@ -403,3 +403,15 @@ async fn a_waiting_chat_is_looked_at_ever_more_seldom() {
     let looks = trial.world.state.lock().unwrap().web.looks;
     assert!((2..=40).contains(&looks), "{looks} looks in ten minutes");
 }
+
+#[tokio::test]
+async fn a_stranger_sees_nothing_of_the_conversation_or_it_is_said() {
+    let mut probe = probe();
+    probe.canaries.fresh_visitor = true;
+    let (trial, run) = run_of(&probe, |_| {}).await;
+    assert_eq!(diagnosis(&run).0, Verdict::Pass, "{:#?}", run.stages);
+    assert_eq!(trial.world.state.lock().unwrap().web.strangers, 1);
+    let (_, run) = run_of(&probe, |w| w.shown_to_all = true).await;
+    assert_eq!(diagnosis(&run), (Verdict::Fail, Some(Stage::Return), vec!["chat-shown-to-stranger"]));
+    assert!(run.diagnosis.as_ref().is_some_and(|d| d.security));
+}

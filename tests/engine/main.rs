@@ -1,7 +1,11 @@
 //! The engine in a small world with a clock that the tests drive: verdicts, and death at every act.
 
+mod canary;
 mod chat;
+mod controls;
 mod form;
+mod promise;
+mod variants;
 mod web;
 mod world;
 

@@ -76,6 +76,8 @@ pub struct ChatWeather {
     pub forgets: bool,
     /// Messages left while no chat is offered are thrown away.
     pub drops_notes: bool,
+    /// Whoever opens the window sees every conversation.
+    pub shown_to_all: bool,
     /// Agents' lines come twice.
     pub twice: bool,
     /// Files of the visitor (first) and of the agent (second) do not reach the other side.
@@ -103,6 +105,7 @@ pub struct Counts {
     pub left: usize,
     pub looks: usize,
     pub reloads: usize,
+    pub strangers: usize,
 }
 
 /// The web of a world.
@@ -419,6 +422,13 @@ impl Chats for Web {
         state.web.reloads += 1;
         let conversation = if state.weather.chat.forgets { Some("c99".to_owned()) } else { order.conversation.clone() };
         Ok(Begun { conversation, sealed: order.sealed.clone(), ..Begun::default() })
+    }
+    async fn as_stranger(&self, order: &ChatOrder) -> Result<Option<Vec<ChatLine>>, Stop> {
+        let mut state = self.0.state.lock().unwrap();
+        state.web.strangers += 1;
+        let shown = state.weather.chat.shown_to_all;
+        let chat = order.conversation.as_ref().and_then(|id| state.chats.get(id)).filter(|_| shown);
+        Ok(Some(chat.map(|c| c.lines.clone()).unwrap_or_default()))
     }
     async fn leave(&self, order: &ChatOrder) -> Result<(), Stop> {
         self.0

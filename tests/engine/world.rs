@@ -28,8 +28,35 @@ pub struct Weather {
     pub mailbox_down: bool,
     /// Mail to the desk vanishes.
     pub intake_dead: bool,
+    /// Mail to the desk vanishes unless it is plain: text alone, with a subject, to one address.
+    pub only_plain_lands: bool,
+    /// Only mail to this address lands.
+    pub only_lands_at: Option<String>,
+    /// Only mail from this address lands.
+    pub only_lands_from: Option<String>,
+    /// Mail is fetched only when somebody opens the desk's page.
+    pub fetches_on_visits: bool,
+    /// Our provider writes this line into the header of our mail.
+    pub provider_adds: Option<String>,
+    /// Internal notes go to the requester, or to the other account.
+    pub note_to_requester: bool,
+    pub note_to_other: bool,
+    /// Answers go to who wrote last.
+    pub to_last_writer: bool,
+    /// Mail of another than the requester opens a ticket of its own.
+    pub others_open_tickets: bool,
+    /// An answer to a ticket that was moved opens another.
+    pub moved_splits: bool,
+    /// An automatic answer closes the ticket.
+    pub notice_closes: bool,
+    /// Automatic mail is thrown away.
+    pub drops_automatic: bool,
+    /// Only what stands above a quote is kept of a mail.
+    pub cuts_quotes: bool,
     /// No automatic reply.
     pub no_acknowledgement: bool,
+    /// What the automatic reply says beside that it has the request.
+    pub promise: String,
     /// Answers are kept as notes.
     pub internal: bool,
     /// Answers do not leave.
@@ -67,6 +94,8 @@ pub struct FakeTicket {
     pub messages: Vec<TicketMessage>,
     /// The conversation that it is, for a chat.
     pub conversation: Option<String>,
+    /// Who wrote, in order.
+    pub writers: Vec<String>,
     /// A bot has it.
     pub bot: bool,
 }
@@ -92,6 +121,31 @@ pub struct State {
     /// How often a form was submitted, a conversation begun, a line said, a window left.
     pub web: crate::web::Counts,
     pub events: Option<mpsc::Sender<MailEvent>>,
+    /// What the configuration names besides.
+    pub accounts: BTreeMap<String, Account>,
+    pub probes: BTreeMap<String, Probe>,
+    pub budgets: Budgets,
+    /// How often a note was written.
+    pub notes: usize,
+    /// Mails of other accounts that were removed.
+    pub removed_elsewhere: usize,
+    /// How often a ticket was moved.
+    pub moves: usize,
+    /// How often the desk's page for agents was opened.
+    pub visits: usize,
+    /// Mail that waits for a visit.
+    pub unfetched: Vec<OutgoingMail>,
+}
+
+/// What a desk keeps that cuts at the first line of a quote.
+fn above_quote(text: &str) -> String {
+    let quoted = |l: &&str| !l.starts_with('>') && !l.trim_end().ends_with("wrote:");
+    text.lines().take_while(quoted).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// True for what a person's mail program makes of a few words.
+fn is_plain(mail: &OutgoingMail) -> bool {
+    mail.html.is_none() && mail.attachments.is_empty() && mail.to.len() == 1 && !mail.subject.trim().is_empty()
 }
 
 pub struct World {
@@ -175,41 +229,77 @@ impl World {
     }
 
     fn accept(&self, mail: &OutgoingMail) {
-        let now = self.clock.now();
         let raw = compose(mail).unwrap();
-        let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);
         let weather = {
             let mut state = self.state.lock().unwrap();
             state.submitted.push(mail.clone());
             state.weather.clone()
         };
-        if weather.intake_dead {
+        if mail.to.iter().any(|to| to.ends_with("@customers.test")) {
+            self.deliver(&self.as_delivered(raw));
             return;
         }
+        let kept_out = |only: &Option<String>, have: &[String]| only.as_ref().is_some_and(|only| !have.contains(only));
+        let lost = weather.only_plain_lands && !is_plain(mail)
+            || kept_out(&weather.only_lands_at, &mail.to)
+            || kept_out(&weather.only_lands_from, std::slice::from_ref(&mail.from));
+        if weather.intake_dead || lost {
+            return;
+        }
+        if weather.fetches_on_visits {
+            self.state.lock().unwrap().unfetched.push(mail.clone());
+            return;
+        }
+        self.import(mail, &weather);
+    }
+
+    /// What our provider makes of a mail on its way.
+    fn as_delivered(&self, raw: Vec<u8>) -> Vec<u8> {
+        match &self.state.lock().unwrap().weather.provider_adds {
+            Some(line) => [format!("{line}\r\n").into_bytes(), raw].concat(),
+            None => raw,
+        }
+    }
+
+    /// The desk takes a mail in.
+    fn import(&self, mail: &OutgoingMail, weather: &Weather) {
+        let now = self.clock.now();
+        let raw = compose(mail).unwrap();
+        let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);
         let message = TicketMessage {
             id: format!("m{}", mail.message_id),
             public: Some(true),
             author: Some(Author::Customer),
-            text: parsed.text.clone(),
+            text: if weather.cuts_quotes { above_quote(&parsed.text) } else { parsed.text.clone() },
             html: None,
             at: Some(now),
             files: parsed.attachments.clone(),
             message_id: Some(mail.message_id.clone()),
             delivery: None,
         };
+        if mail.automatic && weather.drops_automatic {
+            return;
+        }
         let known = {
             let mut state = self.state.lock().unwrap();
-            let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)));
+            let splits =
+                |t: &FakeTicket| weather.moved_splits && t.queue != "Support" || weather.others_open_tickets && t.requester != mail.from;
+            let known = state.tickets.iter_mut().find(|t| mail.subject.contains(&format!("[desk #{}]", t.id)) && !splits(t));
             known.map(|ticket| {
                 ticket.messages.push(message.clone());
-                ticket.closed = false;
+                ticket.writers.push(mail.from.clone());
+                ticket.closed = if mail.automatic { ticket.closed || weather.notice_closes } else { false };
             })
         };
         if known.is_none() {
             let ticket = self.open_ticket(&mail.subject, &mail.from, message, None);
             if !weather.no_acknowledgement {
-                let raw = self.desk_mail(&ticket, "We have your request.", true);
-                self.deliver(&raw);
+                let raw = self.desk_mail(&ticket, &format!("We have your request. {}", weather.promise), true);
+                if mail.from.starts_with("bob@") {
+                    self.deliver_elsewhere(&raw);
+                } else {
+                    self.deliver(&raw);
+                }
             }
         }
     }
@@ -226,6 +316,7 @@ impl World {
             messages: vec![message],
             bot: conversation.is_some() && state.weather.chat.bot_turns.is_some(),
             conversation,
+            writers: vec![requester.into()],
         };
         state.tickets.push(ticket.clone());
         ticket
@@ -236,6 +327,10 @@ impl World {
         let (events_in, events) = mpsc::channel(1000);
         self.state.lock().unwrap().events = Some(events_in.clone());
         let (observer, heard) = mpsc::unbounded_channel();
+        let (directory, budgets) = {
+            let state = self.state.lock().unwrap();
+            (FixedDirectory { accounts: state.accounts.clone(), probes: state.probes.clone() }, state.budgets.clone())
+        };
         let engine = Engine::new(EngineParts {
             store: store.clone(),
             mailboxes: self.clone(),
@@ -244,12 +339,11 @@ impl World {
             forms: Arc::new(crate::web::Web(self.clone())),
             chats: Arc::new(crate::web::Web(self.clone())),
             intakes: Arc::new(replypath::engine::ports::NoIntakes),
-            exchangers: Arc::new(replypath::engine::ports::NoExchangers),
-            directory: Arc::new(replypath::engine::ports::FixedDirectory::default()),
+            directory: Arc::new(directory),
             clock: Arc::new(self.clock.clone()),
             events_in,
             events,
-            budgets: Budgets::default(),
+            budgets,
             workers: 4,
             adopt: true,
             observer,
@@ -286,7 +380,7 @@ impl FakeDesk {
 impl Desk for FakeDesk {
     fn capabilities(&self) -> &[Capability] {
         use Capability::*;
-        &[Find, Read, Messages, Reply, Close, Health, Files]
+        &[Find, Read, Messages, Reply, Close, Move, Note, Health, Files]
     }
     fn views(&self) -> &[View] {
         &[View::Normal]
@@ -308,6 +402,7 @@ impl Desk for FakeDesk {
                 reference: TicketRef { id: t.id.to_string(), number: t.id.to_string() },
                 view: View::Normal,
                 strategy: "all".into(),
+                missed_by: None,
                 hold_cause: None,
             })
             .collect())
@@ -385,7 +480,8 @@ impl Desk for FakeDesk {
                 }
                 if !weather.internal && !weather.no_answer_mail {
                     let raw = world.desk_mail(&ticket, &content.text, false);
-                    world.deliver(&raw);
+                    let to_other = weather.to_last_writer && ticket.writers.last().is_some_and(|w| w.starts_with("bob@"));
+                    if to_other { world.deliver_elsewhere(&raw) } else { world.deliver(&raw) }
                 }
                 if weather.answer_elsewhere {
                     world.deliver_elsewhere(&world.desk_mail(&ticket, &content.text, false));
@@ -413,6 +509,67 @@ impl Desk for FakeDesk {
     async fn mark(&self, _: &Ticket, _: &str) -> Result<(), Acted> {
         Err(Acted::NotDone(down()))
     }
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        self.up().map(drop).map_err(Acted::NotDone)?;
+        self.0
+            .mortal(|| {
+                let mut state = self.0.state.lock().unwrap();
+                state.moves += 1;
+                if let Some(t) = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id) {
+                    t.queue = queue.to_owned();
+                }
+            })
+            .await;
+        Ok(())
+    }
+    async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
+        self.up().map(drop).map_err(Acted::NotDone)?;
+        let world = &self.0;
+        world
+            .mortal(|| {
+                let (ticket, weather) = {
+                    let mut state = world.state.lock().unwrap();
+                    state.notes += 1;
+                    let weather = state.weather.clone();
+                    let found = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id).unwrap();
+                    found.messages.push(TicketMessage {
+                        id: "n".into(),
+                        public: Some(false),
+                        author: Some(Author::Agent),
+                        text: text.into(),
+                        html: None,
+                        at: None,
+                        files: Vec::new(),
+                        message_id: None,
+                        delivery: None,
+                    });
+                    (found.clone(), weather)
+                };
+                let raw = world.desk_mail(&ticket, text, false);
+                if weather.note_to_requester {
+                    world.deliver(&raw);
+                }
+                if weather.note_to_other {
+                    world.deliver_elsewhere(&raw);
+                }
+            })
+            .await;
+        Ok(())
+    }
+    fn creates(&self) -> Option<String> {
+        Some("form".into())
+    }
+    async fn visit(&self) -> Result<bool, Trouble> {
+        let (waiting, weather) = {
+            let mut state = self.up()?;
+            state.visits += 1;
+            (std::mem::take(&mut state.unfetched), state.weather.clone())
+        };
+        for mail in &waiting {
+            self.0.import(mail, &weather);
+        }
+        Ok(true)
+    }
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
         Ok(self.up()?.weather.chat.agents)
     }
@@ -437,7 +594,7 @@ impl Mailboxes for World {
     fn watch(&self, account: &str, from: Position, _: Timestamp, _: bool) {
         // A listener that is opened again reports again what is newer; the store keeps each mail once.
         let state = self.state.lock().unwrap();
-        let Some(events) = &state.events else { return };
+        let Some(events) = state.events.as_ref().filter(|_| account == "alice") else { return };
         for mail in state.inbox.iter().filter(|m| m.key.uid >= from.uid_next) {
             let _ = events.try_send(MailEvent::Arrived { account: account.into(), mail: Box::new(mail.clone()) });
         }
@@ -456,7 +613,11 @@ impl Mailboxes for World {
         };
         Ok(state.inbox.iter().filter(ours).cloned().collect())
     }
-    async fn remove(&self, _: &str, mails: &[MailKey]) -> Result<Removed, Trouble> {
+    async fn remove(&self, account: &str, mails: &[MailKey]) -> Result<Removed, Trouble> {
+        if account != "alice" {
+            self.state.lock().unwrap().removed_elsewhere += mails.len();
+            return Ok(Removed { removed: mails.to_vec(), left: Vec::new() });
+        }
         self.state.lock().unwrap().inbox.retain(|m| !mails.contains(&m.key));
         Ok(Removed { removed: mails.to_vec(), left: Vec::new() })
     }

@@ -108,7 +108,7 @@ async fn subject(config: &Config, probe: &Probe, store: &Arc<dyn Store>, write: 
         };
         return Ok((subject, Some(form)));
     }
-    let filter = RunFilter { probe: Some(probe.name.clone()), not_passed: false, since: None, limit: MAX_RUNS };
+    let filter = RunFilter { probe: Some(probe.name.clone()), limit: MAX_RUNS, ..RunFilter::default() };
     let runs = store.runs(&filter).await?;
     let found = runs.iter().filter(|r| r.ticket.is_some()).find_map(of_run);
     found.map(|subject| (subject, None)).ok_or_else(|| {

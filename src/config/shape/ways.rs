@@ -4,7 +4,7 @@ use crate::config::collections::{Keyed, List, OneOrMany};
 use crate::config::read::table;
 use crate::config::values::{Address, Count, Period, Word};
 use crate::config::web_values::{NumberPattern, PageUrl, Selector};
-use crate::model::{AnswerBy, Visitor, WhenOffline};
+use crate::model::{AnswerBy, MailEncoding, Visitor, WhenOffline};
 
 table! {
     /// The request as mail. `${token}`, `${run}`, `${customer}` and `${address}` may stand in subject and texts. A text without `${token}` gets it as a last line.
@@ -15,14 +15,20 @@ table! {
         optional cc: OneOrMany<Address>,
         /// Recipients that stand in no header.
         optional bcc: OneOrMany<Address>,
-        /// The subject.
+        /// The subject. An empty one is sent as it is; the token then stands in the text.
         required subject: String,
-        /// The text.
+        /// The text. An empty one is sent as it is; the token then stands in the subject.
         required text: String,
         /// The same in HTML, for a mail with both.
         optional html: String,
         /// Files to attach, by their paths beside the probe file; at most 10 MB each.
         optional attachments: OneOrMany<String>,
+        /// The desk's own address behind the published one: when nothing lands, a plain mail there shows whether the forwarding is broken.
+        optional system: Address,
+        /// Attach a file of so many megabytes besides, at most 100: one step of a size ladder.
+        optional padding_mb: Count,
+        /// How texts and file names are encoded: `utf-8`, `latin-1` (declared), `mislabelled` (Latin-1 declared as UTF-8), `file-name` (a file whose name needs encoding).
+        optional encoding: MailEncoding = "utf-8",
     }
 }
 
@@ -117,7 +123,7 @@ table! {
         optional answer: AnswerBy = "chat",
         /// Somebody new in every run, or the same visitor kept from run to run (encrypted in the state folder), for desks that allow few new visitors an hour.
         optional visitor: Visitor = "fresh",
-        /// Reload the window before the follow-up: the same conversation must be there.
+        /// Open a second window and reload the first before the follow-up: the same conversation must be there.
         optional reload: bool = false,
         /// The answer must be pushed into the open window, not only be there after a look. Default: true where the chat can push.
         optional pushed: bool,

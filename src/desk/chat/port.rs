@@ -3,7 +3,7 @@
 use super::desk::ChatDesk;
 use super::frame::refused;
 use super::reading::truth;
-use super::recipe::Transport;
+use super::recipe::{ChatStep, Transport};
 use super::stop::Broke;
 use super::talk::Talk;
 use super::visitor::Visitor;
@@ -202,16 +202,25 @@ impl Chats for DeskChats {
     async fn reload(&self, order: &ChatOrder) -> Result<Begun, Stop> {
         let before = self.talk(order)?;
         let desk = before.desk.clone();
+        let kept = before.visitor.sealed(&self.shared.seal).or_else(|| order.sealed.clone());
+        let again = ChatOrder { sealed: kept, ..order.clone() };
+        if desk.recipe.resume.is_empty() {
+            let broke = Failure::contract("its definition has no [chat.resume]");
+            return Err(Broke::from(broke).stop(&desk, &before.visitor, "reload"));
+        }
+        // A second tab first, as of a customer who looks at another page of the shop while the first stays open.
+        let tab = self.fresh(&again, desk.clone());
+        tab.act(&desk.recipe.resume, None).await.map_err(|broke| broke.stop(&desk, &tab.visitor, "open a second tab"))?;
+        if tab.visitor.conversation() != order.conversation {
+            let mut begun = self.begun(&tab);
+            begun.seen.facts.insert("window".to_owned(), "a second tab".into());
+            return Ok(begun);
+        }
         // The page is gone with its socket; what is kept is what makes the visitor the visitor.
         self.forget(&order.run);
-        let kept = before.visitor.sealed(&self.shared.seal).or_else(|| order.sealed.clone());
-        let talk = self.fresh(&ChatOrder { sealed: kept, ..order.clone() }, desk.clone());
+        let talk = self.fresh(&again, desk.clone());
         talk.take_over(&before);
-        let stop = |broke: Broke| broke.stop(&desk, &talk.visitor, "reload");
-        if desk.recipe.resume.is_empty() {
-            return Err(stop(Failure::contract("its definition has no [chat.resume]").into()));
-        }
-        talk.act(&desk.recipe.resume, None).await.map_err(stop)?;
+        talk.act(&desk.recipe.resume, None).await.map_err(|broke| broke.stop(&desk, &talk.visitor, "reload"))?;
         held(&self.talks).insert(order.run.clone(), talk.clone());
         let begun = self.begun(&talk);
         if begun.conversation.is_some() {
@@ -220,6 +229,25 @@ impl Chats for DeskChats {
             talk.visitor.set_conversation(order.conversation.clone());
         }
         Ok(begun)
+    }
+
+    async fn as_stranger(&self, order: &ChatOrder) -> Result<Option<Vec<ChatLine>>, Stop> {
+        let desk = self.desk(order.desk.as_deref())?;
+        if desk.recipe.resume.is_empty() {
+            return Ok(None);
+        }
+        let stranger = ChatOrder { conversation: None, sealed: None, ..order.clone() };
+        let talk = Fleeting(self.fresh(&stranger, desk.clone()));
+        let stop = |broke: Broke| broke.stop(&desk, &talk.0.visitor, "open the window as a stranger");
+        // What makes a visitor a visitor, without a word of his.
+        let known: Vec<ChatStep> = desk.recipe.begin.iter().take_while(|s| s.prepares()).cloned().collect();
+        talk.0.act(&known, None).await.map_err(stop)?;
+        talk.0.act(&desk.recipe.resume, None).await.map_err(stop)?;
+        if talk.0.visitor.conversation().is_none() {
+            return Ok(Some(Vec::new()));
+        }
+        talk.0.read_history().await.map_err(stop)?;
+        Ok(Some(talk.0.view().lines))
     }
 
     async fn leave(&self, order: &ChatOrder) -> Result<(), Stop> {

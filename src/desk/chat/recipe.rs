@@ -116,6 +116,11 @@ pub(crate) enum Act {
 }
 
 impl ChatStep {
+    /// A call that by itself begins nothing.
+    pub fn prepares(&self) -> bool {
+        matches!(&self.act, Act::Http(call) if !call.writes())
+    }
+
     /// The step's name.
     pub fn id(&self) -> &str {
         match &self.act {

@@ -92,6 +92,7 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
 
     let (note_steps, close, delete) = (act("note", Op::Note), act("close", Op::Ticket), act("delete", Op::Ticket));
     let (move_to, mark) = (act("move", Op::Move), act("mark", Op::Mark));
+    let visit = act("visit", Op::Health);
     let presence = chat::presence(root, &params, &auth_names);
     let chat = chat::chat(root, &params, &auth_names).map(std::sync::Arc::new);
     let creates = create::creates(root, &params, &auth_names);
@@ -126,6 +127,7 @@ fn read_all(root: &Table<'_>, origin: &str) -> Option<Definition> {
         mark,
         health,
         health_say,
+        visit,
         presence,
         chat,
         creates,

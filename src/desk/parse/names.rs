@@ -45,7 +45,7 @@ pub enum Op {
     Move,
     /// `[mark]`.
     Mark,
-    /// `[health]`, `[presence]`.
+    /// `[health]`, `[visit]`, `[presence]`.
     Health,
     /// `[chat]`: what a visitor does without saying anything.
     Visit,

@@ -55,6 +55,11 @@ pub static ROOT: Shape = Shape {
             Kind::Table(&HEALTH),
             "Proves that the API answers and knows the credentials; changes nothing. For `replypath doctor`.",
         ),
+        key(
+            "visit",
+            Kind::Table(&LOOK_IN),
+            "Opens the page that agents look at, as a person who looks in; changes nothing. Asked once when a request was lost: some desks fetch mail only when somebody opens a page.",
+        ),
         key("presence", Kind::Table(&PRESENCE), "Says whether agents are available for chat."),
         key("chat", Kind::Table(&CHAT), "The visitor's side of live chat."),
         key("create", Kind::Tables(&CREATE), "Ways to write in without mail, by the desk's own API."),
@@ -205,6 +210,14 @@ pub static ACT: Shape = Shape {
     name: "act",
     heading: "`[note]`, `[close]`, `[delete]`, `[move]`, `[mark]`",
     doc: "A change of a ticket. It is done only on a ticket that carries the run's token and whose requester is the probe's own customer, read again right before; so `requester` must be mapped. Marking as spam is refused: desks block the customer for it.",
+    keys: STEPS,
+    reserved: &["limit", "reversible"],
+};
+
+pub static LOOK_IN: Shape = Shape {
+    name: "visit",
+    heading: "`[visit]`",
+    doc: "Opens the page that agents look at, once, with the credentials. What it shows is not read: `as = \"ignored\"`.",
     keys: STEPS,
     reserved: &["limit", "reversible"],
 };

@@ -115,6 +115,14 @@ impl ImapSession {
         Ok(found)
     }
 
+    /// UIDs of unread messages, in order.
+    ///
+    /// # Errors
+    /// Either kind of [`Fail`].
+    pub fn uids_unseen(&mut self) -> Result<Vec<u32>, Fail> {
+        self.uid_search("UNSEEN")
+    }
+
     /// The highest UID in the open folder.
     ///
     /// # Errors

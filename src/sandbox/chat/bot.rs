@@ -1,6 +1,6 @@
 //! The greeting, and the bot that answers before people do.
 
-use super::super::desk::outbound::{self, PROMISE};
+use super::super::desk::outbound;
 use super::super::desk::{Author, Status};
 use super::super::faults::Fault;
 use super::super::world::World;
@@ -29,7 +29,7 @@ pub(crate) fn greet(world: &Arc<World>, conversation: String, ticket: u64, first
         let served = agents_available(&job) > 0;
         if !job.switches.on(Fault::AckConditionBroken) {
             let name = if job.switches.on(Fault::AckPlaceholderRaw) { " {{visitor.name}}" } else { "" };
-            let words = format!("{}{name} {PROMISE}", job.chat.words.greeting);
+            let words = format!("{}{name} {}", job.style.tongue.chat_greeting, job.style.tongue.promise);
             lines::add(&job, &mut job.desk(), &conversation, Author::System, words);
         }
         if comes_first(&job) {

@@ -64,7 +64,8 @@ pub(crate) fn line(world: &World, conversation: &str, message: &Message) -> Line
 
 /// True when the visitor may see the message.
 pub(crate) fn is_shown(world: &World, message: &Message) -> bool {
-    message.public && !(message.author == Author::Agent && world.switches.on(Fault::ChatAgentLineInvisible))
+    let leaked = message.author == Author::Agent && world.switches.on(Fault::NoteLeaks);
+    (message.public || leaked) && !(message.author == Author::Agent && world.switches.on(Fault::ChatAgentLineInvisible))
 }
 
 /// True when a person of the desk has answered.
@@ -156,7 +157,7 @@ fn keep(world: &World, desk: &mut Desk, conversation: &Conversation, author: Aut
     let (id, now) = (message.id, world.clock.now());
     let Some(ticket) = desk.live(conversation.ticket) else { return };
     ticket.messages.push(message);
-    ticket.note(now, if author == Author::Bot { "bot" } else { "rule Greet visitors" }, "automatic_reply");
+    ticket.note(now, if author == Author::Bot { "bot" } else { world.style.rules[1] }, "automatic_reply");
     publish(world, desk, conversation, id);
     world.touch();
 }
@@ -175,7 +176,7 @@ pub(crate) fn carries(world: &World, desk: &mut Desk, ticket: u64, message: u64)
 /// Ends the conversation of a ticket that was closed or deleted, if it has one.
 pub(crate) fn end(world: &World, desk: &mut Desk, ticket: u64) {
     let Some(conversation) = world.chat.book().end(ticket) else { return };
-    keep(world, desk, &conversation, Author::System, world.chat.words.ended.to_owned());
+    keep(world, desk, &conversation, Author::System, world.style.tongue.chat_ended.to_owned());
     if !world.switches.on(Fault::ChatConnectedNoFanout) {
         conversation.feed.push(&conversation.id, News::Ended);
     }

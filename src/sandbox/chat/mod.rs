@@ -91,7 +91,9 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 
 /// How many agents are there just now.
 pub(crate) fn agents_available(world: &World) -> u64 {
-    let away = world.switches.on(Fault::ChatNotOffered) || world.switches.on(Fault::ChatOfferedWithNoAgent);
+    let away = world.switches.on(Fault::ChatNotOffered)
+        || world.switches.on(Fault::ChatOfflineNoteNowhere)
+        || world.switches.on(Fault::ChatOfferedWithNoAgent);
     if away { 0 } else { world.chat.words.agents }
 }
 

@@ -24,8 +24,6 @@ pub(crate) struct Words {
     /// The button that begins a conversation.
     pub(crate) start: &'static str,
     pub(crate) subject: &'static str,
-    pub(crate) greeting: &'static str,
-    pub(crate) ended: &'static str,
     pub(crate) bot_answers: [&'static str; 2],
     pub(crate) bot_hands_over: &'static str,
     /// Framing is refused by `frame-ancestors` rather than `X-Frame-Options`.
@@ -50,12 +48,6 @@ impl Words {
             title: rng.pick(&["Chat with us", "Live chat", "Talk to us"]),
             start: rng.pick(&["Start chat", "Begin", "Start the conversation"]),
             subject: rng.pick(&["Chat with", "Live chat:", "Website visitor"]),
-            greeting: rng.pick(&[
-                "Welcome! Somebody is with you shortly.",
-                "Thanks for waiting, we are connecting you.",
-                "You are next in line.",
-            ]),
-            ended: rng.pick(&["The conversation has ended.", "This chat was closed."]),
             bot_answers: [
                 rng.pick(&["I am the assistant. Could you say that in other words?", "I am a bot. I know opening hours and parcels."]),
                 rng.pick(&["Did you look at our help centre?", "Our frequent questions may help you already."]),

@@ -3,6 +3,7 @@
 use super::super::chat::{self, agents};
 use super::super::faults::Fault;
 use super::super::mime::File;
+use super::super::web::page::page;
 use super::super::world::World;
 use super::{Event, Message, Place, Status, StoredFile, Ticket, outbound};
 use axum::Router;
@@ -18,11 +19,17 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Tickets a page.
 const PAGE: usize = 25;
 /// How long the search index lags behind, where a switch says so.
 const INDEX_LAG: SignedDuration = SignedDuration::from_secs(6);
+const LONG_INDEX_LAG: SignedDuration = SignedDuration::from_secs(60);
+/// How much of its first message the list shows of a ticket.
+const EXCERPT: usize = 400;
+/// How long a maintenance takes, at usual speed.
+const MAINTENANCE: Duration = Duration::from_secs(6);
 
 type Shared = State<Arc<World>>;
 type Answer = Result<Response, Failure>;
@@ -64,18 +71,37 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .fallback(async || Failure(StatusCode::NOT_FOUND, "no such resource".to_owned()))
         .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
         .layer(middleware::from_fn_with_state(world.clone(), guard))
-        .with_state(world);
-    Router::new().nest("/api/v1", api)
+        .with_state(world.clone());
+    Router::new().route("/agent", get(agents_page)).with_state(world).nest("/api/v1", api)
+}
+
+/// `GET /agent`: the page that agents look at, for those with a key. Some desks fetch mail only then.
+pub(crate) async fn agents_page(State(world): Shared, request: Request) -> Response {
+    if !has_key(&world, &request) {
+        return Failure(StatusCode::UNAUTHORIZED, "the API key is missing or not valid".to_owned()).into_response();
+    }
+    world.visits.send_modify(|n| *n += 1);
+    let waiting = world.desk().tickets.values().filter(|t| t.place == Place::Normal && !t.is_done()).count();
+    page(StatusCode::OK, &world.names.desk, &format!("<h1>{}</h1><p>{waiting}</p>", world.names.desk))
+}
+
+fn has_key(world: &World, request: &Request) -> bool {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    given.and_then(|v| v.strip_prefix("Bearer ")).is_some_and(|key| key == world.api_key)
 }
 
 /// Signs in and lets the switches refuse.
 async fn guard(State(world): Shared, request: Request, next: Next) -> Response {
+    if world.switches.on(Fault::OkMaintenance)
+        && let Some(left) = world.marks.maintenance(world.pace.scaled(MAINTENANCE))
+    {
+        let seconds = (left.as_secs() + 1).to_string();
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, seconds)], "").into_response();
+    }
     if world.switches.on(Fault::DeskApiDown) {
         return Failure(StatusCode::SERVICE_UNAVAILABLE, "maintenance".to_owned()).into_response();
     }
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let right = given.and_then(|v| v.strip_prefix("Bearer ")).is_some_and(|key| key == world.api_key);
-    if !right || world.switches.on(Fault::DeskLoginRefused) {
+    if !has_key(&world, &request) || world.switches.on(Fault::DeskLoginRefused) {
         return Failure(StatusCode::UNAUTHORIZED, "the API key is missing or not valid".to_owned()).into_response();
     }
     let call = world.calls.fetch_add(1, Ordering::Relaxed);
@@ -120,8 +146,12 @@ async fn list(State(world): Shared, Query(asked): Query<Search>) -> Answer {
     }
     let page = asked.page.unwrap_or(1).max(1);
     let size = if world.switches.on(Fault::SmallPages) { 2 } else { PAGE };
-    let lag = world.switches.on(Fault::IndexLag) && !asked.search.is_empty();
-    let indexed = if lag { world.clock.now().checked_sub(INDEX_LAG).unwrap_or(Timestamp::MIN) } else { Timestamp::MAX };
+    let lag = match () {
+        () if asked.search.is_empty() => None,
+        () if world.switches.on(Fault::OkIndexLag) => Some(LONG_INDEX_LAG),
+        () => world.switches.on(Fault::IndexLag).then_some(INDEX_LAG),
+    };
+    let indexed = lag.map_or(Timestamp::MAX, |lag| world.clock.now().checked_sub(lag).unwrap_or(Timestamp::MIN));
     let wanted = asked.search.to_lowercase();
     let skip = (page - 1).saturating_mul(size);
     let shift = shift(&world);
@@ -168,6 +198,7 @@ fn brief(ticket: &Ticket, shift: SignedDuration) -> Value {
         "created": shifted(ticket.created, shift),
         "view": ticket.place,
         "hold_cause": ticket.hold_cause,
+        "excerpt": ticket.messages.first().map(|m| m.text.chars().take(EXCERPT).collect::<String>()),
     })
 }
 
@@ -211,6 +242,7 @@ fn message(message: &Message, shift: SignedDuration, base: &str) -> Value {
         "id": message.id,
         "public": message.public,
         "author": message.author,
+        "to": message.to,
         "text": message.text,
         "html": message.html,
         "created": shifted(message.created, shift),

@@ -193,19 +193,20 @@ pub(crate) fn admit(world: &Arc<World>, arrival: Arrival, raw: &[u8], manner: Ma
         return Outcome::Lost;
     }
     mail.spoil(&world.switches, queue);
+    if world.switches.on(Fault::OkSubjectTag) {
+        mail.subject = format!("{} {}", world.style.tongue.outside, mail.subject);
+    }
     let mut desk = world.desk();
-    let known = if manner == Manner::Usual { find_ticket(world, &mut desk, queue, &mail) } else { None };
-    let stranger = if known.is_none() && world.switches.hits(Fault::MergedIntoStrangersTicket, queue) {
-        strangers_ticket(world, &mut desk, &mail.from)
-    } else {
-        None
-    };
+    let tag = super::super::mime::header(raw, "X-Original-To").and_then(|to| super::outbound::ticket_of_address(&to));
+    let known = if manner == Manner::Usual { find_ticket(world, &mut desk, queue, &mail, tag) } else { None };
+    let mixed_up = if known.is_some() { Fault::MergedIntoStrangersTicket } else { Fault::FirstMailMerged };
+    let stranger = if world.switches.hits(mixed_up, queue) { strangers_ticket(world, &mut desk, &mail.from) } else { None };
     let outcome = match (known, stranger) {
-        (Some(id), _) => {
+        (Some(id), None) => {
             follow_up(world, &mut desk, id, mail, &plain);
             Outcome::Joined(id)
         }
-        (None, Some(id)) => {
+        (_, Some(id)) => {
             append(world, &mut desk, id, mail, &plain, "merged");
             Outcome::Joined(id)
         }
@@ -229,7 +230,7 @@ fn is_lost(world: &World, queue: usize, mail: &Incoming, raw: &[u8]) -> bool {
         || (on(Fault::AliasNotRecognised) && !ours(&mail.first_to))
         || (on(Fault::OversizeDiscarded) && raw.len() > 10_000_000)
         || (on(Fault::EmptySubjectLost) && mail.subject.trim().is_empty())
-        || (on(Fault::AutomatedIgnored) && mail.automatic)
+        || (on(Fault::AutomatedIgnored) && mail.automatic && !world.style.suspends_automated)
 }
 
 /// True when the mail came through a published address and its forwarding.
@@ -238,7 +239,7 @@ fn came_published(world: &World, raw: &[u8]) -> bool {
     world.queue_of(&to).is_some_and(|(_, published)| published)
 }
 
-fn find_ticket(world: &World, desk: &mut Desk, queue: usize, mail: &Incoming) -> Option<u64> {
+fn find_ticket(world: &World, desk: &mut Desk, queue: usize, mail: &Incoming, tag: Option<u64>) -> Option<u64> {
     if world.switches.hits(Fault::FollowUpOpensNewTicket, queue) {
         return None;
     }
@@ -250,10 +251,10 @@ fn find_ticket(world: &World, desk: &mut Desk, queue: usize, mail: &Incoming) ->
         let ticket = desk.ticket_of(id).or_else(|| super::outbound::ticket_of_reference(&world.names.desk, id))?;
         desk.live(ticket).map(|t| t.id)
     });
-    let id = by_id.or_else(|| super::outbound::ticket_of_subject(&world.names.desk, &mail.subject))?;
+    let id = by_id.or(tag).or_else(|| super::outbound::ticket_of_subject(&world.names.desk, &mail.subject))?;
     let ticket = desk.live(id)?;
     let split = world.switches.hits(Fault::MovedTicketSplits, queue) && ticket.queue != world.queues[queue].name;
-    let refused = world.switches.hits(Fault::ClosedRefuses, queue) && ticket.status == Status::Closed;
+    let refused = world.switches.any(&[Fault::ClosedRefuses, Fault::OkPolicyClosed], queue) && ticket.status == Status::Closed;
     (!split && !refused).then_some(id)
 }
 
@@ -263,6 +264,7 @@ fn message(world: &World, desk: &mut Desk, mail: Incoming) -> Message {
         public: true,
         author: Author::Customer,
         from: Some(mail.from),
+        to: Vec::new(),
         text: mail.text,
         html: mail.html,
         created: world.clock.now(),
@@ -321,15 +323,18 @@ fn strangers_ticket(world: &Arc<World>, desk: &mut Desk, from: &str) -> Option<u
 }
 
 /// Why a new ticket is held back, if it is.
-fn hold_cause(world: &World, desk: &Desk, queue: usize, published: bool, requester: &str) -> Option<String> {
+fn hold_cause(world: &World, desk: &Desk, queue: usize, published: bool, mail: &Incoming) -> Option<String> {
     let on = |fault| world.switches.hits(fault, queue);
-    let earlier = || desk.tickets.values().filter(|t| t.requester == requester).count();
+    let earlier = || desk.tickets.values().filter(|t| t.requester == mail.from).count();
+    let [spam, authentication, email_loop, automatic] = world.style.causes;
     let cause = if on(Fault::DeskSpamView) {
-        "detected as spam"
+        spam
     } else if on(Fault::DmarcFailSuspended) && published {
-        "failed email authentication"
+        authentication
     } else if on(Fault::BlocksProbe) && earlier() >= 1 {
-        "detected as email loop"
+        email_loop
+    } else if on(Fault::AutomatedIgnored) && mail.automatic {
+        automatic
     } else {
         return None;
     };
@@ -344,7 +349,7 @@ pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, publis
     let id = desk.next_ticket();
     remember(world, desk, id, &mail);
     let landing = if switches.hits(Fault::DefaultQueueInstead, queue) { 0 } else { queue };
-    let hold_cause = hold_cause(world, desk, queue, published, &mail.from);
+    let hold_cause = hold_cause(world, desk, queue, published, &mail);
     let held = hold_cause.is_some();
     let (requester, requester_name, subject) = (mail.from.clone(), mail.from_name.clone(), mail.subject.clone());
     let message = message(world, desk, mail);
@@ -373,11 +378,12 @@ pub(crate) fn open(world: &Arc<World>, desk: &mut Desk, arrival: Arrival, publis
     ticket.index(&format!("{}\n{}", ticket.subject, ticket.messages[0].text));
     if switches.hits(Fault::RuleOrderWins, queue) {
         let other = &world.queues[(landing + 1) % world.queues.len()].name;
-        ticket.set_queue(now, "rule Key accounts", other);
+        ticket.set_queue(now, world.style.rules[0], other);
     }
     if switches.hits(Fault::ReplyToLastWriter, queue) && arrival.channel != Channel::Chat {
         let other = world.accounts.iter().map(|a| a.address.clone()).find(|a| !a.eq_ignore_ascii_case(&ticket.requester));
-        let words = Incoming { from: other.unwrap_or_default(), text: "I wait for this as well.\n".to_owned(), ..Incoming::default() };
+        let words =
+            Incoming { from: other.unwrap_or_default(), text: format!("{}\n", world.style.tongue.third_party), ..Incoming::default() };
         ticket.messages.push(self::message(world, desk, words));
     }
     desk.insert(ticket);
@@ -393,11 +399,32 @@ pub(crate) fn welcome(world: &Arc<World>, desk: &mut Desk, id: u64, arrival: Arr
     let held = desk.live(id).is_none_or(|t| t.place != Place::Normal);
     let normal = !held && !automatic;
     let forwarded = published && switches.hits(Fault::AckNotForForwarded, queue);
-    let silent = forwarded || (arrival.channel == Channel::Form && switches.on(Fault::FormConfirmationMissing));
+    let first = world.accounts.first().map(|a| a.address.as_str());
+    let of_class = desk.live(id).is_some_and(|t| first.is_some_and(|f| t.requester.eq_ignore_ascii_case(f)));
+    let suppressed = of_class && switches.hits(Fault::AckSuppressedForClass, queue);
+    let silent = forwarded || suppressed || (arrival.channel == Channel::Form && switches.on(Fault::FormConfirmationMissing));
     if (normal && !silent) || switches.on(Fault::AckLoop) {
         super::outbound::acknowledge(world, desk, id);
     }
     if normal {
         super::outbound::call_agent(world, id);
     }
+    if !held && switches.hits(Fault::OkAgentMovedIt, queue) {
+        tidy_up(world, id);
+    }
+}
+
+/// A colleague moves the ticket elsewhere after a while.
+fn tidy_up(world: &Arc<World>, id: u64) {
+    let job = world.clone();
+    world.spawn(async move {
+        tokio::time::sleep(job.pace.between(400, 1_500)).await;
+        let now = job.clock.now();
+        if let Some(ticket) = job.desk().live(id) {
+            let at = job.queues.iter().position(|q| q.name == ticket.queue).unwrap_or(0);
+            let other = &job.queues[(at + 1) % job.queues.len()].name;
+            ticket.set_queue(now, job.style.colleague, other);
+        }
+        job.touch();
+    });
 }

@@ -9,8 +9,12 @@ use super::import::{self, Arrival, Manner, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What every mail waits more, where a switch says so.
-const BACKLOG: Duration = Duration::from_secs(8);
+/// What mail waits more in a backlog, and how much more each waits than the one before it; at most [`BACKLOG_LIMIT`].
+const BACKLOG: Duration = Duration::from_secs(13);
+const BACKLOG_GROWTH: Duration = Duration::from_secs(4);
+const BACKLOG_LIMIT: Duration = Duration::from_secs(60);
+/// What one slow mail waits more.
+const SLOW_RUN: Duration = Duration::from_secs(5);
 
 /// Takes a message from the mail exchanger: logs it and forwards it to the mailbox of each recipient.
 pub(crate) fn take_over(world: &Arc<World>, envelope: &Envelope, raw: &[u8]) {
@@ -32,12 +36,36 @@ pub(crate) fn take_over(world: &Arc<World>, envelope: &Envelope, raw: &[u8]) {
     world.touch();
 }
 
+/// Switches under which the poller of a mailbox stands still.
+const HANGS: &[Fault] = &[Fault::PollerHung, Fault::IntakeOauthExpired];
+
+/// Where fetching hangs on visits of the agents' page, it waits for the next one.
+async fn wait_for_visit(world: &World, queue: usize) {
+    let mut visits = world.visits.subscribe();
+    tokio::select! {
+        () = world.switches.wait_until(|s| !s.hits(Fault::FetchNotScheduled, queue)) => {}
+        _ = visits.changed() => {}
+    }
+}
+
+/// What a mail waits more than usual before it is fetched, at usual speed.
+fn delay(world: &World, queue: usize) -> Duration {
+    if world.switches.hits(Fault::IntakeBacklog, queue) {
+        (BACKLOG + BACKLOG_GROWTH * world.marks.backlog()).min(BACKLOG_LIMIT)
+    } else if world.switches.hits(Fault::OkOneSlowRun, queue) && world.marks.takes_slow_run() {
+        SLOW_RUN
+    } else {
+        Duration::ZERO
+    }
+}
+
 /// Fetches the mail of one intake mailbox for ever.
 pub(crate) async fn poll(world: Arc<World>, queue: usize) {
     let Some(mailbox) = world.intake.get(&world.queues[queue].system_address).cloned() else { return };
     let mut pushed = mailbox.watch();
     loop {
-        world.switches.wait_until(|s| !s.on(Fault::DeskWorkerDown) && !s.hits(Fault::PollerHung, queue)).await;
+        world.switches.wait_until(|s| !s.on(Fault::DeskWorkerDown) && !s.any(HANGS, queue)).await;
+        wait_for_visit(&world, queue).await;
         pushed.mark_unchanged();
         let fresh = unread(&mailbox);
         if fresh.is_empty() {
@@ -45,13 +73,11 @@ pub(crate) async fn poll(world: Arc<World>, queue: usize) {
                 return;
             }
             // A poller comes by at its own pace: this is the mean wait for its next round.
-            tokio::time::sleep(world.pace.between(20, 150)).await;
+            tokio::time::sleep(world.pause(20, 150)).await;
             continue;
         }
         for (uid, mail) in fresh {
-            if world.switches.hits(Fault::IntakeBacklog, queue) {
-                tokio::time::sleep(world.pace.scaled(BACKLOG)).await;
-            }
+            tokio::time::sleep(world.pace.scaled(delay(&world, queue))).await;
             if import::read(&mail.raw).text.trim().is_empty() {
                 world.switches.wait_until(|s| !s.hits(Fault::EmptyBodyJamsIntake, queue)).await;
             }

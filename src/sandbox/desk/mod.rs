@@ -1,6 +1,7 @@
 //! The desk: tickets and what happens to them.
 
 pub(crate) mod api;
+mod body;
 pub(crate) mod import;
 pub(crate) mod intake;
 pub(crate) mod outbound;
@@ -109,6 +110,8 @@ pub struct Message {
     pub author: Author,
     /// The address of a customer's mail.
     pub from: Option<String>,
+    /// To whom an outgoing mail is addressed.
+    pub to: Vec<String>,
     /// Text as agents see it.
     pub text: String,
     /// HTML as stored.
@@ -189,6 +192,11 @@ impl Ticket {
     /// What agents call it.
     pub fn number(&self) -> String {
         number(self.id)
+    }
+
+    /// True when nobody is to do anything about it any more.
+    pub(crate) fn is_done(&self) -> bool {
+        self.status == Status::Closed || self.place == Place::Deleted
     }
 
     /// Adds text to what the search knows.

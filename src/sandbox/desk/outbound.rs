@@ -2,17 +2,14 @@
 
 use super::super::chat;
 use super::super::faults::Fault;
-use super::super::mime::{Draft, File, date, encode_words, escape_html, mailbox};
+use super::super::mime::{Draft, File, date, encode_words, mailbox};
 use super::super::smtp::Reply;
 use super::super::smtp::server::Door;
-use super::super::style::{Quote, Threading};
+use super::super::style::Threading;
 use super::super::world::World;
-use super::{Author, Channel, Desk, Message, Place, Status, Ticket};
+use super::{Author, Channel, Desk, Message, Place, Status, Ticket, body};
 use std::fmt::Write as _;
 use std::sync::Arc;
-
-/// The sentence that every acknowledgement promises, whatever the seed.
-pub(crate) const PROMISE: &str = "We answer within one working day.";
 
 /// What kind of mail leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +29,20 @@ fn reference(desk: &str, ticket: u64) -> String {
 /// The ticket that such an id names.
 pub(crate) fn ticket_of_reference(desk: &str, id: &str) -> Option<u64> {
     id.strip_suffix(&format!("@{desk}"))?.strip_prefix("ticket-")?.parse().ok()
+}
+
+/// The ticket that a sub-address names: `support+12@…`.
+pub(crate) fn ticket_of_address(address: &str) -> Option<u64> {
+    let (local, _) = address.rsplit_once('@')?;
+    local.rsplit_once('+')?.1.parse().ok()
+}
+
+/// The sub-address of a queue's address that names the ticket.
+fn sub_address(address: &str, ticket: u64) -> String {
+    match address.split_once('@') {
+        Some((local, domain)) => format!("{local}+{ticket}@{domain}"),
+        None => address.to_owned(),
+    }
 }
 
 fn tag(world: &World, ticket: u64) -> String {
@@ -58,33 +69,34 @@ pub(crate) fn acknowledge(world: &Arc<World>, desk: &mut Desk, id: u64) {
     let now = world.clock.now();
     let message_id = message.id;
     if let Some(ticket) = desk.live(id) {
-        ticket.note(now, "rule Acknowledge new requests", "automatic_reply");
+        ticket.note(now, world.style.rules[1], "automatic_reply");
         ticket.messages.push(message);
     }
     mail(world, id, message_id, Kind::Acknowledgement);
 }
 
 fn acknowledgement_text(world: &World, ticket: &Ticket, raw_variables: bool) -> String {
-    let style = &world.style;
+    let (style, tongue) = (&world.style, &world.style.tongue);
     let (number, queue) = if raw_variables {
         ("{{ticket.number}}".to_owned(), "{{ticket.queue}}".to_owned())
     } else {
         (ticket.number(), ticket.queue.clone())
     };
-    let mut text = format!("{}\n\n{} It has the number {number}.\n{PROMISE}\n", style.greeting, style.thanks);
+    let numbered = tongue.number.replace("{n}", &number);
+    let mut text = format!("{}\n\n{} {numbered}\n{}\n", tongue.greeting, tongue.thanks, tongue.promise);
     if style.ack_names_subject {
         let subject = if raw_variables { "{{ticket.title}}" } else { &ticket.subject };
-        let _ = write!(text, "\nSubject: {subject}\n");
+        let _ = write!(text, "\n{}: {subject}\n", tongue.subject);
     }
-    let _ = write!(text, "\n{}\n{queue} team\n", style.closing);
-    if style.ack_quotes {
+    let _ = write!(text, "\n{}\n{}\n", tongue.closing, tongue.team_of(&queue));
+    if style.ack_quotes || world.switches.on(Fault::TokenInQuote) {
         let quoted = ticket.messages.first().map(|m| quote_lines(&m.text)).unwrap_or_default();
         let _ = write!(text, "\n{quoted}");
     }
     text
 }
 
-fn quote_lines(text: &str) -> String {
+pub(super) fn quote_lines(text: &str) -> String {
     text.trim_end().lines().map(|l| format!("> {l}\n")).collect()
 }
 
@@ -96,6 +108,7 @@ pub(crate) fn outgoing(world: &World, desk: &mut Desk, author: Author, text: Str
         public: true,
         author,
         from: None,
+        to: Vec::new(),
         text,
         html,
         created: world.clock.now(),
@@ -159,11 +172,12 @@ pub(crate) fn add_note(world: &Arc<World>, id: u64, who: &str, text: String) -> 
 /// What follows from closing.
 pub(crate) fn closed(world: &Arc<World>, id: u64) {
     chat::end(world, &mut world.desk(), id);
-    if !world.switches.on(Fault::CloseSendsNotice) {
+    if !world.switches.on(Fault::CloseSendsNotice) && !world.switches.on(Fault::OkClosingNotice) {
         return;
     }
     let mut desk = world.desk();
-    let text = format!("{}\n\nYour request was closed. How did we do?\n\n{}\n", world.style.greeting, world.style.closing);
+    let tongue = &world.style.tongue;
+    let text = format!("{}\n\n{}\n\n{}\n", tongue.greeting, tongue.survey, tongue.closing);
     let message = outgoing(world, &mut desk, Author::System, text, None, Vec::new());
     let message_id = message.id;
     let Some(ticket) = desk.live(id) else { return };
@@ -189,8 +203,8 @@ pub(crate) fn call_agent(world: &Arc<World>, id: u64) {
             if !served || answered || away || ticket.place != Place::Normal {
                 return;
             }
-            let words = "I looked into it and everything is in order again. Write to me if anything is left open.";
-            format!("{}\n\n{words}\n\n{}\n{}\n", job.style.greeting, job.style.closing, job.style.agent)
+            let tongue = &job.style.tongue;
+            format!("{}\n\n{}\n\n{}\n{}\n", tongue.greeting, tongue.answer, tongue.closing, job.style.agent)
         };
         answer(&job, id, job.style.agent, text, None, Vec::new());
     });
@@ -209,12 +223,13 @@ fn mail(world: &Arc<World>, ticket: u64, message: u64, kind: Kind) {
     let job = world.clone();
     world.spawn(async move {
         job.switches.wait_until(|s| !s.on(Fault::DeskWorkerDown)).await;
-        tokio::time::sleep(job.pace.between(20, 120)).await;
+        tokio::time::sleep(job.pause(20, 120)).await;
         job.switches.wait_until(|s| !s.on(Fault::DeskWorkerDown)).await;
         let Some((to, raw)) = compose(&job, ticket, message, kind) else { return };
         let reply = hand_out(&job, &to, &raw, kind).await;
         let said = if reply.is_positive() { "sent".to_owned() } else { format!("failed: {reply}") };
         if let Some(message) = job.desk().tickets.get_mut(&ticket).and_then(|t| t.message_mut(message)) {
+            message.to = vec![to];
             message.delivery = Some(said);
         }
         job.touch();
@@ -245,8 +260,8 @@ fn compose(world: &World, ticket: u64, message: u64, kind: Kind) -> Option<(Stri
     drop(desk);
     let draft = Draft {
         headers: headers(world, &ticket, &message, kind),
-        text: text_body(world, &ticket, &message, kind),
-        html: (kind == Kind::Answer).then(|| html_body(world, &ticket, &message)),
+        text: body::text(world, &ticket, &message, kind),
+        html: (kind == Kind::Answer).then(|| body::html(world, &ticket, &message)),
         files: files(world, &message, kind),
         base64: world.style.base64,
         boundary: world.pace.hex(24),
@@ -278,7 +293,7 @@ fn headers(world: &World, ticket: &Ticket, message: &Message, kind: Kind) -> Vec
     let name = match kind {
         Kind::Answer if style.long_tag => format!("{} via {}", style.agent, ticket.queue),
         Kind::Answer => style.agent.to_owned(),
-        _ => format!("{} team", ticket.queue),
+        _ => world.style.tongue.team_of(&ticket.queue),
     };
     let ids = vec![("Date", date(world.clock.now())), ("Message-ID", format!("<{}>", message.message_id.as_deref().unwrap_or_default()))];
     let mut rest = vec![
@@ -286,7 +301,10 @@ fn headers(world: &World, ticket: &Ticket, message: &Message, kind: Kind) -> Vec
         ("To", mailbox(&ticket.requester_name, &recipient(world, ticket, kind))),
         ("Subject", encode_words(&subject(world, ticket, kind))),
     ];
-    if !from_noreply && style.long_tag {
+    let tagged = style.tagged_replies || world.switches.on(Fault::PlusTagLost);
+    if !from_noreply && tagged {
+        rest.push(("Reply-To", sub_address(&address, ticket.id)));
+    } else if !from_noreply && style.long_tag {
         rest.push(("Reply-To", address));
     }
     rest.extend(threading(world, ticket, message, kind));
@@ -296,18 +314,20 @@ fn headers(world: &World, ticket: &Ticket, message: &Message, kind: Kind) -> Vec
     } else if style.bulk_replies {
         rest.push(("Precedence", "bulk".to_owned()));
     }
+    let turn = style.header_turn as usize % rest.len();
+    rest.rotate_left(turn);
     let (mut first, second) = if style.ids_first { (ids, rest) } else { (rest, ids) };
     first.extend(second);
     first
 }
 
 fn subject(world: &World, ticket: &Ticket, kind: Kind) -> String {
-    let tag = tag(world, ticket.id);
+    let (tag, tongue) = (tag(world, ticket.id), &world.style.tongue);
     match kind {
-        Kind::Acknowledgement if !world.style.ack_names_subject => format!("Your request has been received {tag}"),
-        Kind::Acknowledgement if world.style.long_tag => format!("{tag} AutoReply: {}", ticket.subject),
+        Kind::Acknowledgement if !world.style.ack_names_subject => format!("{} {tag}", tongue.received),
+        Kind::Acknowledgement if world.style.long_tag => format!("{tag} {}: {}", tongue.automatic, ticket.subject),
         Kind::Acknowledgement => format!("{} {tag}", ticket.subject),
-        Kind::Notice => format!("{tag} Closed: {}", ticket.subject),
+        Kind::Notice => format!("{tag} {}: {}", tongue.closed, ticket.subject),
         _ if world.style.long_tag => format!("{tag} {}", ticket.subject),
         _ => format!("Re: {} {tag}", ticket.subject),
     }
@@ -345,50 +365,11 @@ fn threading(world: &World, ticket: &Ticket, message: &Message, kind: Kind) -> V
     headers
 }
 
-fn link(world: &World, ticket: &Ticket) -> String {
+pub(super) fn link(world: &World, ticket: &Ticket) -> String {
     format!("https://{}/t/{}", world.names.desk, ticket.number())
 }
 
 /// The customer's last words before a message.
-fn previous<'t>(ticket: &'t Ticket, message: &Message) -> Option<&'t Message> {
+pub(super) fn previous<'t>(ticket: &'t Ticket, message: &Message) -> Option<&'t Message> {
     ticket.messages.iter().take_while(|m| m.id != message.id).filter(|m| m.author == Author::Customer).last()
-}
-
-fn text_body(world: &World, ticket: &Ticket, message: &Message, kind: Kind) -> String {
-    if kind != Kind::Answer {
-        return message.text.clone();
-    }
-    let footer = format!("-- \n{} support - your request online: {}\n", world.names.desk, link(world, ticket));
-    let quoted = previous(ticket, message).map(|m| quoted(world, ticket, m)).unwrap_or_default();
-    let above = if world.style.quote == Quote::AboveLine { "##- Please type your reply above this line -##\n\n" } else { "" };
-    format!("{above}{}\n\n{footer}\n{quoted}", message.text.trim_end())
-}
-
-fn quoted(world: &World, ticket: &Ticket, message: &Message) -> String {
-    let at = date(message.created);
-    let name = if ticket.requester_name.is_empty() { &ticket.requester } else { &ticket.requester_name };
-    match world.style.quote {
-        Quote::Marked | Quote::AboveLine => format!("On {at}, {name} wrote:\n{}", quote_lines(&message.text)),
-        Quote::Original => format!(
-            "-----Original Message-----\nFrom: {name} <{}>\nSent: {at}\nSubject: {}\n\n{}\n",
-            ticket.requester,
-            ticket.subject,
-            message.text.trim_end()
-        ),
-    }
-}
-
-fn html_body(world: &World, ticket: &Ticket, message: &Message) -> String {
-    let own = message.html.clone().unwrap_or_else(|| format!("<p>{}</p>", escape_html(message.text.trim_end()).replace('\n', "<br>\n")));
-    let above = if world.style.quote == Quote::AboveLine { "<div>##- Please type your reply above this line -##</div>\n" } else { "" };
-    let footer = format!(
-        "<p class=\"footer\">{} support - <a href=\"{}\">your request online</a></p>",
-        escape_html(&world.names.desk),
-        link(world, ticket)
-    );
-    let quoted = previous(ticket, message).map(|m| {
-        let words = escape_html(m.text.trim_end()).replace('\n', "<br>\n");
-        format!("<p>On {}, {} wrote:</p>\n<blockquote type=\"cite\">{words}</blockquote>", date(m.created), escape_html(&ticket.requester))
-    });
-    format!("<html><body>\n{above}{own}\n{footer}\n{}\n</body></html>\n", quoted.unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! Commands on folders as a whole: SELECT, LIST, STATUS, CREATE, APPEND.
 
-use super::super::mailbox::Mail;
+use super::super::mailbox::{Mail, Mailbox};
 use super::parse::{Word, Words};
 use super::view::View;
 use super::{End, Session, ok};
@@ -18,9 +18,19 @@ impl Session {
         self.view.as_ref().is_some_and(|v| !v.read_only)
     }
 
+    /// False for a login that may only look.
+    pub(super) fn may_write(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| !login.read_only)
+    }
+
+    pub(super) fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        self.login.as_ref().map(|login| login.mailbox.clone())
+    }
+
     pub(super) fn select(&mut self, words: &mut Words, read_only: bool) -> Option<End> {
         let name = words.text()?;
-        let mailbox = self.mailbox.clone()?;
+        let mailbox = self.mailbox()?;
+        let read_only = read_only || !self.may_write();
         self.view = View::open(&mailbox, &name, read_only);
         let Some(view) = &self.view else { return Some(End::No(format!("[NONEXISTENT] Mailbox doesn't exist: {name}"))) };
         let contents = mailbox.lock();
@@ -48,7 +58,7 @@ impl Session {
             return Some(ok("List completed."));
         }
         let pattern = format!("{reference}{pattern}");
-        let mailbox = self.mailbox.clone()?;
+        let mailbox = self.mailbox()?;
         for folder in &mailbox.lock().folders {
             if !matches(pattern.as_bytes(), folder.name.as_bytes()) || (only_special && folder.special.is_none()) {
                 continue;
@@ -62,7 +72,7 @@ impl Session {
     pub(super) fn status(&mut self, words: &mut Words) -> Option<End> {
         let name = words.text()?;
         let asked = words.list()?;
-        let mailbox = self.mailbox.clone()?;
+        let mailbox = self.mailbox()?;
         let contents = mailbox.lock();
         let Some(folder) = contents.folder(&name) else {
             return Some(End::No(format!("[NONEXISTENT] Mailbox doesn't exist: {name}")));
@@ -86,7 +96,7 @@ impl Session {
 
     pub(super) fn create(&mut self, words: &mut Words) -> Option<End> {
         let name = words.text()?;
-        let created = self.mailbox.as_ref()?.change(|c| c.create(name.trim_end_matches('/')));
+        let created = self.mailbox()?.change(|c| c.create(name.trim_end_matches('/')));
         Some(if created { ok("Create completed.") } else { End::No("[ALREADYEXISTS] Mailbox already exists".to_owned()) })
     }
 
@@ -105,7 +115,7 @@ impl Session {
             }
         };
         let mail = Arc::new(Mail::new(raw, self.world.clock.now()));
-        let mailbox = self.mailbox.clone()?;
+        let mailbox = self.mailbox()?;
         let added = mailbox.change(|c| {
             let uid = c.add(&name, mail, flags)?;
             Some((c.folder(&name)?.uidvalidity, uid))

@@ -1,6 +1,7 @@
 //! Commands on messages of the selected folder: SEARCH, FETCH, STORE, COPY, MOVE, EXPUNGE.
 
 use super::super::mailbox::Slot;
+use super::super::world::Login;
 use super::fetch::{self, Item};
 use super::parse::{Set, Words};
 use super::search::{self, Standing};
@@ -9,7 +10,7 @@ use super::{End, Session, ok};
 impl Session {
     pub(super) fn search(&mut self, words: &mut Words, by_uid: bool) -> Option<End> {
         let key = search::parse(words)?;
-        let (view, mailbox) = (self.view.as_ref()?, self.mailbox.clone()?);
+        let (view, mailbox) = (self.view.as_ref()?, self.mailbox()?);
         let last_seq = u32::try_from(view.known.len()).ok()?;
         let last_uid = view.known.last().map_or(0, |(uid, _)| *uid);
         let slots = self.slots(view.known.iter().zip(1..).map(|((uid, _), seq)| (seq, *uid)).collect());
@@ -23,7 +24,7 @@ impl Session {
 
     /// The messages behind sequence numbers and UIDs, as far as they still exist.
     fn slots(&self, chosen: Vec<(u32, u32)>) -> Vec<(u32, Slot)> {
-        let (Some(view), Some(mailbox)) = (&self.view, &self.mailbox) else { return Vec::new() };
+        let (Some(view), Some(Login { mailbox, .. })) = (&self.view, &self.login) else { return Vec::new() };
         let contents = mailbox.lock();
         let Some(folder) = contents.folder(&view.folder) else { return Vec::new() };
         chosen.into_iter().filter_map(|(seq, uid)| Some((seq, folder.slot(uid)?.clone()))).collect()
@@ -54,7 +55,7 @@ impl Session {
 
     /// Changes flags, in the folder and in what this client knows.
     fn change_flags(&mut self, uids: &[u32], act: &dyn Fn(&mut Vec<String>)) {
-        let (Some(view), Some(mailbox)) = (self.view.as_mut(), self.mailbox.as_ref()) else { return };
+        let (Some(view), Some(Login { mailbox, .. })) = (self.view.as_mut(), self.login.as_ref()) else { return };
         let mut changed = Vec::new();
         {
             let mut contents = mailbox.lock();
@@ -117,12 +118,12 @@ impl Session {
     pub(super) fn copy(&mut self, words: &mut Words, by_uid: bool, moves: bool) -> Option<End> {
         let set = Set::parse(&words.text()?)?;
         let target = words.text()?;
-        if moves && !self.is_writable() {
+        if !self.may_write() || (moves && !self.is_writable()) {
             return Some(End::No("Mailbox is read-only".to_owned()));
         }
         let chosen = self.view.as_ref()?.chosen(&set, by_uid);
         let slots = self.slots(chosen);
-        let mailbox = self.mailbox.clone()?;
+        let mailbox = self.mailbox()?;
         let folder = self.view.as_ref()?.folder.clone();
         let Some(validity) = mailbox.lock().folder(&target).map(|f| f.uidvalidity) else {
             return Some(End::No(format!("[TRYCREATE] Mailbox doesn't exist: {target}")));
@@ -159,7 +160,7 @@ impl Session {
 
     /// Removes what is marked as deleted, of a set or of all; the client learns it by the next look.
     pub(super) fn expunge(&mut self, set: Option<Set>) {
-        let (Some(view), Some(mailbox)) = (&self.view, &self.mailbox) else { return };
+        let (Some(view), Some(Login { mailbox, .. })) = (&self.view, &self.login) else { return };
         let last = view.known.last().map_or(0, |(uid, _)| *uid);
         let folder = view.folder.clone();
         mailbox.change(|contents| {

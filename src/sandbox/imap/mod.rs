@@ -8,17 +8,19 @@ mod search;
 mod view;
 
 use super::faults::Fault;
-use super::mailbox::Mailbox;
 use super::net::Wire;
-use super::world::World;
+use super::world::{Login, World};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parse::{Word, Words};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use view::View;
 
 const CAPABILITIES: &str = "IMAP4rev1 LITERAL+ SASL-IR AUTH=PLAIN IDLE UIDPLUS MOVE UNSELECT SPECIAL-USE NAMESPACE ID";
+/// How long an IDLE lives where a switch drops it, at usual speed.
+const IDLE_LIFE: Duration = Duration::from_secs(2);
 /// The largest literal: a message with room to spare.
 const LITERAL_LIMIT: usize = 32 * 1024 * 1024;
 
@@ -29,7 +31,7 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
             tokio::task::yield_now().await;
             continue;
         };
-        let session = Session { world: world.clone(), wire: Wire::new(stream), mailbox: None, customer: false, view: None };
+        let session = Session { world: world.clone(), wire: Wire::new(stream), login: None, view: None };
         world.spawn(async move {
             // A connection that breaks is the client's business; the next one starts anew.
             let _ = session.run().await;
@@ -56,9 +58,7 @@ fn malformed() -> End {
 struct Session {
     world: Arc<World>,
     wire: Wire,
-    mailbox: Option<Arc<Mailbox>>,
-    /// A customer's mailbox, not one of the desk's.
-    customer: bool,
+    login: Option<Login>,
     view: Option<View>,
 }
 
@@ -88,7 +88,7 @@ impl Session {
 
     /// True when somebody is signed in who must not be any more.
     fn is_locked_out(&self) -> bool {
-        self.mailbox.is_some() && self.customer && self.world.switches.on(Fault::MailboxLoginRefused)
+        self.login.as_ref().is_some_and(|login| self.world.is_locked_out(login))
     }
 
     /// The rest of a command: its literals and what follows them. None when it is malformed.
@@ -136,7 +136,7 @@ impl Session {
             "LOGIN" => self.login(&mut words),
             "AUTHENTICATE" => self.authenticate(&mut words).await?,
             "NOOP" => ok("NOOP completed."),
-            _ if self.mailbox.is_none() => End::No("Please log in first.".to_owned()),
+            _ if self.login.is_none() => End::No("Please log in first.".to_owned()),
             "IDLE" => self.idle().await?,
             _ => self.signed_in(&name, &mut words),
         };
@@ -156,8 +156,8 @@ impl Session {
 
     /// Tells what changed in the selected folder. False when the folder is not what it was.
     fn sync(&mut self, may_expunge: bool) -> bool {
-        let (Some(view), Some(mailbox)) = (self.view.as_mut(), self.mailbox.as_ref()) else { return true };
-        match view.sync(mailbox, may_expunge) {
+        let (Some(view), Some(login)) = (self.view.as_mut(), self.login.as_ref()) else { return true };
+        match view.sync(&login.mailbox, may_expunge) {
             Some(news) => {
                 self.wire.put(news);
                 true
@@ -177,19 +177,12 @@ impl Session {
     }
 
     fn sign_in(&mut self, user: &str, password: &str) -> End {
-        if self.mailbox.is_some() {
+        if self.login.is_some() {
             return End::Bad("Already logged in".to_owned());
         }
-        let customer = self.world.customers.get(user);
-        self.customer = customer.is_some();
-        let found = customer.or_else(|| self.world.intake.get(user)).filter(|m| m.password == password);
-        match found {
-            Some(mailbox) => {
-                self.mailbox = Some(mailbox.clone());
-                if self.is_locked_out() {
-                    self.mailbox = None;
-                    return End::No("[AUTHENTICATIONFAILED] Authentication failed.".to_owned());
-                }
+        match self.world.imap_login(user, password) {
+            Some(login) => {
+                self.login = Some(login);
                 End::Ok(format!("[CAPABILITY {CAPABILITIES}] Logged in"))
             }
             None => End::No("[AUTHENTICATIONFAILED] Authentication failed.".to_owned()),
@@ -222,12 +215,15 @@ impl Session {
 
     /// IDLE (RFC 2177): changes are told as they happen, until the client says DONE.
     async fn idle(&mut self) -> io::Result<End> {
-        let Some(mailbox) = self.mailbox.clone() else { return Ok(malformed()) };
-        let mut pushed = mailbox.watch();
+        let Some(login) = self.login.clone() else { return Ok(malformed()) };
+        let mut pushed = login.mailbox.watch();
         let mut turned = self.world.switches.watch();
         self.wire.send("+ idling\r\n").await?;
+        let drop = tokio::time::sleep(self.world.pace.scaled(IDLE_LIFE));
+        tokio::pin!(drop);
         loop {
-            let dead = self.customer && self.world.switches.on(Fault::MonIdleDead);
+            let drops = login.customer && self.world.switches.on(Fault::OkIdleDrop);
+            let dead = login.customer && self.world.switches.on(Fault::MonIdleDead);
             if self.is_locked_out() {
                 self.wire.put("* BYE Authentication expired\r\n");
                 return Ok(End::Gone);
@@ -242,6 +238,7 @@ impl Session {
                     let done = line.eq_ignore_ascii_case(b"DONE");
                     return Ok(if done { ok("Idle completed.") } else { End::Bad("Expected DONE.".to_owned()) });
                 }
+                () = &mut drop, if drops => return Ok(End::Gone),
                 Ok(()) = pushed.changed() => {}
                 Ok(()) = turned.changed() => {}
             }
@@ -254,6 +251,7 @@ impl Session {
             "EXAMINE" => self.select(words, true),
             "LIST" | "LSUB" => self.list(name, words),
             "STATUS" => self.status(words),
+            "CREATE" | "APPEND" if !self.may_write() => Some(End::No("[NOPERM] This login may only look.".to_owned())),
             "CREATE" => self.create(words),
             "APPEND" => self.append(words),
             "NAMESPACE" => {

@@ -31,7 +31,8 @@ pub(crate) async fn serve(world: Arc<World>, door: Door, listener: TcpListener) 
             tokio::task::yield_now().await;
             continue;
         };
-        let session = Session { world: world.clone(), door, wire: Wire::new(stream), user: None, from: None, to: Vec::new() };
+        let session =
+            Session { world: world.clone(), door, wire: Wire::new(stream), user: None, from: None, to: Vec::new(), encrypted: false };
         world.spawn(async move {
             // A connection that breaks is the client's business; the next one starts anew.
             let _ = session.run().await;
@@ -46,6 +47,7 @@ struct Session {
     user: Option<String>,
     from: Option<String>,
     to: Vec<String>,
+    encrypted: bool,
 }
 
 impl Session {
@@ -98,7 +100,7 @@ impl Session {
             Request::Noop { .. } => self.put("250 2.0.0 Ok"),
             Request::Vrfy { .. } => self.put("252 2.0.0 Cannot verify, will try delivery"),
             Request::Help { .. } => self.put("214 2.0.0 See RFC 5321"),
-            Request::StartTls => self.put("454 4.7.0 TLS not available"),
+            Request::StartTls => self.start_tls().await?,
             _ => self.put("502 5.5.1 Command not implemented"),
         }
         Ok(())
@@ -113,9 +115,23 @@ impl Session {
         self.reset();
         let host = self.world.host(self.door);
         let auth = if self.door == Door::Submission { "250-AUTH PLAIN LOGIN\r\n" } else { "" };
+        let tls = if self.door == Door::DeskMx && !self.encrypted { "250-STARTTLS\r\n" } else { "" };
         self.wire.put(format!(
-            "250-{host}\r\n250-PIPELINING\r\n250-SIZE {SIZE_LIMIT}\r\n{auth}250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+            "250-{host}\r\n250-PIPELINING\r\n250-SIZE {SIZE_LIMIT}\r\n{auth}{tls}250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
         ));
+    }
+
+    /// STARTTLS (RFC 3207).
+    async fn start_tls(&mut self) -> io::Result<()> {
+        if self.door != Door::DeskMx || self.encrypted {
+            self.put("454 4.7.0 TLS not available");
+            return Ok(());
+        }
+        self.wire.send("220 2.0.0 Ready to start TLS\r\n").await?;
+        self.wire.start_tls(self.world.certificate()).await?;
+        self.encrypted = true;
+        self.reset();
+        Ok(())
     }
 
     async fn auth(&mut self, mechanism: u64, initial: String) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The live chat seen by visitors and agents, over every transport.
 
-use super::super::{Author, Channel, PROMISE, Place, Status};
+use super::super::{Author, Channel, Place, Status};
 use super::browser::{Answer, Events, Socket, call, json};
 use super::*;
 use serde_json::json as value;
@@ -94,7 +94,7 @@ async fn a_chat_is_a_ticket_and_its_answer_is_pushed_and_stored() {
     );
     let (_, told) = api(&sandbox, "GET", &format!("/tickets/{}", ticket.id), Value::Null).await;
     assert_eq!((&told["ticket"]["channel"], &told["ticket"]["fields"]["conversation"]), (&value!("chat"), &value!(id)));
-    let greeted = guest.poll_for(&id, PROMISE).await;
+    let greeted = guest.poll_for(&id, sandbox.world.style.tongue.promise).await;
     assert!(greeted[0].starts_with("visitor: ") && greeted[1].starts_with("system: "), "{greeted:?}");
     agent_says(&sandbox, ticket.id, "It is under way.").await;
     assert!(guest.poll_for(&id, "It is under way.").await.contains(&"agent: It is under way.".to_owned()));
@@ -318,7 +318,7 @@ async fn a_bot_answers_first_and_hands_over_to_a_person() {
     let guest = Guest::new(&sandbox).await;
     let id = guest.begin("Where is my order? chatword10").await;
     let lines = guest.poll_for(&id, "bot: ").await;
-    assert!(lines.iter().any(|l| l.contains(PROMISE)), "{lines:?}");
+    assert!(lines.iter().any(|l| l.contains(sandbox.world.style.tongue.promise)), "{lines:?}");
     let ticket = ticket_with(&sandbox, "chatword10").await;
     assert_eq!(ticket.status, Status::Bot);
     assert_eq!(guest.call("GET", "/conversations/current", Value::Null).await.json()["state"], "pending");

@@ -12,11 +12,11 @@ async fn a_customers_mail_becomes_a_ticket_and_is_acknowledged() {
     assert!(ticket.messages[0].text.contains("wo bleibt mein Päckchen?"));
     let ack = mail_in(&sandbox, "INBOX", Incoming::is_automatic).await;
     assert_eq!(ack.header("In-Reply-To"), "<word1@customers.test>");
-    assert!(ack.text().contains(super::super::PROMISE) && ack.text().contains(&ticket.number()));
+    assert!(ack.text().contains(sandbox.world.style.tongue.promise) && ack.text().contains(&ticket.number()));
     assert!(ack.header("From").ends_with("<billing@desk.test>"));
     let ticket = ticket_when(&sandbox, ticket.id, |t| t.messages.iter().any(|m| m.delivery.as_deref() == Some("sent"))).await;
     assert_eq!(ticket.messages[1].author, Author::System);
-    assert!(ticket.history.iter().any(|e| e.kind == "automatic_reply" && e.who.starts_with("rule ")));
+    assert!(ticket.history.iter().any(|e| e.kind == "automatic_reply" && e.who == sandbox.world.style.rules[1]));
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn the_agent_answers_by_himself_in_his_queues_only() {
     let ticket = write_in(&sandbox, 2, "word9@customers.test").await;
     let answered = ticket_when(&sandbox, ticket.id, |t| t.messages.iter().any(|m| m.author == Author::Agent)).await;
     assert_eq!(answered.status, Status::Waiting);
-    mail_in(&sandbox, "INBOX", |m| m.text().contains("everything is in order again")).await;
+    mail_in(&sandbox, "INBOX", |m| m.text().contains(sandbox.world.style.tongue.answer)).await;
     let untouched = ticket_when(&sandbox, other.id, |_| true).await;
     assert!(untouched.messages.iter().all(|m| m.author != Author::Agent));
 }

@@ -7,6 +7,8 @@ mod form;
 mod imap;
 mod journey;
 mod smtp;
+mod switches;
+mod words;
 
 use super::net::Wire;
 use super::{Options, Sandbox, Ticket, start};

@@ -368,3 +368,20 @@ fn what_is_stored_cannot_hold_a_password() {
     const { assert!(!<Asked<Account>>::SERIALISES) };
     const { assert!(!<Asked<secrecy::SecretString>>::SERIALISES) };
 }
+
+#[tokio::test]
+async fn controls_stand_in_no_list_have_no_standing_and_block_nobody() {
+    let (store, clock) = store();
+    let control = |id: &str| Run { trigger: crate::model::Trigger::Control, ..run(id, "a") };
+    ended(&store, &clock, run("r1", "a"), Verdict::Pass).await;
+    clock.advance(MINUTE);
+    ended(&store, &clock, Run { started: clock.now(), ..control("r2") }, Verdict::Pass).await;
+    store.create_run(&Run { started: clock.now(), ..control("r3") }).await.unwrap();
+    store.create_run(&Run { trigger: crate::model::Trigger::Control, ..run("r4", "control plain") }).await.unwrap();
+    let list = async |filter: RunFilter| store.runs(&filter).await.unwrap().iter().map(|r| r.id.0.clone()).collect::<Vec<_>>();
+    assert_eq!(list(RunFilter { limit: 10, ..RunFilter::default() }).await, ["r1"]);
+    assert_eq!(list(RunFilter { limit: 10, controls: true, ..RunFilter::default() }).await.len(), 4);
+    assert_eq!(store.last_passed("a", &RunId("r9".to_owned())).await.unwrap().unwrap().id.0, "r1");
+    assert!(!store.has_unfinished("a").await.unwrap());
+    assert_eq!(store.standings().await.unwrap().iter().map(|s| s.probe.as_str()).collect::<Vec<_>>(), ["a"]);
+}
