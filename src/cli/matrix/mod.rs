@@ -21,8 +21,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// What must be reached: `tests/run` holds the program to it. The aim is 84, 82, 80, 76 and 1.5.
-const LEAST: Thresholds = Thresholds { detected: 0, stage_right: 0, cause_listed: 0, cause_first: 0, mean_candidates: 9.0 };
+/// What must be reached. The aim is 84, 82, 80, 76 and 1.5; what is missing stands by name in the sheet.
+const LEAST: Thresholds = Thresholds { detected: 70, stage_right: 68, cause_listed: 68, cause_first: 67, mean_candidates: 1.5 };
 
 /// How many probes run in one healthy case.
 const HEALTHY: [&str; 5] = ["support", "billing", "sales", "contact-form", "chat"];
