@@ -323,7 +323,8 @@ impl Journey<'_> {
             None => compose::answer_own(&first, &text, id, now),
         };
         compose::quote_as(&mut mail, &text, QuoteStyle::None);
-        (from.0.clone_into(&mut mail.from), from.1.clone_into(&mut mail.from_name));
+        from.0.clone_into(&mut mail.from);
+        from.1.clone_into(&mut mail.from_name);
         for token in self.tokens() {
             mail.subject = mail.subject.replace(&format!("({token})"), "").replace(token.as_str(), "").trim().to_owned();
         }

@@ -28,7 +28,7 @@ impl Journey<'_> {
         let number = first.reference.number.clone();
         self.check(Stage::CleanUp, "deleted", Outcome::Fail, "the ticket stays deleted", format!("it is there again as {number}"));
         self.fail(Stage::CleanUp, &["deleted-comes-back"]);
-        self.left_over(&format!("ticket {number}"), "it was made again from the mail of a deleted one");
+        self.left_over(format!("ticket {number}"), "it was made again from the mail of a deleted one");
         self.remember_tickets(&again);
     }
 

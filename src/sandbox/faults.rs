@@ -80,7 +80,7 @@ switches! {
     EmptyBodyJamsIntake, "empty-body-jams-intake", EVERY, "the poller stands still at a mail without text";
     IntakeBacklog, "intake-backlog", EVERY, "mail waits before it is fetched, each one longer than the one before";
     IntakeOauthExpired, "intake-oauth-expired", FIRST, "the desk's login at one intake mailbox (Support) is refused: invalid_grant";
-    FetchNotScheduled, "fetch-not-scheduled", EVERY, "mail is fetched only when somebody opens the page for agents";
+    FetchNotScheduled, "fetch-not-scheduled", FIRST, "the mail of one intake mailbox (Support) is fetched only when somebody opens the page for agents";
     SubjectBreaksHeaders, "subject-encoding-breaks-headers", EVERY, "a subject is cut at its first special character, the rest stands in the text";
     AckNotForForwarded, "ack-not-for-forwarded", EVERY, "only mail to the desk's own address is acknowledged, not mail to the published one";
     AckSuppressedForClass, "ack-suppressed-for-class", EVERY, "senders of one class (the first account) are not acknowledged";

@@ -71,10 +71,10 @@ fn is_of_the_past(world: &World, past: &Past) -> bool {
 /// A colleague's absence note that quotes the customer's words.
 fn quote_by_stranger(world: &Arc<World>, account: &str, raw: &[u8]) {
     let (job, account) = (world.clone(), account.to_owned());
-    let (subject, text) = (mime::subject(raw), super::desk::import::read(raw).text);
+    let text = super::desk::import::read(raw).text;
     world.spawn(async move {
         tokio::time::sleep(job.pause(10, 200)).await;
-        plant::quoting(&job, &account, &subject, &text);
+        plant::quoting(&job, &account, &text);
     });
 }
 

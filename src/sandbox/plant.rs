@@ -68,7 +68,7 @@ pub(crate) fn stale(world: &World, address: &str, subject: &str) {
 }
 
 /// Puts a stranger's automatic mail into a mailbox that quotes a text.
-pub(crate) fn quoting(world: &World, address: &str, subject: &str, text: &str) {
+pub(crate) fn quoting(world: &World, address: &str, text: &str) {
     let (words, tongue) = (world.style.vacation, &world.style.tongue);
     let mark = world.pace.hex(12);
     let now = date(world.clock.now());
@@ -78,7 +78,7 @@ pub(crate) fn quoting(world: &World, address: &str, subject: &str, text: &str) {
         ("Date", now.clone()),
         ("From", mailbox(NAMES[1], "person1@strangers.test")),
         ("To", address.to_owned()),
-        ("Subject", encode_words(&format!("{} {subject}", words.subject))),
+        ("Subject", encode_words(words.subject.trim_end_matches([' ', ':']))),
         ("Message-ID", format!("<{mark}@strangers.test>")),
         ("Auto-Submitted", "auto-replied".to_owned()),
     ];

@@ -10,6 +10,8 @@ pub(crate) fn recode(raw: &[u8]) -> Vec<u8> {
     let mut parts: Vec<(usize, usize, usize)> = message
         .parts
         .iter()
+        // Files keep their bytes, line ends too.
+        .filter(|p| p.content_disposition().is_none_or(|d| !d.is_attachment()))
         .filter(|p| p.content_type().is_none_or(|c| c.ctype().eq_ignore_ascii_case("text")) && !p.is_multipart() && !p.is_message())
         .map(|p| (p.offset_header as usize, p.offset_body as usize, p.offset_end as usize))
         .collect();

@@ -6,9 +6,9 @@ use super::*;
 async fn a_fault_in_the_middle_ends_when_its_switch_is_turned_back() {
     let sandbox = sandbox(50, &[]).await;
     write_in(&sandbox, 0, "before50@customers.test").await;
-    for id in ["intake-oauth-expired", "fetch-not-scheduled@support", "poller-hung"] {
+    for id in ["intake-oauth-expired", "fetch-not-scheduled", "poller-hung"] {
         sandbox.set_fault(id, true).unwrap();
-        let (to, word) = (sandbox.queues[0].address.clone(), format!("{}50@customers.test", id.replace('@', "-")));
+        let (to, word) = (sandbox.queues[0].address.clone(), format!("{id}50@customers.test"));
         let raw = mail(&sandbox.accounts[0].address, &to, "Waiting", &word, "", &word);
         assert!(submit(&sandbox, &to, &raw).await.starts_with("250"));
         write_in(&sandbox, 1, &format!("elsewhere{}@customers.test", id.len())).await;
@@ -83,4 +83,49 @@ async fn agents_page_needs_the_key_and_lets_one_round_of_fetching_through() {
         }
     };
     tokio::time::timeout(LIMIT, visited).await.expect("a visit fetches");
+}
+
+#[tokio::test]
+async fn a_responder_answers_the_acknowledgement_into_the_ticket_and_comes_to_an_end() {
+    let sandbox = sandbox(54, &["mon-own-responder-loops", "ack-loop"]).await;
+    let ticket = write_in(&sandbox, 0, "away54@customers.test").await;
+    let away = sandbox.world.style.vacation.text;
+    let looped = ticket_when(&sandbox, ticket.id, |t| t.messages.iter().filter(|m| m.text.contains(away)).count() >= 3).await;
+    assert!(looped.messages.len() >= 6, "{} messages", looped.messages.len());
+}
+
+#[tokio::test]
+async fn the_mail_server_shows_the_certificate_that_the_switches_name() {
+    let sandbox = sandbox(55, &[]).await;
+    let shown = |sandbox: &Sandbox| {
+        let address = sandbox.desk_mx;
+        async move {
+            let mut talk = Talk::to(address).await;
+            talk.smtp_answer().await;
+            talk.smtp("EHLO me.test").await;
+            talk.smtp("STARTTLS").await
+        }
+    };
+    assert!(shown(&sandbox).await.starts_with("220"));
+    let good = sandbox.world.certificate();
+    sandbox.set_fault("mx-cert-expired", true).unwrap();
+    assert!(shown(&sandbox).await.starts_with("220") && !std::sync::Arc::ptr_eq(&good, &sandbox.world.certificate()));
+    sandbox.set_fault("mx-cert-expired", false).unwrap();
+    sandbox.set_fault("ok-cert-rotated", true).unwrap();
+    assert!(!std::sync::Arc::ptr_eq(&good, &sandbox.world.certificate()));
+    write_in(&sandbox, 0, "clear55@customers.test").await;
+}
+
+#[tokio::test]
+async fn a_tagged_reply_address_is_offered_and_refused() {
+    let sandbox = sandbox(56, &["plus-tag-lost"]).await;
+    let ticket = write_in(&sandbox, 0, "tag56@customers.test").await;
+    let ack = mail_in(&sandbox, "INBOX", Incoming::is_automatic).await;
+    let tagged = format!("support+{}@desk.test", ticket.id);
+    assert_eq!(ack.header("Reply-To"), tagged);
+    submit(&sandbox, &tagged, &mail("alice@customers.test", &tagged, "Re", "again56@customers.test", "", "again56")).await;
+    mail_in(&sandbox, "INBOX", |m| String::from_utf8_lossy(&m.raw).contains("Status: 5.1.1")).await;
+    sandbox.set_fault("plus-tag-lost", false).unwrap();
+    submit(&sandbox, &tagged, &mail("alice@customers.test", &tagged, "Re", "more56@customers.test", "", "more56")).await;
+    ticket_when(&sandbox, ticket.id, |t| t.messages.iter().any(|m| m.text.contains("more56"))).await;
 }
