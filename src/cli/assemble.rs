@@ -8,12 +8,14 @@ use crate::config::{self, Config, DeskFiles};
 use crate::daemon::{Driver, Timetable};
 use crate::desk::{self, Definition, DeskSet};
 use crate::diagnosis::catalogue;
-use crate::engine::ports::{Desks, FixedDirectory, Mailboxes, RunEvent, Store, StoreError, Submission};
+use crate::engine::ports::{Desks, FixedDirectory, Intakes, Mailboxes, RunEvent, Store, StoreError, Submission};
 use crate::engine::ways::{Chats, Forms};
 use crate::engine::{Budgets, Engine, EngineParts};
+use crate::mail::intake::ImapIntakes;
 use crate::mail::mailbox::ImapMailboxes;
 use crate::mail::submit::SmtpSubmission;
 use crate::model::{Account, Blame, Probe, RunId, Stage, Trigger};
+use crate::names::Names;
 use crate::problem::{self, Problem};
 use crate::schedule;
 use crate::store::SqliteStore;
@@ -38,6 +40,10 @@ pub struct Outside {
     pub forms: Arc<dyn Forms>,
     /// The visitors' side of chats.
     pub chats: Arc<dyn Chats>,
+    /// The desks' intake mailboxes.
+    pub intakes: Arc<dyn Intakes>,
+    /// Names and certificates.
+    pub names: Arc<Names>,
 }
 
 /// What people read of a fault of the catalogue.
@@ -97,6 +103,8 @@ struct Named {
     desks: Arc<DeskSet>,
     forms: Arc<dyn Forms>,
     chats: Arc<dyn Chats>,
+    intakes: Arc<dyn Intakes>,
+    names: Arc<Names>,
 }
 
 impl Named {
@@ -107,6 +115,8 @@ impl Named {
             desks: self.desks.clone(),
             forms: self.forms.clone(),
             chats: self.chats.clone(),
+            intakes: self.intakes.clone(),
+            names: self.names.clone(),
         }
     }
 }
@@ -130,6 +140,8 @@ async fn named(
         desks,
         forms,
         chats,
+        intakes: Arc::new(ImapIntakes::new(&config.intakes)),
+        names: Arc::new(Names::new(config.daemon.resolver, config.daemon.exchanger_ca.clone())),
     })
 }
 
@@ -195,8 +207,8 @@ pub async fn driver(
         desks: outside.desks,
         forms: outside.forms,
         chats: outside.chats,
-        intakes: Arc::new(crate::mail::intake::ImapIntakes::new(&config.intakes)),
-        exchangers: names(config),
+        intakes: outside.intakes,
+        exchangers: outside.names,
         directory: Arc::new(directory(config)),
         clock: clock.clone(),
         events_in,
@@ -208,11 +220,6 @@ pub async fn driver(
     })
     .await?;
     Ok(Arc::new(Working { engine, mailboxes: parts.mailboxes }))
-}
-
-/// Looks at names and certificates.
-pub fn names(config: &Config) -> Arc<crate::names::Names> {
-    Arc::new(crate::names::Names::new(config.daemon.resolver, config.daemon.exchanger_ca.clone()))
 }
 
 fn directory(config: &Config) -> FixedDirectory {
@@ -401,8 +408,8 @@ pub async fn sweep(
         desks: parts.desks,
         forms: parts.forms,
         chats: parts.chats,
-        intakes: Arc::new(crate::mail::intake::ImapIntakes::new(&config.intakes)),
-        exchangers: names(config),
+        intakes: parts.intakes,
+        exchangers: parts.names,
         directory: Arc::new(directory(config)),
         clock: clock.clone(),
         events_in,

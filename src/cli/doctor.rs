@@ -1,5 +1,6 @@
 //! `doctor`: signs in everywhere, opens every form and chat, and says what each place can do. Sends nothing.
 
+mod names;
 mod ways;
 
 use super::exit::Exit;
@@ -76,6 +77,12 @@ pub async fn run(_args: &Args, context: &Context) -> Ended {
             visits.begin(format!("desk {key}"), health(desk));
         }
     }
+    for (key, intake) in &config.intakes {
+        let (intakes, key) = (outside.intakes.clone(), key.clone());
+        let place = format!("intake mailbox {key} at {}", intake.mailbox.server.host);
+        visits.begin(place, async move { intakes.doctor(&key).await });
+    }
+    names::visit(&config, &outside, context.clock.now(), &mut visits);
     ways::visit(&config, &outside, &mut visits);
     let visits = visits.all().await;
     let mut text: String = config.warnings.iter().map(|w| format!("{}: {w}\n", paint(UNSURE, "warning"))).collect();

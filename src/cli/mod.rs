@@ -2,6 +2,7 @@
 
 pub mod assemble;
 mod bench;
+mod certificates;
 mod channels;
 mod check;
 mod demo;

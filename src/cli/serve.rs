@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::session::{Stops, engine_ended};
-use super::{Context, Ended, Failure, assemble, load};
+use super::{Context, Ended, Failure, assemble, certificates, load};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Driver, Scheduler, SchedulerParts};
@@ -86,7 +86,7 @@ struct Turn {
     stop: watch::Sender<bool>,
     engine: JoinHandle<Result<(), StoreError>>,
     scheduler: JoinHandle<mpsc::UnboundedReceiver<RunEvent>>,
-    chores: [JoinHandle<()>; 2],
+    chores: [JoinHandle<()>; 3],
 }
 
 impl Daemon {
@@ -133,10 +133,12 @@ impl Daemon {
     async fn begin(&self, config: &Config, store: &Arc<dyn Store>, metrics: &Arc<Metrics>, pulse: &Arc<Pulse>) -> Result<Turn, Failure> {
         let (observer, events) = mpsc::unbounded_channel();
         let mut visited: Option<(Arc<dyn Mailboxes>, Arc<dyn Desks>)> = None;
+        let mut expiry = None;
         let driver = assemble::driver(config, store.clone(), &self.clock, observer, true, |parts| {
             let mailboxes: Arc<dyn Mailboxes> = Arc::new(WatchedMailboxes { inner: parts.mailboxes, metrics: metrics.clone() });
             let desks: Arc<dyn Desks> = Arc::new(WatchedDesks { inner: parts.desks, metrics: metrics.clone() });
             visited = Some((mailboxes.clone(), desks.clone()));
+            expiry = Some(certificates::watch(config, parts.names.clone(), metrics.clone(), self.clock.clone()));
             assemble::Outside { mailboxes, desks, ..parts }
         })
         .await?;
@@ -159,8 +161,13 @@ impl Daemon {
                 visit(mailboxes, accounts, all, desks).await;
             }
         });
+        let certificates = tokio::spawn(async move {
+            if let Some(watch) = expiry {
+                watch.await;
+            }
+        });
         let pruning = tokio::spawn(prune(store.clone(), self.clock.clone(), config.daemon.keep_passed, config.daemon.keep_failed));
-        Ok(Turn { stop, engine, scheduler, chores: [visits, pruning] })
+        Ok(Turn { stop, engine, scheduler, chores: [visits, certificates, pruning] })
     }
 
     /// Lets a turn work until the end or until another configuration was accepted.

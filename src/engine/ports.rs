@@ -475,6 +475,8 @@ pub trait Intakes: Send + Sync {
     /// Looks for a mail by its Message-ID or token, in the inbox first, then in junk, then everywhere. Marks nothing as read.
     /// What could not be read is in the sight itself.
     async fn look(&self, intake: &str, message_id: Option<&str>, token: &Token, since: Timestamp, now: Timestamp) -> IntakeSight;
+    /// Signs in, for `doctor`, and says what is there. Changes nothing.
+    async fn doctor(&self, intake: &str) -> Result<Vec<String>, Trouble>;
 }
 
 /// Names, certificates and reachability as a careful sender sees them.
@@ -496,9 +498,18 @@ impl Intakes for NoIntakes {
             folder: String::new(),
             unread_before: 0,
             shared_login_refused: false,
-            trouble: Some(format!("no intake mailbox {intake:?} is configured")),
+            trouble: Some(no_intake(intake)),
         }
     }
+
+    async fn doctor(&self, intake: &str) -> Result<Vec<String>, Trouble> {
+        Err(Trouble::new(ResultClass::Unavailable, "mailbox-unavailable", no_intake(intake)))
+    }
+}
+
+/// What is said of an intake mailbox that nobody configured.
+pub fn no_intake(intake: &str) -> String {
+    format!("no intake mailbox {intake:?} is configured")
 }
 
 /// Nothing is looked at.

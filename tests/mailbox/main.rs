@@ -1,6 +1,7 @@
 //! Mailboxes against servers that behave badly, each on a port of its own.
 
 mod dovecot;
+mod intake;
 mod rude;
 mod server;
 

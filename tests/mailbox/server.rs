@@ -12,6 +12,7 @@ pub struct Mail {
     pub date: String,
     pub text: String,
     pub deleted: bool,
+    pub seen: bool,
 }
 
 /// One folder.
@@ -31,7 +32,7 @@ impl Folder {
         let uid = self.next;
         self.next += 1;
         let date = date.to_zoned(jiff::tz::TimeZone::UTC).strftime("%d-%b-%Y %H:%M:%S +0000").to_string();
-        self.mails.push(Mail { uid, date, text: text.to_owned(), deleted: false });
+        self.mails.push(Mail { uid, date, text: text.to_owned(), deleted: false, seen: false });
         uid
     }
 }
@@ -84,6 +85,8 @@ pub struct State {
     pub list: Mutex<(String, String)>,
     /// The namespaces, where it knows any.
     pub namespace: Mutex<Option<&'static str>>,
+    /// Refuses to open a folder named Locked.
+    pub locked: AtomicBool,
     /// Bytes of answers to UID commands.
     pub told: AtomicUsize,
 }
@@ -120,6 +123,7 @@ impl Server {
             late_capability: AtomicBool::new(false),
             list: Mutex::new((FOLDERS.to_owned(), "Junk".to_owned())),
             namespace: Mutex::default(),
+            locked: AtomicBool::new(false),
             told: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -176,6 +180,9 @@ fn serve(socket: TcpStream, state: &State) -> std::io::Result<()> {
             "NAMESPACE" => {
                 let names = state.namespace.lock().unwrap().unwrap_or("NIL NIL NIL");
                 write!(out, "* NAMESPACE {names}\r\n{tag} OK done\r\n")?;
+            }
+            "SELECT" | "EXAMINE" if verb.contains("LOCKED") && state.locked.load(Ordering::SeqCst) => {
+                write!(out, "{tag} NO [NOPERM] not for you\r\n")?;
             }
             "SELECT" | "EXAMINE" => {
                 if state.endless.swap(false, Ordering::SeqCst) {
@@ -328,12 +335,17 @@ fn uid(out: &mut Vec<u8>, f: &mut Folder, tag: &str, verb: &str) -> std::io::Res
             }
         }
         "SEARCH" => {
-            let (uids, text) = words.get(3).map_or(("", None), |w| w.split_once(" TEXT ").map_or((*w, None), |(u, t)| (u, Some(t))));
+            let rest = words.get(3).copied().unwrap_or_default();
+            let (uids, text) = rest.split_once(" TEXT ").map_or((rest, None), |(u, t)| (u, Some(t)));
+            let (uids, id) = uids.split_once(" HEADER MESSAGE-ID ").map_or((uids, None), |(u, t)| (u, Some(t)));
             let text = text.map(|t| t.trim_matches('"').to_owned());
+            let id = id.map(|t| format!("MESSAGE-ID: {}", t.trim_matches('"')));
+            let holds_text = |m: &Mail| text.iter().chain(&id).all(|t| m.text.to_uppercase().contains(t));
             let day = |d: &str| jiff::civil::Date::strptime("%d-%b-%Y", d.split(' ').next().unwrap()).unwrap();
             let uids = f.mails.iter().filter(|m| match set {
                 "DELETED" => m.deleted,
-                "UID" => holds(uids, m.uid, f.next - 1) && text.as_ref().is_none_or(|t| m.text.to_uppercase().contains(t)),
+                "UID" => holds(uids, m.uid, f.next - 1) && holds_text(m),
+                "UNSEEN" => !m.seen,
                 "SINCE" => day(&m.date) >= day(uids),
                 _ => true,
             });

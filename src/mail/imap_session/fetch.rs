@@ -104,10 +104,22 @@ impl ImapSession {
     /// # Errors
     /// Either kind of [`Fail`].
     pub fn uids_with<'a>(&mut self, uids: &[u32], words: impl Iterator<Item = &'a str>) -> Result<Vec<u32>, Fail> {
+        self.uids_matching(uids, "TEXT", words)
+    }
+
+    /// Those of `uids` (in order) that have this Message-ID, by the server's own search. Mail that only refers to it is none.
+    ///
+    /// # Errors
+    /// Either kind of [`Fail`].
+    pub fn uids_of(&mut self, uids: &[u32], message_id: &str) -> Result<Vec<u32>, Fail> {
+        self.uids_matching(uids, "HEADER Message-ID", std::iter::once(message_id))
+    }
+
+    fn uids_matching<'a>(&mut self, uids: &[u32], key: &str, words: impl Iterator<Item = &'a str>) -> Result<Vec<u32>, Fail> {
         let (Some(low), Some(high)) = (uids.first(), uids.last()) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for word in words.filter(|w| !w.is_empty() && w.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\'))) {
-            found.extend(self.uid_search(&format!("UID {low}:{high} TEXT \"{word}\""))?);
+            found.extend(self.uid_search(&format!("UID {low}:{high} {key} \"{word}\""))?);
         }
         found.sort_unstable();
         found.dedup();
