@@ -29,6 +29,12 @@ const WEB: &str = "http://127.0.0.1:8025";
 /// Stands for the desk's own address of the first queue.
 const SYSTEM: &str = "{SYSTEM}";
 
+/// Stands for the desk's mail exchanger, with its port.
+const EXCHANGER: &str = "{EXCHANGER}";
+
+/// The file of the authority that signed the exchanger's certificate.
+const AUTHORITY: &str = "exchanger-ca.pem";
+
 /// Faults that none of the demo's probes meets: each needs a mail, a ticket or a moment of another kind.
 const NOT_MET: [&str; 21] = [
     "mx-cert-expired",
@@ -142,7 +148,8 @@ pub fn describe(sandbox: &Sandbox) -> String {
     let mut rows = vec![
         row("submission (SMTP)", format!("{}  no TLS, AUTH PLAIN or LOGIN", sandbox.smtp)),
         row("mailboxes (IMAP)", format!("{}  no TLS", sandbox.imap)),
-        row("desk's MX (SMTP)", sandbox.desk_mx.to_string()),
+        row("desk's MX (SMTP)", format!("{}  STARTTLS", sandbox.desk_mx)),
+        row("name server (DNS)", format!("{}  MX, A and TXT of its domains", sandbox.dns)),
         row("contact form", format!("{0}/contact  embedded, with JavaScript: {0}/shop/contact", sandbox.web)),
         row("chat", format!("{}/shop/chat  a bot answers first", sandbox.web)),
         row("desk's API", sandbox.api.clone()),
@@ -165,6 +172,7 @@ fn main_file(sandbox: &Sandbox) -> String {
         "# Written by `replypath sandbox --init`. It works while that sandbox runs; the secrets are throw-away ones.\n\n\
          [daemon]\nlisten = \"127.0.0.1:9464\"\nstate = \"state\"\nkeep_passed = \"1h\"\nkeep_failed = \"1d\"\n",
     );
+    text.push_str(&format!("resolver = \"{}\"\nexchanger_ca = \"{AUTHORITY}\"\n", sandbox.dns));
     for account in &sandbox.accounts {
         let server =
             |kind: &str, port: u16| format!("\n[accounts.{}.{kind}]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n", account.name);
@@ -196,8 +204,9 @@ fn main_file(sandbox: &Sandbox) -> String {
 fn at_home<'a>(bytes: &'a [u8], sandbox: &Sandbox) -> Cow<'a, [u8]> {
     let system = sandbox.queues.first().map_or("", |q| q.system_address.as_str());
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains(WEB) || text.contains(SYSTEM) => {
-            Cow::from(text.replace(WEB, &sandbox.web).replace(SYSTEM, system).into_bytes())
+        Ok(text) if [WEB, SYSTEM, EXCHANGER].iter().any(|mark| text.contains(mark)) => {
+            let text = text.replace(WEB, &sandbox.web).replace(SYSTEM, system).replace(EXCHANGER, &sandbox.exchanger);
+            Cow::from(text.into_bytes())
         }
         _ => Cow::from(bytes),
     }
@@ -218,7 +227,8 @@ pub fn write(sandbox: &Sandbox, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
 pub fn write_files(sandbox: &Sandbox, dir: &Path, files: &[(&'static str, &[u8])]) -> Result<Vec<PathBuf>, Failure> {
     let main = main_file(sandbox);
     let probes = files.iter().map(|(name, bytes)| (*name, at_home(bytes, sandbox)));
-    let files = std::iter::once(("replypath.toml", Cow::from(main.as_bytes()))).chain(probes);
+    let own = [("replypath.toml", Cow::from(main.as_bytes())), (AUTHORITY, Cow::from(sandbox.authority.as_bytes()))];
+    let files = own.into_iter().chain(probes);
     let mut written = Vec::new();
     for (name, bytes) in files {
         let path = dir.join(name);

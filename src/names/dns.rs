@@ -196,5 +196,15 @@ async fn by_stream(server: SocketAddr, question: &[u8], asked: &Asked<'_>) -> Re
 }
 
 #[cfg(test)]
-#[path = "dns_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_name_servers_are_read_as_the_system_does() {
+        let at = |all: &[&str]| all.iter().map(|s| s.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let text = "# a comment\nsearch example.com\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 \nnameserver fe80::1%eth0\n\
+                    nameservers 192.0.2.9\nnameserver name.example\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n";
+        assert_eq!(name_servers(text), at(&["192.0.2.1:53", "[2001:db8::1]:53", "192.0.2.2:53"]));
+        assert_eq!(name_servers("options rotate\nnameserver\n"), at(&["127.0.0.1:53"]));
+    }
+}

@@ -116,7 +116,8 @@ impl<'a> Asked<'a> {
     /// The header and the question of a message that is otherwise of no use are those of an answer to this question.
     fn is_named_in(&self, bytes: &[u8]) -> bool {
         let Ok(own) = self.bytes() else { return false };
-        bytes[2] & 0x80 != 0 && own.get(12..).is_some_and(|q| bytes.get(12..12 + q.len()).is_some_and(|theirs| theirs.eq_ignore_ascii_case(q)))
+        bytes[2] & 0x80 != 0
+            && own.get(12..).is_some_and(|q| bytes.get(12..12 + q.len()).is_some_and(|theirs| theirs.eq_ignore_ascii_case(q)))
     }
 
     /// The records of the kind at the name, or where its aliases lead (RFC 1034 section 3.6.2).

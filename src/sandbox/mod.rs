@@ -181,6 +181,8 @@ pub struct Sandbox {
     pub imap: SocketAddr,
     /// The desk's mail exchanger.
     pub desk_mx: SocketAddr,
+    /// The desk's mail exchanger by name, `HOST:PORT`; the name server below knows where it is.
+    pub exchanger: String,
     /// The name server that knows the exchangers and mail policies of its domains (UDP).
     pub dns: SocketAddr,
     /// The base address of the desk's API: `http://127.0.0.1:PORT/api/v1`.
@@ -248,6 +250,7 @@ pub async fn start(options: Options) -> Result<Sandbox, Error> {
         smtp,
         imap,
         desk_mx,
+        exchanger: format!("{}:{}", world.host(Door::DeskMx), desk_mx.port()),
         dns,
         api,
         web,

@@ -88,3 +88,28 @@ async fn fifty_runs_cost_one_look_a_minute() {
     names.look("shop.test", &place, now + SignedDuration::from_secs(61)).await;
     assert_eq!(server.connections.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test]
+async fn the_sandbox_shows_its_exchanger_by_name_and_what_its_switch_makes_of_it() {
+    use replypath::names::policy::Policy;
+    use replypath::sandbox::{self, Options};
+    let sandbox = sandbox::start(Options::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("ca.pem");
+    std::fs::write(&authority, &sandbox.authority).unwrap();
+    let (now, domain) = (Timestamp::now(), sandbox.queues[0].address.rsplit_once('@').unwrap().1);
+    let names = Names::with_port(Some(sandbox.dns), Some(authority), sandbox.desk_mx.port());
+    let good = names.look(domain, &[], now).await.remove(0);
+    assert_eq!((good.host.as_str(), good.refused, good.trouble), (sandbox.exchanger.as_str(), None, None));
+    assert!(good.not_after.unwrap() > now);
+    sandbox.set_fault("mx-cert-expired", true).unwrap();
+    let later = now + SignedDuration::from_mins(2);
+    let bad = names.look(domain, &[], later).await.remove(0);
+    assert_eq!((bad.refused.as_deref(), bad.trouble), (Some("expired"), None));
+    assert!(bad.not_after.unwrap() < now);
+    let policy = names.mail_policy(domain, Some("s1"), now).await;
+    assert!(matches!(&policy.spf, Policy::Is(text) if text.starts_with("v=spf1 ")), "{policy:?}");
+    assert!(matches!(&policy.dmarc, Policy::Is(_)) && policy.dkim == Some(Policy::None), "{policy:?}");
+    let none = names.look("elsewhere.example", &[], now).await.remove(0);
+    assert_eq!(none.refused.as_deref(), Some("no such domain"));
+}
