@@ -190,7 +190,7 @@ fn pass(
     wanted: &Wanted,
     find: impl Fn(&mut ImapSession, &[u32]) -> Result<Vec<u32>, Fail>,
 ) -> Result<Option<Found>, Fail> {
-    let mut find_in = |session: &mut ImapSession, folder: &str| {
+    let find_in = |session: &mut ImapSession, folder: &str| -> Result<Option<u32>, Fail> {
         session.examine(folder)?;
         let since = session.uids_since(wanted.since)?;
         Ok(find(session, &since)?.first().copied())
