@@ -3,9 +3,8 @@
 
 use super::imap_session::{Fail, ImapSession, TlsConfigs, sign_in};
 use super::stream::{Limits, Poller};
-use crate::config::Intake;
 use crate::engine::ports::{Intakes, Trouble};
-use crate::model::{IntakePlace, IntakeSight, Token};
+use crate::model::{Intake, IntakePlace, IntakeSight, Token};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::cell::RefCell;
