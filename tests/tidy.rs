@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Lines that a file may have without its tests.
-const LONGEST: usize = 450;
+const LONGEST: usize = 470;
 
 /// A source file: its path below the repository with `/`, and its text.
 struct File {
@@ -199,6 +199,7 @@ const NO_FAULTS: &[&str] = &[
 
 /// These know headers, and name no faults.
 const OF_HEADERS: &[&str] = &[
+    "src/check/automatic.rs",
     "src/mail/headers.rs",
     "src/mail/human.rs",
     "src/mail/html.rs",

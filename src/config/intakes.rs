@@ -1,6 +1,5 @@
 //! `[intakes.KEY]` and `[calendars.KEY]` of `replypath.toml`.
 
-use super::Intake;
 use super::accounts::{Workshop, check_key};
 use super::collections::OneOrMany;
 use super::hours::Hours;
@@ -8,6 +7,7 @@ use super::read::{At, Doc};
 use super::shape::{CalendarShape, IntakeShape};
 use super::times::zone;
 use crate::model::Calendar;
+use crate::model::Intake;
 
 impl Workshop<'_> {
     /// An intake mailbox, when everything about it is right.

@@ -29,7 +29,7 @@ pub use init::{InitError, init};
 pub use load::{load, load_from};
 pub use schema::{markdown, reference, schema};
 
-use crate::model::{Account, Budget, Calendar, MailboxSettings, Probe};
+use crate::model::{Account, Budget, Calendar, Intake, Probe};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -112,17 +112,6 @@ pub struct DeskSettings {
     pub ca: Option<PathBuf>,
     /// How long one API call may take.
     pub timeout: Duration,
-}
-
-/// A mailbox from which a desk fetches its mail. It is only ever read.
-#[derive(Debug, Clone)]
-pub struct Intake {
-    /// Its key.
-    pub name: String,
-    /// How to read it.
-    pub mailbox: MailboxSettings,
-    /// The login is the desk's own: when it is refused, the desk can fetch nothing either.
-    pub desk_login: bool,
 }
 
 /// Where a desk definition comes from.

@@ -10,6 +10,7 @@
 //! `clean_up` are the stages; `neighbours` asks what other runs saw; `intake` sorts arriving mail to runs.
 
 mod advance;
+mod around;
 mod automatic;
 mod canary;
 mod channel;

@@ -3,9 +3,8 @@
 
 use super::imap_session::{Fail, FolderName, ImapSession, TlsConfigs, readable, sign_in};
 use super::stream::{Limits, Poller};
-use crate::config::Intake;
 use crate::engine::ports::{Intakes, Trouble, no_intake};
-use crate::model::{IntakePlace, IntakeSight, ResultClass, Token};
+use crate::model::{Intake, IntakePlace, IntakeSight, ResultClass, Token};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::cell::RefCell;

@@ -103,3 +103,14 @@ pub struct Rate {
 /// Every rate must hold; an empty list is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget(pub Vec<Rate>);
+
+/// A mailbox from which a desk fetches its mail. It is only ever read.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Its key.
+    pub name: String,
+    /// How to read it.
+    pub mailbox: MailboxSettings,
+    /// The login is the desk's own: when it is refused, the desk can fetch nothing either.
+    pub desk_login: bool,
+}

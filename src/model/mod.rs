@@ -4,6 +4,7 @@
 //! this crate, so every other part may use it. What is stored is these types in JSON.
 
 mod account;
+mod asks;
 mod chat;
 mod context;
 mod context_report;
@@ -18,7 +19,8 @@ mod stage;
 mod ticket;
 mod token;
 
-pub use account::{Account, AuthMethod, Budget, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
+pub use account::{Account, AuthMethod, Budget, Intake, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
+pub use asks::{Calendar, Canaries, Controls};
 pub use chat::{AnswerBy, ChatBy, ChatChannel, ChatLine, ChatMemory, Speaker, Visitor, WhenOffline, Widget, WidgetStep};
 pub use context::{Context, Control, ControlKind, ExchangerSight, IntakePlace, IntakeSight, Neighbour, StageSight};
 pub use context_report::ContextReport;
@@ -27,8 +29,8 @@ pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormMemory, FormPr
 pub use mail::{Attachment, AutoMark, Bounce, BounceAction, MailKey, OutgoingAttachment, OutgoingMail, Position, ReceivedMail};
 pub use observation::{Looked, Observation, ResultClass, Source};
 pub use probe::{
-    AfterStage, Calendar, Canaries, Channel, CleanUp, ClosingNotice, Controls, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis,
-    MailEncoding, Overlap, Policy, Probe, QuoteStyle, Reply, ReplyMode, Request, Require, Schedule, Window,
+    AfterStage, Channel, CleanUp, ClosingNotice, EmailChannel, Expect, FollowUp, FollowUpTo, LimitMillis, MailEncoding, Overlap, Policy,
+    Probe, QuoteStyle, Reply, ReplyMode, Request, Require, Schedule, Window,
 };
 pub use report::{CheckReport, EvidenceReport, Report, RunReport, StageReport};
 pub use run::{

@@ -241,7 +241,7 @@ async fn an_answer_in_another_accounts_mailbox_counts_only_against_the_desk_and_
     let trial = Trial::new().await;
     trial.world.weather(|w| (w.answer_elsewhere, w.no_answer_mail) = (true, true));
     let run = trial.run(&probe()).await;
-    assert_eq!(diagnosis(&run), (Verdict::Fail, Some(Stage::Return), vec!["reply-to-last-writer"]), "{:#?}", run.diagnosis);
+    assert_eq!(diagnosis(&run), (Verdict::Fail, Some(Stage::Reply), vec!["reply-to-last-writer"]), "{:#?}", run.diagnosis);
     assert!(run.diagnosis.as_ref().is_some_and(|d| d.security));
 }
 

@@ -1,10 +1,10 @@
 //! Looks into a desk's intake mailbox: they tell where our mail lies, change nothing, and say what they could not read.
 
 use super::*;
-use replypath::config::Intake;
+
 use replypath::engine::ports::Intakes;
 use replypath::mail::intake::ImapIntakes;
-use replypath::model::{IntakePlace, IntakeSight, Token};
+use replypath::model::{Intake, IntakePlace, IntakeSight, Token};
 
 const ID: &str = "<wanted@customers.test>";
 
