@@ -4,11 +4,13 @@
 //! by hand move counters with `trigger="manual"` and nothing else. Every counter exists from the start with 0.
 //! What a probe's labels are is fixed when it is configured: an event of a probe that is not is counted nowhere.
 
+mod certificates;
 mod known;
 mod process;
 mod security;
 mod series;
 
+pub use certificates::Certificates;
 pub use known::schedule_text;
 
 use crate::engine::ports::{ProbeStanding, RunEvent};
@@ -62,15 +64,14 @@ pub struct Metrics {
     leftovers: GaugeVec,
     desk_up: GaugeVec,
     mailbox_up: GaugeVec,
-    certificate_expiry: GaugeVec,
+    /// The ends of certificates.
+    pub certificates: Certificates,
     tick: Gauge,
     in_progress: Gauge,
     reload_ok: Gauge,
     reload_at: Gauge,
     store_errors: Counter,
     process: Process,
-    /// Whose certificate is shown.
-    certificates: Mutex<BTreeSet<String>>,
     state: Mutex<State>,
 }
 
@@ -130,14 +131,13 @@ impl Metrics {
             leftovers: gauges("leftovers", &["desk"], "Tickets and mails that the last run of each probe could not remove.")?,
             desk_up: gauges("desk_up", &["desk"], "1 if the last call to the desk's API was answered.")?,
             mailbox_up: gauges("mailbox_up", &["account"], "1 if the last look into the mailbox worked.")?,
-            certificate_expiry: gauges("certificate_expiry_timestamp_seconds", &["of"], "When the certificate that a desk, form, chat or mail exchanger shows ends.")?,
+            certificates: Certificates::new(gauges("certificate_expiry_timestamp_seconds", &["of"], "When the certificate that a desk, form, chat or mail exchanger shows ends.")?),
             tick: gauge("scheduler_last_tick_timestamp_seconds", "When the scheduler last looked for due probes.")?,
             in_progress: gauge("runs_in_progress", "Runs under way.")?,
             reload_ok: gauge("config_last_reload_successful", "1 if the last reload of the configuration was accepted.")?,
             reload_at: gauge("config_last_reload_success_timestamp_seconds", "When the running configuration was loaded.")?,
             store_errors: registered(r, Counter::new("replypath_store_errors_total", "Steps that the store could not do.")?)?,
             process: Process::new(r)?,
-            certificates: Mutex::default(),
             state: Mutex::default(),
             registry,
         })
@@ -449,23 +449,6 @@ impl Metrics {
         if self.state().accounts.contains(account) {
             set(&self.mailbox_up, &[account], flag(up));
         }
-    }
-
-    /// Until when the certificates of these places are valid: `HOST:PORT` with the end, none where it could not be seen now
-    /// (what was seen before stays). Places that are not named any more go.
-    pub fn certificates(&self, seen: impl IntoIterator<Item = (String, Option<Timestamp>)>) {
-        let mut shown = self.certificates.lock().unwrap_or_else(|e| e.into_inner());
-        let mut named = BTreeSet::new();
-        for (of, end) in seen {
-            if end.is_some() {
-                set(&self.certificate_expiry, &[&of], seconds(end));
-            }
-            named.insert(of);
-        }
-        for gone in shown.difference(&named) {
-            drop_series(&self.certificate_expiry, &[gone]);
-        }
-        *shown = named;
     }
 
     /// The exposition in text format 0.0.4.

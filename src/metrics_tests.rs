@@ -34,7 +34,7 @@ fn the_exposition_is_the_golden_one() {
     metrics.reloaded(Some(sample::at(0)));
     metrics.desk_up("rt", true);
     metrics.mailbox_up("alice", true);
-    metrics.certificates([("desk.test:443".to_owned(), Some(sample::at(86_400)))]);
+    metrics.certificates.show([("desk.test:443".to_owned(), Some(sample::at(86_400)))]);
     let text: String = metrics
         .render()
         .unwrap()
@@ -235,9 +235,9 @@ fn certificates_keep_their_end_while_they_cannot_be_seen_and_go_with_their_place
     let metrics = metrics(&[]);
     let of = |host: &str, end: Option<Timestamp>| (format!("{host}:443"), end);
     let end = |host: &str| value(&metrics, "certificate_expiry_timestamp_seconds", &[host]);
-    metrics.certificates([of("a", Some(sample::at(60))), of("b", Some(sample::at(60))), of("c", None)]);
+    metrics.certificates.show([of("a", Some(sample::at(60))), of("b", Some(sample::at(60))), of("c", None)]);
     assert_eq!((end("a:443"), end("c:443")), (Some(seconds(Some(sample::at(60)))), None));
-    metrics.certificates([of("a", None), of("c", Some(sample::at(90)))]);
+    metrics.certificates.show([of("a", None), of("c", Some(sample::at(90)))]);
     assert_eq!((end("a:443"), end("b:443")), (Some(seconds(Some(sample::at(60)))), None));
     assert_eq!(end("c:443"), Some(seconds(Some(sample::at(90)))));
 }

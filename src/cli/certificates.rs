@@ -67,7 +67,7 @@ pub(super) fn watch(config: &Config, names: Arc<Names>, metrics: Arc<Metrics>, c
     async move {
         loop {
             let seen = places.look(&names, clock.as_ref()).await;
-            metrics.certificates(seen.into_iter().map(|s| (s.host, s.not_after)));
+            metrics.certificates.show(seen.into_iter().map(|s| (s.host, s.not_after)));
             clock.sleep_until(after(clock.now(), EVERY)).await;
         }
     }

@@ -1,7 +1,6 @@
 //! Looks into a desk's intake mailbox: they tell where our mail lies, change nothing, and say what they could not read.
 
 use super::*;
-
 use replypath::engine::ports::Intakes;
 use replypath::mail::intake::ImapIntakes;
 use replypath::model::{Intake, IntakePlace, IntakeSight, Token};
