@@ -194,6 +194,7 @@ const NO_FAULTS: &[&str] = &[
     "frame-ancestors",
     "last-event-id",
     "thank-you",
+    "twenty-four",
     "django-helpdesk",
 ];
 
