@@ -3,6 +3,7 @@
 mod canary;
 mod chat;
 mod controls;
+mod exchangers;
 mod form;
 mod promise;
 mod variants;

@@ -133,6 +133,9 @@ pub struct State {
     pub moves: usize,
     /// How often the desk's page for agents was opened.
     pub visits: usize,
+    /// What a look at the exchangers shows, and the looks.
+    pub exchangers: Vec<ExchangerSight>,
+    pub looks: Vec<String>,
     /// Mail that waits for a visit.
     pub unfetched: Vec<OutgoingMail>,
 }
@@ -339,7 +342,7 @@ impl World {
             forms: Arc::new(crate::web::Web(self.clone())),
             chats: Arc::new(crate::web::Web(self.clone())),
             intakes: Arc::new(replypath::engine::ports::NoIntakes),
-            exchangers: Arc::new(replypath::engine::ports::NoExchangers),
+            exchangers: self.clone(),
             directory: Arc::new(directory),
             clock: Arc::new(self.clock.clone()),
             events_in,
