@@ -24,12 +24,21 @@ fn check_says_what_there_is_and_names_every_problem_with_file_line_and_column() 
 fn doctor_visits_every_place_and_sends_nothing() {
     let mut site = Site::new(&[]);
     let well = site.run(&["doctor"]).expect(0);
-    for place in
-        ["mailbox alice", "submission alice", "mailbox bob", "submission bob", "desk sandbox", "chat of desk sandbox", "form at http"]
-    {
+    for place in [
+        "mailbox alice",
+        "submission alice",
+        "mailbox bob",
+        "submission bob",
+        "desk sandbox",
+        "intake mailbox billing",
+        "intake mailbox sales",
+        "intake mailbox support",
+        "chat of desk sandbox",
+        "form at http",
+    ] {
         assert!(well.out.contains(&format!("ok    {place}")), "{}", well.out);
     }
-    assert!(well.out.contains("7 places answered; nothing was sent"), "{}", well.out);
+    assert!(well.out.contains("10 places answered; nothing was sent"), "{}", well.out);
     assert!(site.tickets().is_empty());
     let right = std::fs::read_to_string(site.dir().join("replypath.toml")).unwrap();
     site.edit("replypath.toml", "password = \"", "password = \"not-");
@@ -38,7 +47,7 @@ fn doctor_visits_every_place_and_sends_nothing() {
     std::fs::write(site.dir().join("replypath.toml"), right).unwrap();
     site.close_sandbox();
     let gone = site.run(&["doctor"]).expect(5);
-    assert!(gone.out.contains("7 of 7 places cannot be used"), "{}", gone.out);
+    assert!(gone.out.contains("10 of 10 places cannot be used"), "{}", gone.out);
     site.assert_no_secrets();
 }
 
@@ -89,7 +98,7 @@ fn init_writes_a_configuration_that_is_right_but_for_its_secrets() {
     let dir = dir.to_str().unwrap();
     replypath(&["init", dir]).expect(0);
     let check = replypath(&["check", "--config", dir]).expect(3);
-    assert!(check.err.contains("--> replypath.toml:32:20"), "{}", check.err);
+    assert!(check.err.contains("--> replypath.toml:34:20"), "{}", check.err);
     assert!(check.err.contains("ALICE_PASSWORD") && check.err.contains("RT_TOKEN") && check.err.contains("2 problems"), "{}", check.err);
     let again = replypath(&["init", dir]);
     assert_ne!(again.code, 0);

@@ -75,7 +75,7 @@ async fn only_a_refused_login_of_the_desks_own_is_said_to_be_one() {
         assert!(sight.trouble.as_ref().unwrap().contains("refuses the login") && !sight.trouble.unwrap().contains("wrong"));
     }
     // No server, one that says nothing, and one that is busy.
-    let silent = raw(|s| std::mem::forget(s));
+    let silent = raw(std::mem::forget);
     let busy = raw(|mut s| drop(s.write_all(b"* BYE [UNAVAILABLE] later\r\n")));
     for port in [1, silent, busy] {
         let sight = look(&intakes(port, "right", true)).await;
