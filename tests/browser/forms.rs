@@ -138,7 +138,7 @@ async fn a_form_that_never_comes_is_told_with_the_request_that_failed() {
         *limit = Duration::from_secs(70);
     }
     let stop = kit.browsers.fill_in(&order).await.err().expect("a stop");
-    assert_eq!((stop.outcome, stop.faults[0], stop.no_effect), (Outcome::Fail, "form-does-not-load", true));
+    assert_eq!((stop.outcome, stop.faults[0], stop.no_effect), (Outcome::Fail, "form-does-not-load", true), "{stop:?}");
     assert!(stop.found.contains("/widget.js answered 503"), "{}", stop.found);
     let told = format!("{stop:?}");
     assert!(!told.contains("key=secret"), "{told}");

@@ -1,8 +1,8 @@
 //! The visitor's side of live chat: every transport against the sandbox, and servers that do what they must not.
 
+mod chatwoot;
 mod crowd;
 mod journey;
-mod matrix;
 mod rude;
 mod server;
 mod world;
