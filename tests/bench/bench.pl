@@ -1,16 +1,18 @@
 #!/usr/bin/perl
-# bench.pl STACK BINARY roundtrips|idle|waiting|start: one set of figures; see README.md.
+# bench.pl STACK BINARY roundtrips|idle|waiting|start|ways: one set of figures; see README.md.
 use strict;
 use warnings;
+use utf8;
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
+use JSON::PP;
 use Time::HiRes qw(time sleep);
 
 my ($stack, $binary, $what) = @ARGV;
 my %env = map { /^([^=]+)=(.*)$/ ? ($1, $2) : () } lines("$stack/env");
 $| = 1;
-my %sets = (roundtrips => \&roundtrips, idle => \&idle, waiting => \&waiting, start => \&start);
+my %sets = (roundtrips => \&roundtrips, idle => \&idle, waiting => \&waiting, start => \&start, ways => \&ways);
 ($sets{$what} or die "bench: $what is none of " . join(', ', sort keys %sets) . "\n")->();
 
 sub lines { my ($file) = @_; open(my $f, '<', $file) or die "$file: $!\n"; my @l = <$f>; chomp @l; return @l }
@@ -242,4 +244,98 @@ sub start {
     }
     printf "start with 1000 probes: /metrics answers after %.0f ms (median of 5, %.0f..%.0f)\n", at(0.5, @took), at(0, @took), at(1, @took);
     system('rm', '-rf', $dir);
+}
+
+# Memory of a process and all its children in MB, shared pages divided among those who share them.
+sub tree {
+    my ($root) = @_;
+    my (%children, $sum);
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        open(my $f, '<', $stat) or next;
+        my ($pid, $parent) = (<$f> // '') =~ /^(\d+) \(.*\) \S (\d+)/ or next;
+        push @{ $children{$parent} }, $pid;
+    }
+    for (my @pids = ($root); @pids;) {
+        my $pid = shift @pids;
+        push @pids, @{ $children{$pid} // [] };
+        open(my $f, '<', "/proc/$pid/smaps_rollup") or next;
+        for (<$f>) { $sum += $1 / 1024 if /^Pss:\s+(\d+)/ }
+    }
+    return $sum // 0;
+}
+
+# Where the kernel counts the CPU of a group of processes: the folder to make and how to read it in seconds.
+sub group {
+    return ('/sys/fs/cgroup/cpuacct', sub { (lines("$_[0]/cpuacct.usage"))[0] / 1e9 }) if -w '/sys/fs/cgroup/cpuacct';
+    return ('/sys/fs/cgroup', sub { (map { /^usage_usec (\d+)/ ? $1 / 1e6 : () } lines("$_[0]/cpu.stat"))[0] }) if -w '/sys/fs/cgroup/cgroup.procs';
+    die "bench: the figures of forms and chats need root and control groups\n";
+}
+
+# Journeys through the sandbox's form and chat, without a browser and in Chromium: the desk runs in a process of its own.
+sub ways {
+    my $desk = "$stack/bench-ways";
+    system('rm', '-rf', $desk, "$stack/bench.desk", "$stack/bench.desk.err");
+    my $sandbox = launch("$stack/bench.desk", $binary, 'sandbox', '--init', $desk);
+    my $begin = time;
+    until (grep { /Ctrl-C/ } map { lines($_) } glob("$stack/bench.desk*")) {
+        die "bench: the sandbox did not start\n" if time - $begin > 30 || waitpid($sandbox, POSIX::WNOHANG()) == $sandbox;
+        sleep 0.05;
+    }
+    my ($web) = map { m{^page = "(\S+?)/contact"} ? $1 : () } lines("$desk/probes/contact-form.toml");
+    my $patient = join '', map { "$_ = \"15m\"\n" } qw(send accept land queue format acknowledge reply return follow_up clean_up);
+    my $common = "desk = \"sandbox\"\naccount = \"alice\"\nsettle = \"1s\"\nclean_up = \"close\"\n";
+    my $form = "[form]\npage = \"$web/contact\"\nsubject = \"In stock? \${token}\"\ntext = \"Is it in stock? \${token}\"\n"
+        . "fields = [{ type = \"select\", choose = \"Sales\" }]\ndwell = \"2500ms\"\n";
+    my $chat = "[chat]\npage = \"$web/shop/chat\"\ntext = \"Hello \${token}\"\nhand_over = \"Can I talk to a person?\"\nreload = true\n";
+    my $bubble = "[chat]\npage = \"$web/shop/chat\"\ntext = \"Hello \${token}\"\nhand_over = \"Can I talk to a person?\"\nreload = true\nbrowser = true\nlimit = \"10m\"\n"
+        . "leave = [{ click = \"chat-widget >>> button[aria-label='End the chat']\" }]\n"
+        . join('', map { "[[chat.open]]\n$_\n" } 'frame = "iframe.chat"', 'click = "chat-widget >>> button.bubble"',
+            'wait_for = "chat-widget >>> form:not([hidden]) textarea"',
+            map { "write = \"\${" . ($_ eq 'name' ? 'customer' : 'address') . "}\"\ninto = \"chat-widget >>> form:not([hidden]) input[name=$_]\"" } qw(name email))
+        . "[[chat.say]]\nwrite = \"\${line}\"\ninto = \"chat-widget >>> form:not([hidden]) textarea\"\n"
+        . "[[chat.say]]\nclick = \"chat-widget >>> form:not([hidden]) button[type=submit]\"\n"
+        . "[chat.read]\nframe = \"iframe.chat\"\nline = \"chat-widget >>> li\"\nagent = \"chat-widget >>> li[data-from=agent]\"\n"
+        . "bot = \"chat-widget >>> li:is([data-from=bot], [data-from=system])\"\n";
+    my @sets = (
+        ['form journeys', 200, $form], ['form journeys in Chromium', 5, $form . "browser = true\nlimit = \"10m\"\n"],
+        ['chat journeys', 200, $chat], ['chat journeys in Chromium', 5, $bubble], ['chats at once on one core', 1000, $chat, 'taskset', '-c', '0'],
+    );
+    my ($base, $read) = group();
+    for (@sets) {
+        my ($name, $count, $way, @pinned) = @$_;
+        my $dir = "$stack/bench-way";
+        system('rm', '-rf', $dir);
+        system('cp', '-r', $desk, $dir);
+        unlink glob("$dir/probes/*.toml"), glob("$dir/state/*");
+        my $top = join "\n", lines("$dir/replypath.toml");
+        spew("$dir/replypath.toml", $top =~ s/^\[daemon\]\n/[daemon]\nmax_probes = 20000\n/mr);
+        spew("$dir/probes/p$_.toml", "$common$way\n[limits]\n$patient") for 1 .. $count;
+        my $group = "$base/replypath-bench-$$";
+        mkdir $group or die "$group: $!\n";
+        my $started = time;
+        my $pid = launch("$stack/bench.out", 'sh', '-c', 'echo $$ > "$0"/cgroup.procs; exec "$@"', $group, @pinned, $binary, '--config', $dir, 'run', '--all',
+            '--report', 'json');
+        my ($peak, $browsers) = (0, 0);
+        while (waitpid($pid, POSIX::WNOHANG()) == 0) {
+            my ($high) = memory($pid);
+            $peak = $high if $high && $high > $peak;
+            if ($name =~ /Chromium/) { my $all = tree($pid); $browsers = $all if $all > $browsers }
+            sleep 0.1;
+        }
+        my $wall = time - $started;
+        my $cpu = $read->($group);
+        sleep 0.2 until rmdir $group;
+        my $report = decode_json(join '', lines("$stack/bench.out"));
+        my @bad = grep { $_->{verdict} ne 'pass' } @{ $report->{runs} };
+        die "bench: " . @bad . " of $count $name did not pass: $bad[0]{summary}\n" if @bad || @{ $report->{runs} } != $count;
+        my @lags = map { $_->{found} =~ /^pushed ([0-9.]+)(µs|ms|s) after/ ? $1 * { 'µs' => 1e-6, ms => 1e-3, s => 1 }->{$2} : () }
+            grep { $_->{check} eq 'pushed' } map { @{ $_->{checks} } } map { @{ $_->{stages} } } @{ $report->{runs} };
+        printf "%-26s %4d in %.1f s, CPU %.1f ms each, peak memory %.1f MB%s%s\n", "$name:", $count, $wall, 1000 * $cpu / $count, $peak,
+            $browsers ? sprintf(' (%.0f MB with its browser)', $browsers) : '',
+            @lags && $name !~ /Chromium/ ? sprintf(', push to notice p50 %.0f ms, p99 %.0f ms', at(0.5, @lags), at(0.99, @lags)) : '';
+        system('rm', '-rf', $dir);
+    }
+    kill 'TERM', $sandbox;
+    waitpid $sandbox, 0;
+    system('rm', '-rf', $desk);
 }
