@@ -256,7 +256,8 @@ pub trait Chats: Send + Sync {
     fn heard(&self, run: &RunId) -> Option<ChatView>;
     /// Keeps listening until then; `ChannelEvent::Moved` tells of every new line.
     fn listen(&self, order: &ChatOrder, until: Timestamp);
-    /// Closes the window and opens it again as the same visitor. Gives the conversation that is there then.
+    /// Opens a second window as the same visitor, then closes the first and opens it again. Gives the conversation that is
+    /// there then; one of a second window only when it is another (fact `window`).
     async fn reload(&self, order: &ChatOrder) -> Result<Begun, Stop>;
     /// Ends the visitor's side.
     async fn leave(&self, order: &ChatOrder) -> Result<(), Stop>;

@@ -40,11 +40,14 @@ fn answer(asked: &Asked, first: &str) -> Does {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agents_line_on_the_stream_is_seen_as_pushed() {
-    let said = saying("run1", "send");
-    let first = said.text.clone();
-    let server = Server::start(move |asked, _| answer(asked, &first)).await;
+async fn chatwoot(tabs: bool) -> (Server, World, tempfile::TempDir) {
+    let first = saying("run1", "send").text;
+    let server = Server::start(move |asked, number| match asked.line.split('?').next() {
+        // The second tab starts from zero.
+        Some("GET /api/v1/widget/conversations") if tabs && number > 0 => json(r#"{"id":13,"inbox_id":1,"status":"open"}"#),
+        _ => answer(asked, &first),
+    })
+    .await;
     let param = |value: &str| ParamValue::Plain(toml::Value::String(value.to_owned()));
     let settings = DeskSettings {
         name: "desk".to_owned(),
@@ -62,7 +65,13 @@ async fn an_agents_line_on_the_stream_is_seen_as_pushed() {
     };
     let state = tempfile::tempdir().unwrap();
     let world = World::new(&BTreeMap::from([("desk".to_owned(), settings)]), state.path());
-    let order = order("run1");
+    (server, world, state)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agents_line_on_the_stream_is_seen_as_pushed() {
+    let (server, world, _state) = chatwoot(false).await;
+    let (order, said) = (order("run1"), saying("run1", "send"));
     let begun = world.chats.begin(&order, &said).await.unwrap_or_else(|stop| panic!("{stop}: {:#?}", server.asked("")));
     assert_eq!(begun.conversation.as_deref(), Some("12"));
     let view = world.heard(&order, "the agent's line", |v| v.lines.iter().any(|l| l.text == "On its way.")).await;
@@ -73,4 +82,19 @@ async fn an_agents_line_on_the_stream_is_seen_as_pushed() {
     assert!(view.lines.iter().all(|l| l.text != "another matter"), "{view:#?}");
     let cable = &server.asked("GET /cable")[0];
     assert!(!cable.head.contains("agents-key") && !cable.line.contains("pubsub"), "{cable:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_tab_that_starts_from_zero_is_told_while_the_first_stays_open() {
+    for (lost, then) in [(true, "13"), (false, "12")] {
+        let (server, world, _state) = chatwoot(lost).await;
+        let mut order = order("run1");
+        let begun = world.chats.begin(&order, &saying("run1", "send")).await.unwrap_or_else(|stop| panic!("{stop}"));
+        (order.conversation, order.sealed) = (begun.conversation, begun.sealed);
+        let again = world.chats.reload(&order).await.unwrap_or_else(|stop| panic!("{stop}"));
+        assert_eq!(again.conversation.as_deref(), Some(then));
+        assert_eq!(again.seen.facts.get("window").is_some(), lost, "{:?}", again.seen);
+        // Begun once, then one window beside the first, and the first once more unless the second was lost already.
+        assert_eq!(server.asked("GET /widget").len(), if lost { 2 } else { 3 });
+    }
 }

@@ -117,7 +117,7 @@ table! {
         optional answer: AnswerBy = "chat",
         /// Somebody new in every run, or the same visitor kept from run to run (encrypted in the state folder), for desks that allow few new visitors an hour.
         optional visitor: Visitor = "fresh",
-        /// Reload the window before the follow-up: the same conversation must be there.
+        /// Open a second window and reload the first before the follow-up: the same conversation must be there.
         optional reload: bool = false,
         /// The answer must be pushed into the open window, not only be there after a look. Default: true where the chat can push.
         optional pushed: bool,

@@ -23,6 +23,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 const OPENING: Duration = Duration::from_secs(15);
 /// How long a socket may take to send a frame.
 const SENDING: Duration = Duration::from_secs(12);
+/// How long after the deadline of an answer the socket itself may still be found to be broken.
+const HALF_OPEN: Duration = Duration::from_secs(2);
 
 /// How a step list ended.
 pub(crate) struct Done<'a> {
@@ -174,6 +176,10 @@ impl Hearing<'_> {
                 Ok(Some(Heard::Broken(why))) => return Err(dead(&why, None, true)),
                 Ok(None) => return Err(missing("the socket was closed")),
                 Err(_) => {
+                    // A socket from which nothing comes may be half open, which its own listener finds out at about this moment.
+                    if let Ok(Some(Heard::Broken(why))) = timeout_at(deadline + HALF_OPEN, frames.recv()).await {
+                        return Err(dead(&why, None, true));
+                    }
                     let text = format!("`{}` did not come on the socket within {} s", wait.when.text(), wait.deadline.as_secs());
                     return Err(match self.count {
                         0 => Broke::met("chat-socket-silent", ResultClass::Unavailable, format!("{text}, nor anything else"), true),

@@ -202,16 +202,25 @@ impl Chats for DeskChats {
     async fn reload(&self, order: &ChatOrder) -> Result<Begun, Stop> {
         let before = self.talk(order)?;
         let desk = before.desk.clone();
+        let kept = before.visitor.sealed(&self.shared.seal).or_else(|| order.sealed.clone());
+        let again = ChatOrder { sealed: kept, ..order.clone() };
+        if desk.recipe.resume.is_empty() {
+            let broke = Failure::contract("its definition has no [chat.resume]");
+            return Err(Broke::from(broke).stop(&desk, &before.visitor, "reload"));
+        }
+        // A second tab first, as of a customer who looks at another page of the shop while the first stays open.
+        let tab = self.fresh(&again, desk.clone());
+        tab.act(&desk.recipe.resume, None).await.map_err(|broke| broke.stop(&desk, &tab.visitor, "open a second tab"))?;
+        if tab.visitor.conversation() != order.conversation {
+            let mut begun = self.begun(&tab);
+            begun.seen.facts.insert("window".to_owned(), "a second tab".into());
+            return Ok(begun);
+        }
         // The page is gone with its socket; what is kept is what makes the visitor the visitor.
         self.forget(&order.run);
-        let kept = before.visitor.sealed(&self.shared.seal).or_else(|| order.sealed.clone());
-        let talk = self.fresh(&ChatOrder { sealed: kept, ..order.clone() }, desk.clone());
+        let talk = self.fresh(&again, desk.clone());
         talk.take_over(&before);
-        let stop = |broke: Broke| broke.stop(&desk, &talk.visitor, "reload");
-        if desk.recipe.resume.is_empty() {
-            return Err(stop(Failure::contract("its definition has no [chat.resume]").into()));
-        }
-        talk.act(&desk.recipe.resume, None).await.map_err(stop)?;
+        talk.act(&desk.recipe.resume, None).await.map_err(|broke| broke.stop(&desk, &talk.visitor, "reload"))?;
         held(&self.talks).insert(order.run.clone(), talk.clone());
         let begun = self.begun(&talk);
         if begun.conversation.is_some() {
