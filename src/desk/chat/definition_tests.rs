@@ -204,6 +204,8 @@ async fn a_visitor_of_zammad_waits_for_an_agent_speaks_hears_reloads_and_leaves(
         json!({"event": "chat_session_init", "data": {"chat_id": 7}}),
         said(&send),
         said(&follow_up),
+        // A second tab, then the reload.
+        json!({"event": "chat_status_customer", "data": {"chat_id": 7, "session_id": "sess-1"}}),
         json!({"event": "chat_status_customer", "data": {"chat_id": 7, "session_id": "sess-1"}}),
         json!({"event": "chat_session_close", "data": {"session_id": "sess-1"}}),
     ];
