@@ -67,8 +67,7 @@ impl Journey<'_> {
             }
         };
         self.saw(Stage::FollowUp, WINDOW, Looked::Found, ResultClass::Ok, &begun.seen);
-        let window = begun.seen.facts.get("window").and_then(|w| w.as_str()).map_or_else(String::new, |w| format!(" in {w}"));
-        let Begun { conversation, sealed, .. } = begun;
+        let Begun { conversation, sealed, in_second_window, .. } = begun;
         let memory = self.memory();
         memory.reloaded = true;
         memory.sealed = sealed.or(memory.sealed.take());
@@ -79,7 +78,13 @@ impl Journey<'_> {
             return Ok(None);
         }
         let found = conversation.map_or_else(|| "none".to_owned(), |id| format!("conversation {id}"));
-        self.check(Stage::FollowUp, "reload", Outcome::Fail, expected, format!("{found}{window}"));
+        self.check(
+            Stage::FollowUp,
+            "reload",
+            Outcome::Fail,
+            expected,
+            if in_second_window { format!("{found} in a second window") } else { found },
+        );
         self.fail(Stage::FollowUp, &["chat-history-lost-on-return"]);
         Ok(Some(self.now()))
     }

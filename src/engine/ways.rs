@@ -209,6 +209,8 @@ pub struct Begun {
     pub visitor: Option<String>,
     /// The visitor, encrypted, to be stored.
     pub sealed: Option<String>,
+    /// The conversation is that of a second window, which was given another one.
+    pub in_second_window: bool,
     /// What was seen.
     pub seen: Seen,
 }
@@ -257,7 +259,7 @@ pub trait Chats: Send + Sync {
     /// Keeps listening until then; `ChannelEvent::Moved` tells of every new line.
     fn listen(&self, order: &ChatOrder, until: Timestamp);
     /// Opens a second window as the same visitor, then closes the first and opens it again. Gives the conversation that is
-    /// there then; one of a second window only when it is another (fact `window`).
+    /// there then; one of a second window only when it is another.
     async fn reload(&self, order: &ChatOrder) -> Result<Begun, Stop>;
     /// Opens the window as somebody who was never there and says nothing. Gives the lines that he sees; none when this
     /// cannot be looked at.

@@ -271,11 +271,15 @@ sub group {
     die "bench: the figures of forms and chats need root and control groups\n";
 }
 
+# Not left behind when a figure cannot be had.
+my $sandbox;
+END { kill 'TERM', $sandbox if $sandbox }
+
 # Journeys through the sandbox's form and chat, without a browser and in Chromium: the desk runs in a process of its own.
 sub ways {
     my $desk = "$stack/bench-ways";
     system('rm', '-rf', $desk, "$stack/bench.desk", "$stack/bench.desk.err");
-    my $sandbox = launch("$stack/bench.desk", $binary, 'sandbox', '--init', $desk);
+    $sandbox = launch("$stack/bench.desk", $binary, 'sandbox', '--init', $desk);
     my $begin = time;
     until (grep { /Ctrl-C/ } map { lines($_) } glob("$stack/bench.desk*")) {
         die "bench: the sandbox did not start\n" if time - $begin > 30 || waitpid($sandbox, POSIX::WNOHANG()) == $sandbox;
@@ -337,5 +341,6 @@ sub ways {
     }
     kill 'TERM', $sandbox;
     waitpid $sandbox, 0;
+    $sandbox = 0;
     system('rm', '-rf', $desk);
 }

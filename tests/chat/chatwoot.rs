@@ -1,13 +1,12 @@
 //! The shipped definition of Chatwoot against a server that answers in Chatwoot's shapes: what is pushed is seen as pushed.
 
 use crate::server::{Asked, Does, Server, json, text};
-use crate::world::{World, line, order, saying};
-use replypath::config::{DeskSettings, DeskSource, ParamValue};
+use crate::world::{World, line, order, saying, settings};
+use replypath::config::ParamValue;
+use replypath::desk::built_in;
 use replypath::engine::ways::Chats;
-use replypath::model::{Budget, Speaker};
+use replypath::model::Speaker;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 const PAGE: &str = "<script>window.authToken = 'visitor.jwt.1'\nwindow.chatwootPubsubToken = 'pubsub-7'</script>";
 
@@ -20,18 +19,17 @@ fn pushed() -> Vec<u8> {
         )
     };
     let confirmed = format!(r#"{{"identifier":"{identifier}","type":"confirm_subscription"}}"#);
-    let frames = [r#"{"type":"welcome"}"#.to_owned(), confirmed, message(11, 900, "another matter"), message(12, 901, "On its way.")];
+    let frames = [r#"{"type":"welcome"}"#.to_owned(), confirmed, message(11, 899, "another matter"), message(12, 901, "On its way.")];
     frames.iter().flat_map(|f| text(f.as_bytes())).collect()
 }
 
 fn answer(asked: &Asked, first: &str) -> Does {
     match asked.line.split('?').next().unwrap_or_default() {
-        "GET /widget" | "GET /widget HTTP/1.1" => {
+        "GET /widget" => {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{PAGE}", PAGE.len());
             Does::Bytes(head.into_bytes())
         }
-        "POST /api/v1/widget/conversations" => json(r#"{"id":12,"inbox_id":1,"status":"open"}"#),
-        "GET /api/v1/widget/conversations" => json(r#"{"id":12,"inbox_id":1,"status":"open"}"#),
+        "POST /api/v1/widget/conversations" | "GET /api/v1/widget/conversations" => json(r#"{"id":12,"inbox_id":1,"status":"open"}"#),
         "GET /api/v1/widget/messages" => json(&format!(
             r#"{{"payload":[{{"id":900,"content":"{first}","message_type":0,"created_at":1779000000,"conversation_id":12}}],"meta":{{}}}}"#
         )),
@@ -48,23 +46,14 @@ async fn chatwoot(tabs: bool) -> (Server, World, tempfile::TempDir) {
         _ => answer(asked, &first),
     })
     .await;
-    let param = |value: &str| ParamValue::Plain(toml::Value::String(value.to_owned()));
-    let settings = DeskSettings {
-        name: "desk".to_owned(),
-        definition: "chatwoot".to_owned(),
-        source: DeskSource { origin: "chatwoot".to_owned(), text: include_str!("../../src/desk/definitions/chatwoot.toml").to_owned() },
-        params: BTreeMap::from([
-            ("url".to_owned(), param(&server.url)),
-            ("account".to_owned(), ParamValue::Plain(toml::Value::Integer(1))),
-            ("website_token".to_owned(), param("w")),
-            ("access_token".to_owned(), ParamValue::Secret(SecretString::from("agents-key"))),
-        ]),
-        budget: Budget::default(),
-        ca: None,
-        timeout: Duration::from_secs(12),
-    };
+    let text = built_in().iter().find(|(id, _)| *id == "chatwoot").expect("a definition").1;
+    let mut settings = settings(text, &[("url", &server.url), ("website_token", "w")], "unused");
+    let params = &mut settings.get_mut("desk").unwrap().params;
+    params.remove("key");
+    params.insert("account".to_owned(), ParamValue::Plain(toml::Value::Integer(1)));
+    params.insert("access_token".to_owned(), ParamValue::Secret(SecretString::from("agents-key")));
     let state = tempfile::tempdir().unwrap();
-    let world = World::new(&BTreeMap::from([("desk".to_owned(), settings)]), state.path());
+    let world = World::new(&settings, state.path());
     (server, world, state)
 }
 
@@ -93,7 +82,7 @@ async fn a_second_tab_that_starts_from_zero_is_told_while_the_first_stays_open()
         (order.conversation, order.sealed) = (begun.conversation, begun.sealed);
         let again = world.chats.reload(&order).await.unwrap_or_else(|stop| panic!("{stop}"));
         assert_eq!(again.conversation.as_deref(), Some(then));
-        assert_eq!(again.seen.facts.get("window").is_some(), lost, "{:?}", again.seen);
+        assert_eq!(again.in_second_window, lost);
         // Begun once, then one window beside the first, and the first once more unless the second was lost already.
         assert_eq!(server.asked("GET /widget").len(), if lost { 2 } else { 3 });
     }

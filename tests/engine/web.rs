@@ -217,6 +217,7 @@ impl World {
         }
         self.visitor_says(&id, first);
         Begun {
+            in_second_window: false,
             conversation: Some(id.clone()),
             visitor: Some(format!("v-{id}")),
             sealed: Some(format!("sealed {id}")),

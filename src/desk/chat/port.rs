@@ -47,6 +47,7 @@ impl DeskChats {
             conversation: talk.visitor.conversation(),
             visitor: talk.visitor.visitor(),
             sealed: talk.visitor.sealed(&self.shared.seal),
+            in_second_window: false,
             seen,
         }
     }
@@ -212,9 +213,7 @@ impl Chats for DeskChats {
         let tab = self.fresh(&again, desk.clone());
         tab.act(&desk.recipe.resume, None).await.map_err(|broke| broke.stop(&desk, &tab.visitor, "open a second tab"))?;
         if tab.visitor.conversation() != order.conversation {
-            let mut begun = self.begun(&tab);
-            begun.seen.facts.insert("window".to_owned(), "a second tab".into());
-            return Ok(begun);
+            return Ok(Begun { in_second_window: true, ..self.begun(&tab) });
         }
         // The page is gone with its socket; what is kept is what makes the visitor the visitor.
         self.forget(&order.run);
