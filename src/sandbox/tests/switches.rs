@@ -129,3 +129,43 @@ async fn a_tagged_reply_address_is_offered_and_refused() {
     submit(&sandbox, &tagged, &mail("alice@customers.test", &tagged, "Re", "more56@customers.test", "", "more56")).await;
     ticket_when(&sandbox, ticket.id, |t| t.messages.iter().any(|m| m.text.contains("more56"))).await;
 }
+
+/// A careful sender: STARTTLS at the desk's mail server, trusting the sandbox's authority alone.
+async fn encrypts(sandbox: &Sandbox) -> std::io::Result<()> {
+    use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+    let mut stream = TcpStream::connect(sandbox.desk_mx).await?;
+    let mut text = Vec::new();
+    for (say, until) in [("", "ESMTP\r\n"), ("EHLO me.test\r\n", "250 SMTPUTF8\r\n"), ("STARTTLS\r\n", "TLS\r\n")] {
+        stream.write_all(say.as_bytes()).await?;
+        while !text.ends_with(until.as_bytes()) {
+            assert!(stream.read_buf(&mut text).await? > 0, "{}", String::from_utf8_lossy(&text));
+        }
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(sandbox.authority.as_bytes()).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let mut secure = connector.connect(ServerName::try_from("127.0.0.1").unwrap(), stream).await?;
+    secure.write_all(b"EHLO me.test\r\n").await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"250 SMTPUTF8\r\n") {
+        assert!(secure.read_buf(&mut answer).await? > 0);
+    }
+    assert!(!String::from_utf8_lossy(&answer).contains("STARTTLS"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_careful_sender_encrypts_with_the_good_certificates_and_refuses_the_expired_one() {
+    let sandbox = sandbox(57, &[]).await;
+    encrypts(&sandbox).await.unwrap();
+    sandbox.set_fault("ok-cert-rotated", true).unwrap();
+    encrypts(&sandbox).await.unwrap();
+    sandbox.set_fault("mx-cert-expired", true).unwrap();
+    let refused = encrypts(&sandbox).await.unwrap_err().to_string();
+    assert!(refused.contains("expired"), "{refused}");
+}
