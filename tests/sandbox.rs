@@ -19,7 +19,7 @@ const CHAT: &[&str] = &["chat"];
 const AT_ONCE: usize = 16;
 
 /// These expose what is private.
-const SECURITY: [&str; 2] = ["merged-into-strangers-ticket", "reply-to-last-writer"];
+const SECURITY: [&str; 3] = ["merged-into-strangers-ticket", "first-mail-merged", "reply-to-last-writer"];
 
 /// What a demo with one fault must end with.
 struct Case {
@@ -89,7 +89,15 @@ const CASES: &[Case] = &[
     fails("return-dkim-missing", "acknowledge", &[], ANSWERED),
     passes("mon-index-lag"),
     unknown("mon-desk-blocks-probe", "land", "monitor", &["whoever writes again"]),
-    fails("merged-into-strangers-ticket", "format", &[], ANSWERED),
+    fails("merged-into-strangers-ticket", "follow_up", &[], ANSWERED),
+    fails("first-mail-merged", "format", &["merged-into-strangers-ticket"], ANSWERED),
+    fails("mx-greylists", "accept", &[], ANSWERED).blames("channel").form_at("follow_up"),
+    fails("intake-oauth-expired", "land", &[], &["support"]),
+    fails("fetch-not-scheduled", "land", &[], ANSWERED).form_at("follow_up"),
+    fails("ack-suppressed-for-class", "acknowledge", &[], &["sales", "support"]),
+    unknown("mon-own-responder-loops", "acknowledge", "monitor", ANSWERED),
+    unknown("mon-green-when-send-fails", "send", "provider", ANSWERED).form_at("follow_up"),
+    unknown("ok-provider-throttle", "send", "provider", ANSWERED).form_at("follow_up"),
     fails("double-fetch-duplicates", "land", &[], MAIL),
     fails("ack-placeholder-raw", "acknowledge", &[], ALL),
     fails("reply-stays-internal", "reply", &[], ALL),
@@ -125,7 +133,20 @@ const CASES: &[Case] = &[
     fails("chat-agent-line-invisible", "return", &[], CHAT).blames("channel"),
     fails("chat-history-lost-on-return", "follow_up", &[], CHAT).blames("channel"),
     passes(""),
-    passes("mx-greylists"),
+    passes("mon-token-in-quote"),
+    passes("mon-too-fast-missed"),
+    passes("ok-greylisted"),
+    passes("ok-subject-tag"),
+    passes("ok-maintenance"),
+    passes("ok-agent-moved-it"),
+    passes("ok-index-lag"),
+    passes("ok-reencoded"),
+    passes("ok-closing-notice"),
+    passes("ok-branding"),
+    passes("ok-foreign-mail"),
+    passes("ok-cert-rotated"),
+    passes("ok-idle-drop"),
+    passes("ok-one-slow-run"),
     passes("mon-uidvalidity"),
     passes("mon-idle-dead"),
     passes("mon-first-page-only"),

@@ -72,12 +72,18 @@ fn built_in(run: &Run, stage: Stage) -> Vec<ControlKind> {
         Stage::Land if lost && email.is_some() => vec![Plain, System, Account, Loop, Outbound, Visit],
         Stage::Land if lost => vec![Visit],
         // Held back: by the way that it came, perhaps.
-        Stage::Land => vec![System],
+        Stage::Land if is_held_back(run) => vec![System],
         Stage::Acknowledge => vec![Account, System, Plain, Loop],
         Stage::Reply | Stage::Return if answer_is_missing(run) => vec![Outbound, Loop],
         _ => Vec::new(),
     };
     of_stage.into_iter().filter(can).collect()
+}
+
+/// The ticket lies in a view that nobody opens.
+fn is_held_back(run: &Run) -> bool {
+    let hints = run.stages.get(&Stage::Land).map(|r| r.hints.as_slice()).unwrap_or_default();
+    hints.iter().any(|h| h == "dmarc-fail-suspended" || h == "desk-spam-view")
 }
 
 /// The message has something that a plain one has not.

@@ -96,9 +96,6 @@ impl Journey<'_> {
         if self.run.probe.reply.mode == ReplyMode::Await && self.is_awaited_answer(mail) {
             return MailRole::Answer;
         }
-        if self.only_quotes(mail) {
-            return MailRole::Other;
-        }
         let acted = |kinds: &[ActKind]| self.run.acts.iter().any(|a| kinds.contains(&a.kind));
         let follow_up = self.run.messages.iter().find(|m| m.stage == Stage::FollowUp);
         let names_follow_up = follow_up.is_some_and(|f| mail.tokens.contains(&f.token));

@@ -3,7 +3,7 @@
 
 use super::Parts;
 use super::journey::Journey;
-use crate::model::{ActKind, ActState, Looked, MailRole, Outcome, ReceivedMail, Source, Stage, Ticket};
+use crate::model::{ActKind, ActState, Looked, Outcome, Source, Stage, Ticket};
 use jiff::{SignedDuration, Timestamp};
 
 /// Remarks of listeners that are kept for the runs that wait.
@@ -58,21 +58,6 @@ impl Journey<'_> {
             let millis = first.duration_since(sent).as_millis();
             self.note(format!("mail of the desk came {millis} ms after the request was taken, and was matched (mon-too-fast-missed)"));
         }
-    }
-
-    /// Notes mail that only quotes the run's words.
-    pub(super) fn note_quotes(&mut self) {
-        if self.run.mails.iter().any(|m| m.role == MailRole::Other && self.only_quotes(&m.mail)) {
-            self.note("a mail that only quotes the run's own words was not counted (mon-token-in-quote)");
-        }
-    }
-
-    /// The mail answers none of the run's messages and has its tokens in quoted text alone.
-    pub(super) fn only_quotes(&self, mail: &ReceivedMail) -> bool {
-        let own = self.run.all_ids();
-        let answers = mail.in_reply_to.iter().chain(&mail.references).any(|id| own.contains(id));
-        let named = self.run.messages.iter().any(|m| m.token.is_in(&mail.subject));
-        !answers && !named && mail.new_tokens.is_empty() && self.run.messages.iter().any(|m| mail.tokens.contains(&m.token))
     }
 
     /// Notes that nothing was tested because nothing left.

@@ -14,7 +14,6 @@ impl Journey<'_> {
         }
         self.note_listener();
         self.note_fast_mail();
-        self.note_quotes();
         self.note_unsent();
         self.count_mails();
         self.settle_chat().await;

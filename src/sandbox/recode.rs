@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_recoded_mail_says_the_same_in_other_letters() {
         for base64 in [false, true] {
-            let text = "Grüße = alles gut\nund noch eine lange Zeile: ".to_owned() + &"Wörter ".repeat(30) + "\nEnde";
+            let text = "Grüße = alles gut\nund noch eine lange Zeile: ".to_owned() + "Wörter ".repeat(30).as_str() + "\nEnde";
             let draft = Draft {
                 headers: vec![("Subject", "x".to_owned())],
                 text: text.clone(),

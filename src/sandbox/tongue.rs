@@ -74,7 +74,7 @@ const ENGLISH: Language = Language {
     greetings: ["Hello,", "Good day,", "Dear customer,"],
     thanks: ["Thank you for writing to us.", "We received your message.", "Your request has reached us."],
     numbers: ["It has the number {n}.", "Please quote {n} when you write again."],
-    promises: ["We answer within one working day.", "You will hear from us within one business day."],
+    promises: ["Our answer comes within one working day.", "You will hear from us within one business day."],
     closings: ["Kind regards", "Yours sincerely"],
     receiveds: ["Your request is with us", "We have got your message"],
     chat_greetings: ["Welcome! Somebody is with you shortly.", "You are next in line."],

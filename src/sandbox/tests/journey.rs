@@ -208,7 +208,7 @@ async fn the_agent_answers_by_himself_in_his_queues_only() {
     let ticket = write_in(&sandbox, 2, "word9@customers.test").await;
     let answered = ticket_when(&sandbox, ticket.id, |t| t.messages.iter().any(|m| m.author == Author::Agent)).await;
     assert_eq!(answered.status, Status::Waiting);
-    mail_in(&sandbox, "INBOX", |m| m.text().contains("everything is in order again")).await;
+    mail_in(&sandbox, "INBOX", |m| m.text().contains(sandbox.world.style.tongue.answer)).await;
     let untouched = ticket_when(&sandbox, other.id, |_| true).await;
     assert!(untouched.messages.iter().all(|m| m.author != Author::Agent));
 }

@@ -8,6 +8,7 @@ mod imap;
 mod journey;
 mod smtp;
 mod switches;
+mod words;
 
 use super::net::Wire;
 use super::{Options, Sandbox, Ticket, start};

@@ -6,12 +6,12 @@ use super::*;
 async fn a_fault_in_the_middle_ends_when_its_switch_is_turned_back() {
     let sandbox = sandbox(50, &[]).await;
     write_in(&sandbox, 0, "before50@customers.test").await;
-    for id in ["intake-oauth-expired", "fetch-not-scheduled", "poller-hung"] {
+    for id in ["intake-oauth-expired", "fetch-not-scheduled@support", "poller-hung"] {
         sandbox.set_fault(id, true).unwrap();
-        let (to, word) = (sandbox.queues[0].address.clone(), format!("{id}50@customers.test"));
+        let (to, word) = (sandbox.queues[0].address.clone(), format!("{}50@customers.test", id.replace('@', "-")));
         let raw = mail(&sandbox.accounts[0].address, &to, "Waiting", &word, "", &word);
         assert!(submit(&sandbox, &to, &raw).await.starts_with("250"));
-        write_in(&sandbox, 1, &format!("other-{id}@customers.test")).await;
+        write_in(&sandbox, 1, &format!("elsewhere{}@customers.test", id.len())).await;
         assert!(!sandbox.tickets().iter().any(|t| t.search.contains(&word)), "{id} stops the first queue");
         sandbox.set_fault(id, false).unwrap();
         ticket_with(&sandbox, &word).await;
