@@ -29,14 +29,15 @@ pub fn sheet(sheet: &Sheet, form: Form) -> Result<String, String> {
 fn human(sheet: &Sheet) -> String {
     let mut text = figures(sheet);
     for miss in &sheet.misses {
-        text.push_str(&format!("{}: {}\n", miss.fault, miss.why));
+        text.push_str(&format!("{}\n", miss.line()));
     }
     text
 }
 
 fn figures(sheet: &Sheet) -> String {
     format!(
-        "{} rows: {} detected or prevented, {} stage right, {} cause listed, {} cause first, {} causes a list; {} variations and {} healthy runs: {} false alarms\n",
+        "seed {}, {} rows: {} detected or prevented, {} stage right, {} cause listed, {} cause first, {} causes a list; {} variations and {} healthy runs: {} false alarms\n",
+        sheet.seed,
         sheet.rows,
         sheet.detected,
         sheet.stage_right,
@@ -67,6 +68,12 @@ fn markdown(sheet: &Sheet) -> String {
     text.push_str("\n| expected | named instead | times |\n| --- | --- | --- |\n");
     for (expected, named, times) in &sheet.confusion {
         text.push_str(&format!("| {expected} | {named} | {times} |\n"));
+    }
+    for (fault, why) in &sheet.excluded {
+        text.push_str(&format!("\nNot drawn: {fault}: {why}\n"));
+    }
+    for miss in &sheet.alarms {
+        text.push_str(&format!("\nFalse alarm: {}\n", miss.line()));
     }
     text
 }

@@ -1,12 +1,14 @@
 //! One desk of its own for one case: the sandbox with its switches, a configuration for it, and an engine that runs probes.
 
+use crate::cli::session::engine_ended;
 use crate::cli::{Failure, assemble, playground};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Driver;
-use crate::engine::ports::{RunEvent, Store};
+use crate::engine::ports::{RunEvent, Store, StoreError};
 use crate::model::{Run, RunId, Trigger};
-use crate::sandbox::{self, Options, Sandbox};
+use crate::sandbox::{self, Options, Place, Sandbox, Status, Ticket};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,9 @@ const FILES: [(&str, &[u8]); 9] = [
 /// No run of the matrix takes longer: every limit of its probes is far below.
 const LONGEST: Duration = Duration::from_secs(240);
 
+/// How long a late ticket may take to be closed after the verdict.
+const TIDY: Duration = Duration::from_secs(20);
+
 /// What is to be played.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -40,6 +45,31 @@ pub struct Case {
     pub good_before: bool,
     /// The seed of the desk.
     pub seed: u64,
+    /// How many times as fast as usual the desk is; 1 where nothing is said of it.
+    pub speed: f64,
+    /// The operator grants a look into the desk's intake mailboxes.
+    pub intake: bool,
+    /// The desk must hold no open ticket of the runs when they have ended, unless a run says that it left one.
+    pub tidy: bool,
+}
+
+impl Case {
+    /// A desk with these switches and these probes, with nothing unusual.
+    pub fn of(faults: &[&str], probes: Vec<String>, seed: u64) -> Case {
+        let faults = faults.iter().map(|f| (*f).to_owned()).collect();
+        Case { faults, probes, good_before: false, seed, speed: 1.0, intake: true, tidy: false }
+    }
+}
+
+/// What came of a case.
+#[derive(Debug)]
+pub struct Played {
+    /// The runs, in the order of the case's probes.
+    pub runs: Vec<Run>,
+    /// When the faults were there and could be met.
+    pub began: Timestamp,
+    /// Tickets of the runs that stay open at the desk and that no run tells of. Only of tidy cases.
+    pub forgotten: Vec<String>,
 }
 
 /// A desk with probes.
@@ -52,44 +82,45 @@ pub struct Scene {
     driver: Arc<dyn Driver>,
     events: mpsc::UnboundedReceiver<RunEvent>,
     stop: watch::Sender<bool>,
-    working: JoinHandle<()>,
+    working: JoinHandle<Result<(), StoreError>>,
 }
 
-/// Plays a case; gives the runs in the order of its probes.
+/// Plays a case.
 ///
 /// # Errors
 /// In words, when the case could not be played or did not end.
-pub async fn play(case: &Case, clock: &Arc<dyn Clock>) -> Result<Vec<Run>, String> {
-    let at_once: &[String] = if case.good_before { &[] } else { &case.faults };
-    let mut scene = Scene::start(at_once, case.seed, clock).await?;
-    let played = scene.play(case).await;
-    scene.end().await;
-    played
+pub async fn play(case: &Case, clock: &Arc<dyn Clock>) -> Result<Played, String> {
+    let mut scene = Scene::start(case, clock).await?;
+    let played = scene.play(case, clock).await;
+    let ended = scene.end().await;
+    let played = played?;
+    ended.map(|()| played)
 }
 
 impl Scene {
-    async fn start(faults: &[String], seed: u64, clock: &Arc<dyn Clock>) -> Result<Scene, String> {
-        let options = Options { seed, faults: faults.to_vec(), bot: true, clock: clock.clone(), ..Options::default() };
+    async fn start(case: &Case, clock: &Arc<dyn Clock>) -> Result<Scene, String> {
+        let faults = if case.good_before { Vec::new() } else { case.faults.clone() };
+        let options = Options { seed: case.seed, speed: case.speed, faults, bot: true, clock: clock.clone(), ..Options::default() };
         let sandbox = sandbox::start(options).await.map_err(|e| e.to_string())?;
         let scratch = playground::Scratch::new().map_err(words)?;
         playground::write_files(&sandbox, scratch.path(), &FILES).map_err(words)?;
-        let config = assemble::load(scratch.path()).map_err(|problems| assemble::render_problems(&problems))?;
+        let mut config = assemble::load(scratch.path()).map_err(|problems| assemble::render_problems(&problems))?;
+        if !case.intake {
+            config.intakes.clear();
+            config.probes.values_mut().for_each(|probe| probe.intake = None);
+        }
         let store = assemble::store(&config, clock).await.map_err(words)?;
         let (observer, events) = mpsc::unbounded_channel();
         let driver = assemble::driver(&config, store.clone(), clock, observer, false, |parts| parts).await.map_err(words)?;
         let (stop, stopped) = watch::channel(false);
         let working = tokio::spawn({
             let driver = driver.clone();
-            async move {
-                if let Err(error) = driver.run_until_stopped(stopped).await {
-                    tracing::error!(%error, "the engine of a case broke");
-                }
-            }
+            async move { driver.run_until_stopped(stopped).await }
         });
         Ok(Scene { sandbox, _scratch: scratch, config, store, driver, events, stop, working })
     }
 
-    async fn play(&mut self, case: &Case) -> Result<Vec<Run>, String> {
+    async fn play(&mut self, case: &Case, clock: &Arc<dyn Clock>) -> Result<Played, String> {
         if case.good_before {
             let first = self.run(&case.probes[..1]).await?;
             let words = first.first().and_then(|r| r.diagnosis.as_ref()).map(|d| (d.verdict, d.summary.clone()));
@@ -100,7 +131,23 @@ impl Scene {
                 self.sandbox.set_fault(fault, true).map_err(|e| e.to_string())?;
             }
         }
-        self.run(&case.probes).await
+        let began = clock.now();
+        let runs = self.run(&case.probes).await?;
+        let forgotten = if case.tidy { self.forgotten(&runs).await } else { Vec::new() };
+        Ok(Played { runs, began, forgotten })
+    }
+
+    /// Tickets that hold a token of these runs, are open, and stand among no run's leftovers. What comes late is closed by
+    /// the watch after the verdict, so it has a while.
+    async fn forgotten(&self, runs: &[Run]) -> Vec<String> {
+        let look = |sandbox: &Sandbox| -> Vec<String> {
+            let open = sandbox.tickets().into_iter().filter(|t| t.status != Status::Closed && t.place != Place::Deleted);
+            open.filter(|t| runs.iter().any(|run| is_of(t, run)) && !runs.iter().any(|run| tells_of(t, run))).map(|t| t.number()).collect()
+        };
+        match self.sandbox.wait(TIDY, |sandbox| look(sandbox).is_empty().then_some(())).await {
+            Ok(()) => Vec::new(),
+            Err(_) => look(&self.sandbox),
+        }
     }
 
     async fn run(&mut self, probes: &[String]) -> Result<Vec<Run>, String> {
@@ -130,11 +177,25 @@ impl Scene {
         }
     }
 
-    async fn end(self) {
+    async fn end(self) -> Result<(), String> {
         self.stop.send_replace(true);
-        let _ = self.working.await;
+        let ended = self.working.await;
         self.sandbox.shutdown().await;
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            ended => Err(words(engine_ended(ended))),
+        }
     }
+}
+
+fn is_of(ticket: &Ticket, run: &Run) -> bool {
+    let holds = |text: &str| run.messages.iter().any(|m| m.token.is_in(text));
+    holds(&ticket.subject) || ticket.messages.iter().any(|m| holds(&m.text))
+}
+
+/// The run says that it left this ticket, and why.
+fn tells_of(ticket: &Ticket, run: &Run) -> bool {
+    run.leftovers.iter().any(|l| l.what == format!("ticket {}", ticket.number()) && !l.why.trim().is_empty())
 }
 
 fn words(failure: Failure) -> String {

@@ -1,7 +1,9 @@
 //! Holds what the runs said against what was expected. Pure: runs in, a sheet out.
 
 use super::expected::{Harmless, Row};
+use super::scene::Played;
 use crate::model::{Diagnosis, Run, Stage, Verdict};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,12 +28,18 @@ pub struct Line {
     pub cause_listed: bool,
     /// The first accepted cause stands first.
     pub cause_first: bool,
-    /// From the begin of the run to the verdict, in units of the limit of the stage that it names.
+    /// From the fault to the verdict, in units of the limit of the stage that it names.
     pub limits_taken: Option<f64>,
-    /// Seconds from the begin of the run to the verdict.
+    /// Seconds from the fault to the verdict.
     pub seconds: Option<f64>,
     /// What is not as expected, in words.
     pub wrong: Vec<String>,
+    /// What had to be said.
+    #[serde(skip)]
+    pub expected: String,
+    /// What was said, with its line of evidence.
+    #[serde(skip)]
+    pub found: String,
 }
 
 /// A miss, by name, with its reason.
@@ -41,11 +49,24 @@ pub struct Miss {
     pub fault: String,
     /// Why.
     pub why: String,
+    /// What had to be said.
+    pub expected: String,
+    /// What was said, with its line of evidence.
+    pub found: String,
+}
+
+impl Miss {
+    /// For people, in one line.
+    pub fn line(&self) -> String {
+        format!("{}: {}; expected {}, found {}", self.fault, self.why, self.expected, self.found)
+    }
 }
 
 /// The whole measurement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Sheet {
+    /// What the desks were drawn from.
+    pub seed: u64,
     /// Rows of the catalogue.
     pub rows: usize,
     /// With the right verdict, or prevented.
@@ -66,10 +87,16 @@ pub struct Sheet {
     pub healthy_runs: usize,
     /// Every row and variation that is not as expected.
     pub misses: Vec<Miss>,
+    /// Faults that are not drawn as pairs, with the reason. Only with pairs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<(String, String)>,
     /// Row by row.
     pub table: Vec<Line>,
     /// What was named instead of the expected cause: `[expected, named, times]`.
     pub confusion: Vec<(String, String, usize)>,
+    /// What alarmed and should not, by name.
+    #[serde(skip)]
+    pub alarms: Vec<Miss>,
 }
 
 /// What must be reached at least.
@@ -86,22 +113,31 @@ pub struct Thresholds {
     pub mean_candidates: f64,
 }
 
-/// Judges the run of a row. `run` is an error when the case could not be played.
-pub fn row(row: &Row, run: &Result<Run, String>, with_intake: bool) -> Line {
+/// What the judged run of a case said, or why it said nothing.
+fn said(played: &Result<Played, String>) -> Result<(&Played, &Run, &Diagnosis), String> {
+    let played = played.as_ref().map_err(Clone::clone)?;
+    let run = played.runs.first().ok_or("no run")?;
+    let said = run.diagnosis.as_ref().ok_or("the run has no verdict")?;
+    Ok((played, run, said))
+}
+
+/// Judges the first run of a row's case. `played` is an error when the case could not be played.
+pub fn row(row: &Row, played: &Result<Played, String>, with_intake: bool) -> Line {
     let mut line = Line { fault: row.fault.clone(), probe: row.probe.clone(), ..Line::default() };
-    let (run, said) = match run.as_ref().map(|r| (r, r.diagnosis.as_ref())) {
-        Ok((run, Some(said))) => (run, said),
-        Ok((_, None)) => return Line { wrong: vec!["the run has no verdict".to_owned()], ..line },
-        Err(why) => return Line { wrong: vec![why.clone()], ..line },
+    let (played, run, said) = match said(played) {
+        Ok(found) => found,
+        Err(why) => return Line { wrong: vec![why], ..line },
     };
+    line.expected = words(row.verdict, row.stage, &row.causes, if row.prevented { &row.fault } else { "" });
+    line.found = words(said.verdict, said.stage, &said.candidates, &said.summary);
     line.verdict = Some(said.verdict);
     line.stage = said.stage;
     line.candidates.clone_from(&said.candidates);
     line.detected = said.verdict == row.verdict;
     if !line.detected {
-        line.wrong.push(format!("verdict {}, not {}: {}", said.verdict.as_str(), row.verdict.as_str(), said.summary));
+        line.wrong.push(format!("verdict {}, not {}", said.verdict.as_str(), row.verdict.as_str()));
     }
-    took(&mut line, run, said);
+    took(&mut line, played.began, run, said);
     if row.prevented {
         let named = said.notes.iter().any(|n| n.contains(&row.fault));
         if !named {
@@ -142,9 +178,17 @@ pub fn row(row: &Row, run: &Result<Run, String>, with_intake: bool) -> Line {
     line
 }
 
-fn took(line: &mut Line, run: &Run, said: &Diagnosis) {
+/// An answer in one line: `fail at land: poller-hung, fetched-not-ticketed (expected a ticket within 20s)`.
+pub fn words(verdict: Verdict, stage: Option<Stage>, causes: &[String], more: &str) -> String {
+    let stage = stage.map_or_else(String::new, |s| format!(" at {}", s.as_str()));
+    let causes = if causes.is_empty() { String::new() } else { format!(": {}", causes.join(", ")) };
+    let more = if more.is_empty() { String::new() } else { format!(" ({more})") };
+    format!("{}{stage}{causes}{more}", verdict.as_str())
+}
+
+fn took(line: &mut Line, began: Timestamp, run: &Run, said: &Diagnosis) {
     let Some(finished) = run.finished else { return };
-    let seconds = (finished.as_microsecond() - run.started.as_microsecond()) as f64 / 1e6;
+    let seconds = (finished.as_microsecond() - began.as_microsecond()) as f64 / 1e6;
     line.seconds = Some(round(seconds));
     line.limits_taken = said.stage.map(|stage| round(seconds / run.probe.limit(stage).as_secs_f64().max(0.001)));
 }
@@ -168,44 +212,92 @@ pub fn proved(row: &Row, missing: &[String]) -> Line {
     }
 }
 
-/// Why the run of a variation alarms; none: it does not.
-pub fn alarm(harmless: &Harmless, run: &Result<Run, String>) -> Option<Miss> {
-    let why = match run.as_ref().map(|r| r.diagnosis.as_ref()) {
-        Ok(Some(said)) if harmless.verdict.contains(&said.verdict) => return None,
-        Ok(Some(said)) => format!("verdict {}: {} {:?}", said.verdict.as_str(), said.summary, said.candidates),
-        Ok(None) => "the run has no verdict".to_owned(),
-        Err(why) => why.clone(),
+/// The alarm of a run where only these verdicts are right; none: it does not alarm.
+fn alarms(fault: &str, run: &Run, right: &[Verdict]) -> Option<Miss> {
+    let found = match &run.diagnosis {
+        Some(said) if right.contains(&said.verdict) => return None,
+        Some(said) => words(said.verdict, said.stage, &said.candidates, &said.summary),
+        None => "no verdict".to_owned(),
     };
-    Some(Miss { fault: harmless.fault.clone(), why })
+    let expected = right.iter().map(|v| v.as_str()).collect::<Vec<_>>().join(" or ");
+    Some(Miss { fault: fault.to_owned(), why: format!("{} alarms", run.probe.name), expected, found })
 }
 
-/// Puts the lines together.
-pub fn sheet(table: Vec<Line>, harmless: usize, alarms: Vec<Miss>, healthy_runs: usize) -> Sheet {
-    let count = |is: fn(&Line) -> bool| table.iter().filter(|l| is(l)).count();
-    let lists: Vec<usize> = table.iter().map(|l| l.candidates.len()).filter(|n| *n > 0).collect();
-    let mut confusion: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for line in table.iter().filter(|l| !l.cause_first && l.verdict.is_some()) {
-        let named = line.candidates.first().cloned().unwrap_or_else(|| "none".to_owned());
-        *confusion.entry((line.fault.clone(), named)).or_default() += 1;
+/// What kept a case from being judged.
+fn unplayed(fault: &str, why: &str) -> Miss {
+    Miss { fault: fault.to_owned(), why: why.to_owned(), expected: "a verdict".to_owned(), found: "none".to_owned() }
+}
+
+/// What stays open at the desk though no run says so.
+fn forgotten(fault: &str, played: &Played) -> Option<Miss> {
+    let numbers = (!played.forgotten.is_empty()).then(|| played.forgotten.join(", "))?;
+    let why = format!("{numbers} left open and told by no run");
+    Some(Miss { fault: fault.to_owned(), why, expected: "every ticket closed or told".to_owned(), found: numbers })
+}
+
+/// The alarm of a variation.
+pub fn alarm(harmless: &Harmless, played: &Result<Played, String>) -> Option<Miss> {
+    match said(played) {
+        Ok((_, run, _)) => alarms(&harmless.fault, run, &harmless.verdict),
+        Err(why) => Some(unplayed(&harmless.fault, &why)),
     }
-    let misses = table.iter().filter(|l| !l.wrong.is_empty()).map(|l| Miss { fault: l.fault.clone(), why: l.wrong.join("; ") });
-    Sheet {
-        rows: table.len(),
-        detected: count(|l| l.detected),
-        stage_right: count(|l| l.stage_right),
-        cause_listed: count(|l| l.cause_listed),
-        cause_first: count(|l| l.cause_first),
-        mean_candidates: round(lists.iter().sum::<usize>() as f64 / lists.len().max(1) as f64),
-        harmless,
-        false_alarms: alarms.len(),
-        healthy_runs,
-        misses: misses.chain(alarms).collect(),
-        confusion: confusion.into_iter().map(|((expected, named), times)| (expected, named, times)).collect(),
-        table,
+}
+
+/// Alarms of the runs beside a row's own: each passes, or says the row's cause too where the fault meets it as well.
+pub fn beside(row: &Row, played: &Result<Played, String>) -> Vec<Miss> {
+    let Ok(played) = played else { return Vec::new() };
+    let right: &[Verdict] = if row.verdict == Verdict::Unknown { &[Verdict::Pass, Verdict::Unknown] } else { &[Verdict::Pass] };
+    let meets = |run: &Run| run.diagnosis.as_ref().is_some_and(|d| d.candidates.iter().any(|c| row.causes.contains(c)));
+    let fault = format!("beside {}", row.fault);
+    played.runs.iter().skip(1).filter(|run| !meets(run)).filter_map(|run| alarms(&fault, run, right)).collect()
+}
+
+/// Alarms of a healthy desk, and what was forgotten there.
+pub fn healthy(played: &Result<Played, String>) -> Vec<Miss> {
+    match played {
+        Err(why) => vec![unplayed("healthy", why)],
+        Ok(played) => {
+            let loud = played.runs.iter().filter_map(|run| alarms("healthy", run, &[Verdict::Pass]));
+            loud.chain(forgotten("healthy", played)).collect()
+        }
     }
+}
+
+/// The misses of a pair beside its line's.
+pub fn untidy(fault: &str, played: &Result<Played, String>) -> Option<Miss> {
+    forgotten(fault, played.as_ref().ok()?)
 }
 
 impl Sheet {
+    /// Adds up the table and the alarms.
+    pub fn add_up(self) -> Sheet {
+        let count = |is: fn(&Line) -> bool| self.table.iter().filter(|l| is(l)).count();
+        let lists: Vec<usize> = self.table.iter().map(|l| l.candidates.len()).filter(|n| *n > 0).collect();
+        let mut confusion: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for line in self.table.iter().filter(|l| !l.cause_first && l.verdict.is_some()) {
+            let named = line.candidates.first().cloned().unwrap_or_else(|| "none".to_owned());
+            *confusion.entry((line.fault.clone(), named)).or_default() += 1;
+        }
+        let misses = self.table.iter().filter(|l| !l.wrong.is_empty()).map(|l| Miss {
+            fault: l.fault.clone(),
+            why: l.wrong.join("; "),
+            expected: l.expected.clone(),
+            found: l.found.clone(),
+        });
+        Sheet {
+            rows: self.table.len(),
+            detected: count(|l| l.detected),
+            stage_right: count(|l| l.stage_right),
+            cause_listed: count(|l| l.cause_listed),
+            cause_first: count(|l| l.cause_first),
+            mean_candidates: round(lists.iter().sum::<usize>() as f64 / lists.len().max(1) as f64),
+            false_alarms: self.alarms.len(),
+            misses: misses.chain(self.alarms.iter().cloned()).collect(),
+            confusion: confusion.into_iter().map(|((expected, named), times)| (expected, named, times)).collect(),
+            ..self
+        }
+    }
+
     /// What lies below the thresholds, in words.
     pub fn below(&self, least: &Thresholds) -> Vec<String> {
         let mut below = Vec::new();
