@@ -214,7 +214,7 @@ impl Journey<'_> {
             format!("none; {} looks, every one answered with nothing", self.poll_count("land")),
         );
         let acknowledged = self.run.mails.iter().any(|m| m.role == crate::model::MailRole::Acknowledgement);
-        let causes = if acknowledged { self.causes_though_acknowledged() } else { self.causes_of_silence().await? };
+        let causes = if acknowledged { self.causes_though_acknowledged() } else { self.causes_of_silence() };
         self.fail(Stage::Land, &causes);
         Ok(Some(self.now()))
     }
