@@ -23,8 +23,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// What must be reached over the whole catalogue. The aim is 84, 82, 80, 76 and 1.5; what is missing stands by name in the sheet.
-const LEAST: Thresholds = Thresholds { detected: 70, stage_right: 68, cause_listed: 68, cause_first: 67, mean_candidates: 1.5 };
+/// What must be reached over the whole catalogue; what is missing stands by name in the sheet.
+const LEAST: Thresholds = Thresholds { detected: 84, stage_right: 82, cause_listed: 80, cause_first: 76, mean_candidates: 1.5 };
 
 /// The probes of one healthy desk.
 const HEALTHY: [&str; 5] = ["support", "billing", "sales", "contact-form", "chat"];
@@ -134,7 +134,10 @@ fn cases(expected: &Expected, excluded: &Excluded, args: &Args) -> Vec<(Asked, C
     let mut cases = Vec::new();
     for row in expected.row.iter().filter(|r| args.wants(&r.fault) && r.proved_by.is_empty()) {
         let case = Case::of(&[&row.fault], together(row), rng.below(1_000_000));
-        cases.push((Asked::Row(row.clone()), Case { good_before: row.good_before, person_after: row.person_after.map(Duration::from_secs), ..case }));
+        cases.push((
+            Asked::Row(row.clone()),
+            Case { good_before: row.good_before, person_after: row.person_after.map(Duration::from_secs), ..case },
+        ));
     }
     for variation in expected.harmless.iter().filter(|h| args.wants(&h.fault)) {
         let case = Case::of(&[&variation.fault], vec![variation.probe.clone()], rng.below(1_000_000));
