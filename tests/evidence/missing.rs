@@ -9,7 +9,7 @@ use replypath::model::{Blame, Context, Diagnosis, Outcome, Run, Stage, Verdict};
 use serde_json::Value;
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4_000) }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) }
 }
 
 fn ended(run: &Run, stage: Stage) -> Option<Outcome> {
