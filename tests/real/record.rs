@@ -4,7 +4,7 @@
 use crate::site::Site;
 use replypath::clock::SystemClock;
 use replypath::engine::ports::Store;
-use replypath::model::{Channel, ReceivedMail, Run, RunId};
+use replypath::model::{Channel, Run, RunId};
 use replypath::store::SqliteStore;
 use serde_json::Value;
 use std::path::Path;
@@ -32,12 +32,9 @@ fn stored(site: &Site, id: &RunId) -> Run {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(found)
 }
 
-/// The run without what no rule reads: what stood in mails and chats, files, when to look next.
+/// The run without what no rule reads: mails, lines of chats, files, when to look next.
 fn evidence(mut run: Run) -> Value {
-    for seen in &mut run.mails {
-        let ReceivedMail { key, in_junk, from, .. } = std::mem::take(&mut seen.mail);
-        seen.mail = ReceivedMail { key, in_junk, from, ..ReceivedMail::default() };
-    }
+    run.mails.clear();
     if let Some(chat) = &mut run.chat {
         chat.sealed = None;
         chat.lines.clear();
