@@ -1,0 +1,248 @@
+//! What the pages stand on: for each configured probe its last verdicts, its short history and what is under way. Kept in
+//! memory and moved by the engine's events, so that a page asks the store for nothing but the run that it shows.
+
+use super::brief::{Brief, Cell, cells};
+use crate::engine::ports::{ProbeStanding, RunEvent};
+use crate::model::{Diagnosis, Probe, Run, RunId, Trigger, Verdict};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// So many of a probe's last runs stand in its strip.
+pub const HISTORY: usize = 40;
+
+/// When a probe is due, as the scheduler has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The next start.
+    pub next: Option<Timestamp>,
+    /// When the next result is there at the latest.
+    pub expected: Option<Timestamp>,
+    /// Paused or in maintenance.
+    pub resting: bool,
+}
+
+/// A run that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnderWay {
+    /// The run.
+    pub run: Brief,
+    /// Its stages so far.
+    pub cells: Vec<Cell>,
+}
+
+/// The last finished run with what the grid shows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Last {
+    /// The run.
+    pub run: Brief,
+    /// Its stages.
+    pub cells: Vec<Cell>,
+    /// One line of its evidence; not for the public.
+    pub summary: String,
+}
+
+impl Last {
+    fn of(run: &Run) -> Last {
+        let summary = run.diagnosis.as_ref().map(|d: &Diagnosis| d.summary.clone()).unwrap_or_default();
+        Last { run: Brief::of(run), cells: cells(run), summary }
+    }
+}
+
+/// Everything that is known of one probe.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// The probe as configured now.
+    pub probe: Arc<Probe>,
+    /// Its desk's definition was never tried on the real product.
+    pub unproven: bool,
+    /// The last finished scheduled run; for a probe without a schedule the last finished run by hand.
+    pub last: Option<Last>,
+    /// The last of them that passed or failed.
+    pub last_judged: Option<Brief>,
+    /// When the last pass ended.
+    pub last_pass: Option<Timestamp>,
+    /// Fails since that pass.
+    pub failures: u32,
+    /// Since when every run ended unknown.
+    pub unknown_since: Option<Timestamp>,
+    /// The last finished runs, oldest first, those by hand too.
+    pub history: VecDeque<Brief>,
+    /// Runs under way.
+    pub running: BTreeMap<RunId, UnderWay>,
+    /// When it is due.
+    pub due: Due,
+}
+
+impl Seat {
+    fn new(probe: &Probe, unproven: bool) -> Seat {
+        Seat {
+            probe: Arc::new(probe.clone()),
+            unproven,
+            last: None,
+            last_judged: None,
+            last_pass: None,
+            failures: 0,
+            unknown_since: None,
+            history: VecDeque::new(),
+            running: BTreeMap::new(),
+            due: Due::default(),
+        }
+    }
+
+    /// True for a run by which the probe is judged: scheduled ones, and for a probe without a schedule any.
+    fn judges(&self, trigger: Trigger) -> bool {
+        match trigger {
+            Trigger::Scheduled => true,
+            Trigger::Manual => self.probe.schedule.is_none(),
+            Trigger::Control => false,
+        }
+    }
+
+    fn restore(&mut self, standing: &ProbeStanding) {
+        self.last = standing.last.as_ref().map(Last::of);
+        self.last_judged = standing.last_judged.as_ref().map(Brief::of);
+        self.last_pass = standing.last_pass;
+        self.failures = standing.failures_in_a_row;
+        self.unknown_since = standing.unknown_since;
+    }
+
+    /// Puts a finished run into the history; one that is there already is replaced (a pass may turn into a fail).
+    fn remember(&mut self, run: Brief) {
+        match self.history.iter().rposition(|b| b.id == run.id) {
+            Some(place) => self.history[place] = run,
+            None => {
+                let place = self.history.partition_point(|b| b.at() <= run.at());
+                self.history.insert(place, run);
+            }
+        }
+        while self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+    }
+
+    fn finished(&mut self, run: &Run) {
+        self.running.remove(&run.id);
+        if run.trigger == Trigger::Control || run.finished.is_none() {
+            return;
+        }
+        let brief = Brief::of(run);
+        let known = self.history.iter().any(|b| b.id == run.id);
+        self.remember(brief.clone());
+        let newest = self.last.as_ref().is_none_or(|l| l.run.id == run.id || l.run.at() <= brief.at());
+        if !self.judges(run.trigger) || !newest {
+            return;
+        }
+        // A late finding changes the verdict of a run that was counted: the counts are made again from the history.
+        match (known, brief.verdict) {
+            (true, _) => self.recount(),
+            (false, Some(Verdict::Pass)) => (self.failures, self.unknown_since, self.last_pass) = (0, None, run.finished),
+            (false, Some(Verdict::Fail)) => (self.failures, self.unknown_since) = (self.failures + 1, None),
+            (false, _) => self.unknown_since = self.unknown_since.or(run.finished),
+        }
+        if brief.verdict.is_some_and(|v| v != Verdict::Unknown) {
+            self.last_judged = Some(brief);
+        }
+        self.last = Some(Last::of(run));
+    }
+
+    fn recount(&mut self) {
+        let of_probe = || self.history.iter().rev().filter(|b| self.judges(b.trigger));
+        let since_pass = || of_probe().take_while(|b| b.verdict != Some(Verdict::Pass));
+        let failures = since_pass().filter(|b| b.verdict == Some(Verdict::Fail)).count();
+        let pass = of_probe().find(|b| b.verdict == Some(Verdict::Pass)).and_then(|b| b.finished);
+        let unknown = of_probe().take_while(|b| b.verdict == Some(Verdict::Unknown)).last().and_then(|b| b.finished);
+        self.failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        self.last_pass = pass.or(self.last_pass.filter(|_| self.history.len() >= HISTORY));
+        self.unknown_since = unknown;
+    }
+
+    /// The runs by which the probe is judged, newest first.
+    pub fn judging(&self) -> impl Iterator<Item = &Brief> {
+        self.history.iter().rev().filter(|b| self.judges(b.trigger))
+    }
+}
+
+/// All probes by name. A page takes the whole of it at one moment and reads at leisure.
+pub type Seats = Arc<BTreeMap<String, Arc<Seat>>>;
+
+/// The board.
+#[derive(Default)]
+pub struct Board(Mutex<Seats>);
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, Seats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known at this moment.
+    pub fn seats(&self) -> Seats {
+        self.lock().clone()
+    }
+
+    fn change(&self, probe: &str, change: impl FnOnce(&mut Seat)) {
+        let mut seats = self.lock();
+        if let Some(seat) = Arc::make_mut(&mut seats).get_mut(probe) {
+            change(Arc::make_mut(seat));
+        }
+    }
+
+    /// Takes the probes of a configuration; what is known of those that stay is kept.
+    pub fn configure<'a>(&self, probes: impl Iterator<Item = (&'a Probe, bool)>) {
+        let mut seats = self.lock();
+        let mut new = BTreeMap::new();
+        for (probe, unproven) in probes {
+            let seat = match seats.get(&probe.name) {
+                Some(old) => Seat { probe: Arc::new(probe.clone()), unproven, ..Seat::clone(old) },
+                None => Seat::new(probe, unproven),
+            };
+            new.insert(probe.name.clone(), Arc::new(seat));
+        }
+        *seats = Arc::new(new);
+    }
+
+    /// Takes the standings of the store.
+    pub fn restore(&self, standings: &[ProbeStanding]) {
+        for standing in standings {
+            self.change(&standing.probe, |seat| seat.restore(standing));
+        }
+    }
+
+    /// Takes older runs of a probe from the store. A probe without a schedule has no standing there: it is judged by them.
+    pub fn recall(&self, probe: &str, runs: &[Run]) {
+        self.change(probe, |seat| {
+            for run in runs.iter().filter(|r| r.trigger != Trigger::Control) {
+                match run.finished {
+                    Some(_) => seat.remember(Brief::of(run)),
+                    None => drop(seat.running.insert(run.id.clone(), UnderWay { run: Brief::of(run), cells: cells(run) })),
+                }
+            }
+            let newest = runs.iter().filter(|r| r.finished.is_some() && seat.judges(r.trigger)).max_by_key(|r| r.finished);
+            if let Some(newest) = newest.filter(|_| seat.probe.schedule.is_none() && seat.last.is_none()) {
+                seat.last = Some(Last::of(newest));
+                seat.last_judged = seat.judging().find(|b| b.verdict != Some(Verdict::Unknown)).cloned();
+                seat.recount();
+            }
+        });
+    }
+
+    /// Takes in what happened in a run.
+    pub fn observe(&self, event: &RunEvent) {
+        let run = event.run();
+        self.change(&run.probe.name, |seat| match event {
+            RunEvent::Started(run) | RunEvent::Stage(run, _) if run.trigger != Trigger::Control && run.finished.is_none() => {
+                drop(seat.running.insert(run.id.clone(), UnderWay { run: Brief::of(run), cells: cells(run) }));
+            }
+            RunEvent::Started(_) | RunEvent::Stage(..) => {}
+            RunEvent::Finished(run) | RunEvent::Late(run) => seat.finished(run),
+        });
+    }
+
+    /// Takes over when a probe is due.
+    pub fn due(&self, probe: &str, due: Due) {
+        // Looked at every second for every probe: only a change is worth a copy.
+        if self.lock().get(probe).is_some_and(|seat| seat.due != due) {
+            self.change(probe, |seat| seat.due = due);
+        }
+    }
+}
