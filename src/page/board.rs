@@ -2,8 +2,9 @@
 //! memory and moved by the engine's events, so that a page asks the store for nothing but the run that it shows.
 
 use super::brief::{Brief, Cell, cells};
+use crate::daemon::Due;
 use crate::engine::ports::{ProbeStanding, RunEvent};
-use crate::model::{Diagnosis, Probe, Run, RunId, Trigger, Verdict};
+use crate::model::{Diagnosis, Judged, Probe, Run, RunId, Trigger, Verdict};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// So many of a probe's last runs stand in its strip.
 pub const HISTORY: usize = 40;
 
-/// When a probe is due, as the scheduler has it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Due {
-    /// The next start.
-    pub next: Option<Timestamp>,
-    /// When the next result is there at the latest.
-    pub expected: Option<Timestamp>,
-    /// Paused or in maintenance.
-    pub resting: bool,
-}
+/// So many roots of trouble are kept of a probe.
+const ROOTS: usize = 8;
 
 /// A run that is under way.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +61,8 @@ pub struct Seat {
     pub unknown_since: Option<Timestamp>,
     /// The last finished runs, oldest first, those by hand too.
     pub history: VecDeque<Brief>,
+    /// Of the runs before the history what the trouble that lasts began with: its last pass and where each stage failed first.
+    pub roots: Vec<Arc<Judged>>,
     /// Runs under way.
     pub running: BTreeMap<RunId, UnderWay>,
     /// When it is due.
@@ -85,6 +80,7 @@ impl Seat {
             failures: 0,
             unknown_since: None,
             history: VecDeque::new(),
+            roots: Vec::new(),
             running: BTreeMap::new(),
             due: Due::default(),
         }
@@ -114,11 +110,50 @@ impl Seat {
             None => {
                 let place = self.history.partition_point(|b| b.at() <= run.at());
                 self.history.insert(place, run);
+                self.forget_plain_pass(place);
             }
         }
         while self.history.len() > HISTORY {
-            self.history.pop_front();
+            let gone = self.history.pop_front().and_then(|b| b.judged);
+            gone.into_iter().for_each(|judged| self.root(judged));
         }
+    }
+
+    /// Of passes in a row incidents need the last one alone; most probes mostly pass.
+    fn forget_plain_pass(&mut self, place: usize) {
+        let passed = |b: &Brief| b.trigger == Trigger::Scheduled && b.verdict == Some(Verdict::Pass);
+        let scheduled = |b: &Brief| b.trigger == Trigger::Scheduled;
+        let earlier = (0..place).rev().find(|i| scheduled(&self.history[*i]));
+        let later = (place + 1..self.history.len()).find(|i| scheduled(&self.history[*i]));
+        for (first, second) in [(earlier, Some(place)), (Some(place), later)] {
+            if let Some((first, second)) = first.zip(second)
+                && passed(&self.history[first])
+                && passed(&self.history[second])
+            {
+                self.history[first].judged = None;
+            }
+        }
+    }
+
+    /// Keeps what is left of a run that leaves the history, if trouble that lasts began with it.
+    fn root(&mut self, judged: Arc<Judged>) {
+        let begins = match self.roots.last() {
+            _ if judged.verdict == Verdict::Pass => {
+                self.roots.clear();
+                true
+            }
+            Some(last) => (last.verdict, last.stage) != (judged.verdict, judged.stage),
+            None => true,
+        };
+        if begins && self.roots.len() < ROOTS {
+            self.roots.push(judged);
+        }
+    }
+
+    /// What incidents are made of, oldest first.
+    pub fn judged(&self) -> impl Iterator<Item = Judged> {
+        let recent = self.history.iter().filter_map(|b| b.judged.as_ref());
+        self.roots.iter().chain(recent).map(|j| Judged::clone(j))
     }
 
     fn finished(&mut self, run: &Run) {
@@ -220,7 +255,8 @@ impl Board {
             let newest = runs.iter().filter(|r| r.finished.is_some() && seat.judges(r.trigger)).max_by_key(|r| r.finished);
             if let Some(newest) = newest.filter(|_| seat.probe.schedule.is_none() && seat.last.is_none()) {
                 seat.last = Some(Last::of(newest));
-                seat.last_judged = seat.judging().find(|b| b.verdict != Some(Verdict::Unknown)).cloned();
+                let judged = seat.judging().find(|b| b.verdict != Some(Verdict::Unknown)).cloned();
+                seat.last_judged = judged;
                 seat.recount();
             }
         });
@@ -238,11 +274,11 @@ impl Board {
         });
     }
 
-    /// Takes over when a probe is due.
-    pub fn due(&self, probe: &str, due: Due) {
-        // Looked at every second for every probe: only a change is worth a copy.
-        if self.lock().get(probe).is_some_and(|seat| seat.due != due) {
-            self.change(probe, |seat| seat.due = due);
-        }
+    /// Takes over when a probe is due. True when a pause began or ended: what else changes comes with a run.
+    pub fn due(&self, probe: &str, due: Due) -> bool {
+        // Told at every look for every probe: only a change is worth a copy.
+        let Some(was) = self.lock().get(probe).map(|seat| seat.due).filter(|was| *was != due) else { return false };
+        self.change(probe, |seat| seat.due = due);
+        was.resting != due.resting
     }
 }

@@ -1,7 +1,8 @@
 //! A run in few words: what a strip of history, a list and a grid need of it, without its evidence.
 
-use crate::model::{Blame, Outcome, Run, RunId, Stage, Trigger, Verdict};
+use crate::model::{Blame, Judged, Outcome, Run, RunId, Stage, Trigger, Verdict};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// One stage of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Brief {
     pub blame: Option<Blame>,
     /// Private content was exposed.
     pub security: bool,
+    /// What incidents are made of; none for a run that no schedule started.
+    pub judged: Option<Arc<Judged>>,
 }
 
 impl Brief {
@@ -51,6 +54,7 @@ impl Brief {
             fault: d.and_then(|d| d.fault.clone().or_else(|| d.candidates.first().cloned())),
             blame: d.and_then(|d| d.blame),
             security: d.is_some_and(|d| d.security),
+            judged: Judged::of(run).map(Arc::new),
         }
     }
 

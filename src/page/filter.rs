@@ -81,8 +81,8 @@ impl Filter {
             && (self.q.trim().is_empty() || within(&probe.name) || within(&probe.owner) || probe.tags.iter().any(|t| within(t)))
     }
 
-    /// The lines of the page that is asked for.
-    pub fn rows<'a>(&self, seats: &'a Seats, now: Timestamp) -> Listed<'a> {
+    /// The gateways with their probes that this filter takes, the worst first.
+    fn groups<'a>(&self, seats: &'a Seats, now: Timestamp) -> Vec<(&'a str, Vec<(State, &'a Seat)>)> {
         let mut gateways: BTreeMap<&str, Vec<(State, &Seat)>> = BTreeMap::new();
         for seat in seats.values().map(|s| &**s) {
             let state = State::of(seat, now);
@@ -90,12 +90,23 @@ impl Filter {
                 gateways.entry(&seat.probe.gateway).or_default().push((state, seat));
             }
         }
-        let count: usize = gateways.values().map(Vec::len).sum();
         let mut groups: Vec<(&str, Vec<(State, &Seat)>)> = gateways.into_iter().collect();
         for (_, probes) in &mut groups {
             probes.sort_by_key(|(state, seat)| (*state, seat.probe.name.as_str()));
         }
         groups.sort_by_key(|(name, probes)| (probes.first().map(|p| p.0), *name));
+        groups
+    }
+
+    /// Every line, nothing folded.
+    pub fn all<'a>(&self, seats: &'a Seats, now: Timestamp) -> Vec<Row<'a>> {
+        self.groups(seats, now).into_iter().flat_map(|(name, probes)| group(name, &probes, false, now)).collect()
+    }
+
+    /// The lines of the page that is asked for.
+    pub fn rows<'a>(&self, seats: &'a Seats, now: Timestamp) -> Listed<'a> {
+        let groups = self.groups(seats, now);
+        let count: usize = groups.iter().map(|(_, probes)| probes.len()).sum();
         let fold = count > OPEN && self.gateway.is_empty();
         let all: Vec<Row<'a>> = groups.into_iter().flat_map(|(name, probes)| group(name, &probes, fold, now)).collect();
         let page = self.page.max(1);

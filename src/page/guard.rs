@@ -66,11 +66,7 @@ impl Guard {
     /// When the system gives no random bytes.
     pub fn new(listens: SocketAddr) -> Result<Guard, String> {
         let key: [u8; 32] = crate::random::bytes().map_err(|e| e.to_string())?;
-        Ok(Guard {
-            rules: RwLock::default(),
-            loopback: listens.ip().is_loopback(),
-            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
-        })
+        Ok(Guard { rules: RwLock::default(), loopback: listens.ip().is_loopback(), key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
     }
 
     /// Takes the rules of a configuration.

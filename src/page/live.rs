@@ -103,7 +103,8 @@ impl Live {
         let missed = known.filter(|n: &u64| *n <= newest && n + 1 >= oldest);
         let mut waiting = VecDeque::from([self.hello(last.is_some() && missed.is_none(), missed.unwrap_or(newest))]);
         waiting.push_back(self.beat());
-        let reader = Reader { newest: self.newest.subscribe(), closed: self.closed.subscribe(), seen: missed.unwrap_or(newest), waiting, seat };
+        let reader =
+            Reader { newest: self.newest.subscribe(), closed: self.closed.subscribe(), seen: missed.unwrap_or(newest), waiting, seat };
         Some(stream::unfold(reader, Reader::next))
     }
 

@@ -114,9 +114,3 @@ fn join(parts: &[&str]) -> String {
 pub fn ago(from: Timestamp, to: Timestamp) -> String {
     look::duration(super::brief::seconds(from, to).max(1.0).round())
 }
-
-/// A moment on pages, in UTC: the time alone when it is of the last 20 hours, else with its date.
-pub fn clock(at: Timestamp, now: Timestamp) -> String {
-    let recent = super::brief::seconds(at, now) < 72_000.0 && at <= now;
-    at.strftime(if recent { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
-}
