@@ -42,7 +42,7 @@ fn incidents(view: View<'_>, news: &News) -> Markup {
     html! {
         @if news.incidents.len() > 1 || news.incidents.iter().any(|i| i.probes.len() > 1 || i.fault.is_some()) {
             ul.incidents {
-                @for incident in news.incidents.iter().take(INCIDENTS) { li { (one(view, incident, news.incidents.len() > 1)) } }
+                @for incident in news.incidents.iter().take(INCIDENTS) { li { (one(view, incident, !news.sentence.contains(&incident.sentence(view.now)))) } }
                 @if news.incidents.len() > INCIDENTS { li { "and " (news.incidents.len() - INCIDENTS) " more" } }
             }
         }

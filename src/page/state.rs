@@ -112,5 +112,6 @@ fn join(parts: &[&str]) -> String {
 
 /// The time from one moment to a later one: `12s`, `3m05`, `2h10m`.
 pub fn ago(from: Timestamp, to: Timestamp) -> String {
-    look::duration(super::brief::seconds(from, to).max(1.0).round())
+    let seconds = super::brief::seconds(from, to).max(1.0).round();
+    if seconds < 60.0 { format!("{seconds:.0}s") } else { look::duration(seconds) }
 }

@@ -1,6 +1,6 @@
 //! A probe's last runs as a strip: one mark each, told in words beside it.
 
-use super::board::{HISTORY, Seat};
+use super::board::Seat;
 use crate::model::Verdict;
 use maud::{Markup, html};
 use std::fmt::Write;
@@ -12,9 +12,8 @@ pub fn strip(seat: &Seat) -> Markup {
         return html! { span.faint { (words) } };
     }
     let [mut ok, mut fail, mut unknown] = [String::new(), String::new(), String::new()];
-    let first = HISTORY - seat.history.len().min(HISTORY);
     for (n, run) in seat.history.iter().enumerate() {
-        let x = (first + n) * 4 + 2;
+        let x = n * 4 + 2;
         // Writing into a string cannot fail.
         let _ = match run.verdict {
             Some(Verdict::Pass) => write!(ok, "M{x} 14v6"),

@@ -77,9 +77,9 @@ fn story(view: View<'_>, run: &Run) -> Markup {
     html! {
         @match wrong {
             Some(check) if d.verdict != Verdict::Pass => p { "Expected " b { (short(&check.expected)) } "; found " b { (short(&check.found)) } "." },
-            _ => {}
+            // The check says in full what the summary says in one line.
+            _ => p { (d.summary) },
         }
-        p { (d.summary) }
         @for note in &d.notes { p.faint { "Note: " (note) } }
     }
 }
