@@ -186,7 +186,7 @@ impl Daemon {
         });
         let pruning = tokio::spawn(prune(store.clone(), self.clock.clone(), config.daemon.keep_passed, config.daemon.keep_failed));
         let pages = pages.clone();
-        let history = tokio::spawn(async move { pages.recall().await });
+        let history = tokio::spawn(async move { pages.keep_up().await });
         Ok(Turn { stop, engine, scheduler, chores: [visits, certificates, pruning, history] })
     }
 

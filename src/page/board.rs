@@ -243,17 +243,26 @@ impl Board {
         }
     }
 
-    /// Takes older runs of a probe from the store. A probe without a schedule has no standing there: it is judged by them.
+    /// Takes runs of a probe from the store, those of other programs on the same store among them. A probe without a
+    /// schedule has no standing there: it is judged by them.
     pub fn recall(&self, probe: &str, runs: &[Run]) {
         self.change(probe, |seat| {
             for run in runs.iter().filter(|r| r.trigger != Trigger::Control) {
                 match run.finished {
-                    Some(_) => seat.remember(Brief::of(run)),
+                    Some(_) => {
+                        seat.running.remove(&run.id);
+                        seat.remember(Brief::of(run));
+                    }
+                    // Its end may have been told while the store was read.
+                    None if seat.history.iter().any(|b| b.id == run.id) => {}
                     None => drop(seat.running.insert(run.id.clone(), UnderWay { run: Brief::of(run), cells: cells(run) })),
                 }
             }
+            if seat.probe.schedule.is_some() {
+                return;
+            }
             let newest = runs.iter().filter(|r| r.finished.is_some() && seat.judges(r.trigger)).max_by_key(|r| r.finished);
-            if let Some(newest) = newest.filter(|_| seat.probe.schedule.is_none() && seat.last.is_none()) {
+            if let Some(newest) = newest.filter(|r| seat.last.as_ref().is_none_or(|l| l.run.finished <= r.finished)) {
                 seat.last = Some(Last::of(newest));
                 let judged = seat.judging().find(|b| b.verdict != Some(Verdict::Unknown)).cloned();
                 seat.last_judged = judged;

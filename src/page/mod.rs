@@ -30,7 +30,7 @@ mod text;
 pub use news::News;
 pub use routes::router;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, after};
 use crate::config::Config;
 use crate::daemon::{Driver, Due, Watcher};
 use crate::engine::ports::{RunEvent, RunFilter, Store, StoreError};
@@ -45,6 +45,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+
+/// How often runs of other programs are looked for.
+const RECALL: Duration = Duration::from_secs(30);
 
 /// What starts runs: of the configuration at work.
 struct Turn {
@@ -106,16 +109,28 @@ impl Pages {
         Ok(())
     }
 
-    /// Reads the last runs of every probe, for the strips. With many probes this takes a while, so the pages do not wait.
-    pub async fn recall(&self) {
-        for name in self.board.seats().keys() {
+    /// Reads the last runs of every probe, for the strips; then again and again those of probes without a schedule, which
+    /// other programs run, and of what seems to be under way. With many probes this takes a while, so the pages do not wait for it. Never returns.
+    pub async fn keep_up(&self) {
+        let seats = self.board.seats();
+        self.recall(seats.keys()).await;
+        loop {
+            self.clock.sleep_until(after(self.clock.now(), RECALL)).await;
+            let seats = self.board.seats();
+            let others = seats.iter().filter(|(_, seat)| seat.probe.schedule.is_none() || !seat.running.is_empty());
+            self.recall(others.map(|(name, _)| name)).await;
+        }
+    }
+
+    /// Reads the last runs of these probes.
+    pub async fn recall(&self, probes: impl Iterator<Item = &String>) {
+        for name in probes {
             let filter = RunFilter { probe: Some(name.clone()), limit: HISTORY, ..RunFilter::default() };
             match self.store.runs(&filter).await {
                 Ok(runs) => self.board.recall(name, &runs),
                 Err(error) => return tracing::error!(%error, "the history of the status page cannot be read"),
             }
         }
-        self.live.changed();
     }
 
     /// Runs can be started from now on, by this driver.

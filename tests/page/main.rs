@@ -3,6 +3,7 @@
 mod api;
 mod kit;
 mod live;
+mod places;
 mod safety;
 mod starts;
 mod states;

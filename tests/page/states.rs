@@ -127,7 +127,7 @@ async fn a_restart_forgets_nothing_and_a_late_finding_turns_a_pass() {
     }
     world.go_to(2_400);
     world.pages.configure(&world.config).await.unwrap();
-    world.pages.recall().await;
+    world.pages.recall(world.config.probes.keys()).await;
     let page = world.page("/").await;
     assert!(sentence(&page).ends_with("since 08:15 UTC (25 min), last good 08:00."), "{}", sentence(&page));
     assert!(row(&page, "billing").contains("2 runs in a row") && row(&page, "billing").contains("2 failed of 3"), "{page}");
@@ -141,6 +141,23 @@ async fn a_restart_forgets_nothing_and_a_late_finding_turns_a_pass() {
     let page = world.page("/").await;
     assert!(sentence(&page).starts_with("1 of 1 reply path is broken"), "{}", sentence(&page));
     assert!(row(&page, "billing").contains("3 runs in a row"), "{page}");
+}
+
+#[tokio::test]
+async fn a_probe_without_a_schedule_is_judged_by_the_runs_of_other_programs() {
+    let mut world = World::new(&["billing"]).await;
+    world.config.probes.get_mut("billing").unwrap().schedule = None;
+    world.pages.configure(&world.config).await.unwrap();
+    for (id, verdict, seconds, said) in [("r1", Verdict::Pass, 60, "works"), ("r2", Verdict::Fail, 600, "is broken")] {
+        let mut run = blank(id, world.probe("billing"), Trigger::Manual, at(seconds));
+        judge(&mut run, verdict);
+        world.keep(&run).await;
+        world.go_to(seconds + 60);
+        world.pages.recall(world.config.probes.keys()).await;
+        let page = world.page("/").await;
+        assert!(sentence(&page).starts_with(&format!("1 of 1 reply path {said}")), "{}", sentence(&page));
+    }
+    assert!(row(&world.page("/").await, "billing").contains("at return, once"));
 }
 
 #[tokio::test]

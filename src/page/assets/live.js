@@ -23,6 +23,7 @@
     if (stale) return;
     stale = true;
     document.body.classList.add("stale");
+    document.title = "Not live: " + document.title;
     say("Not live since " + lastTime + " UTC: what stands here may be old");
   };
 
@@ -68,6 +69,7 @@
       live();
       then(event, was);
     });
+  // Also takes back the title that says "not live".
   on("hello", (_, was) => was && soon());
   on("reset", soon);
   on("beat", (event) => {
