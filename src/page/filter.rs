@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// So many probes stand open; with more, gateways whose probes are all well are one line each.
 const OPEN: usize = 30;
 /// So many lines stand on one page, so that it stays small whatever is broken.
-const LINES: usize = 90;
+const LINES: usize = 75;
 
 /// The address's query.
 #[derive(Debug, Clone, Default, Deserialize)]

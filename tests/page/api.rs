@@ -52,7 +52,7 @@ async fn every_answer_is_as_described() {
     let world = World::with_token(&["billing", "sales"], true).await;
     world.run("rgood", "billing", Verdict::Pass, 0).await;
     world.run("rbad", "billing", Verdict::Fail, 900).await;
-    world.due("sales", 60, 600, false);
+    world.due("sales", 60, 6_000, false);
     world.go_to(1_000);
     let description: Value = serde_json::from_str(&world.page("/api/v1/openapi.json").await).unwrap();
     assert_eq!(description["openapi"], "3.1.0");

@@ -65,7 +65,7 @@ pub fn run_page(view: View<'_>, run: &Run, around: &Around, tab: &str) -> Markup
 fn story(view: View<'_>, run: &Run) -> Markup {
     let Some(d) = &run.diagnosis else {
         let stage = run.stages.iter().find(|(_, r)| r.opened.is_some() && r.outcome.is_none());
-        return html! { p { "Under way" @if let Some((stage, _)) = stage { ", waits at " (stage) } ", for " (super::state::ago(run.started, view.now)) "." } };
+        return html! { p { "Under way" @if let Some((stage, _)) = stage { ", waits at " (stage) } " for " (super::state::ago(run.started, view.now)) "." } };
     };
     if !view.viewer.sees_evidence() {
         let title = d.fault.as_deref().and_then(crate::diagnosis::catalogue::fault).map(|f| f.title.as_str());
