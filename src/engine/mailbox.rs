@@ -24,6 +24,10 @@ impl Journey<'_> {
         if self.run.mails.iter().any(|m| m.mail.key == mail.key) || !self.run.owns(&mail) {
             return;
         }
+        if self.is_quote_of_stranger(&mail) {
+            self.note("a mail of somebody else that only quotes this request was not counted (mon-token-in-quote)");
+            return;
+        }
         let role = self.role_of(&mail);
         let stage = match role {
             MailRole::Acknowledgement => Stage::Acknowledge,
@@ -82,7 +86,7 @@ impl Journey<'_> {
         if mail.bounce.is_some() {
             return MailRole::Bounce;
         }
-        if from_us && mail.message_id.as_ref().is_none_or(|id| own_ids.contains(id) || self.run.probe.desk.is_none()) {
+        if from_us && mail.message_id.as_ref().is_none_or(|id| own_ids.contains(id) || self.is_loop()) {
             return MailRole::Own;
         }
         if let Some(reply) = self.token(Stage::Reply)
@@ -151,11 +155,16 @@ impl Journey<'_> {
             self.judge_acknowledgement(&seen);
         }
         if self.is_open(Stage::Return) {
-            let seen = if self.run.probe.desk.is_none() { self.own_mail_back() } else { self.first_of(MailRole::Answer) };
+            let seen = if self.is_loop() { self.own_mail_back() } else { self.first_of(MailRole::Answer) };
             if let Some(seen) = seen.filter(|s| !self.may_yet_be_threaded(s)) {
                 self.judge_answer(&seen);
             }
         }
+    }
+
+    /// The account writes to itself: there is no desk, and no person is waited for.
+    pub(super) fn is_loop(&self) -> bool {
+        self.run.probe.desk.is_none() && self.run.probe.reply.mode == ReplyMode::Post
     }
 
     /// The first mail of a role; one in an inbox before one in junk.
@@ -177,7 +186,7 @@ impl Journey<'_> {
         let names_an_id = !seen.mail.references.is_empty() || !seen.mail.in_reply_to.is_empty();
         let waits = names_an_id || self.own_ids().is_empty();
         let earlier: Vec<&ReceivedMail> = self.run.mails.iter().map(|m| &m.mail).collect();
-        if self.run.probe.desk.is_none() || !waits || check::is_threaded(&seen.mail, &self.own_ids(), &earlier) {
+        if self.is_loop() || !waits || check::is_threaded(&seen.mail, &self.own_ids(), &earlier) {
             return false;
         }
         let acknowledged = self.run.mails.iter().any(|m| m.role == MailRole::Acknowledgement);
@@ -299,7 +308,7 @@ impl Journey<'_> {
         let limit = self.run.probe.limit(stage);
         if stage == Stage::Acknowledge {
             self.check(stage, "acknowledgement", Outcome::Fail, format!("an automatic reply within {limit:?}"), "none in any folder");
-            let causes = self.causes_without_acknowledgement().await?;
+            let causes = self.causes_without_acknowledgement();
             self.fail(stage, &causes);
             return Ok(());
         }
