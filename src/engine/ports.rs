@@ -135,6 +135,8 @@ pub struct ProbeStanding {
     pub last_pass: Option<Timestamp>,
     /// Scheduled fails since that pass.
     pub failures_in_a_row: u32,
+    /// When the first of the scheduled runs began that failed since that pass; none when none did.
+    pub failing_since: Option<Timestamp>,
     /// Since when every scheduled run ended unknown; none when the last one did not.
     pub unknown_since: Option<Timestamp>,
 }

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use failure::Fail;
 use jiff::Timestamp;
 use rows::{Row, Stored, StoredClaim, count, micros, micros_after, time};
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
