@@ -189,7 +189,7 @@ FAIL  returns by mail: the answer landed in the customer's spam folder, at retur
   | about     replypath faults return-in-spam
   | owner     support
 
-UNKNOWN  shipping by mail: nobody can tell whether it works (the desk's API does not answer), at land, since 08:00 UTC (12 min), never seen to work before
+UNKNOWN  shipping by mail: nobody can tell whether it works (the desk's API cannot be asked), at land, since 08:00 UTC (12 min), never seen to work before
   | whose     the monitor, not the desk, minor
   | runs      1, the newest: replypath show r-unknown
   | about     replypath faults desk-api-down
