@@ -103,22 +103,23 @@ class Rig:
         self.folder = pathlib.Path(folder)
         self.site = self.folder / "site"
         self.folder.mkdir(mode=0o700)
+        self.probes = probes
         self.processes = {}
         self.hook = Hook()
         self.port, self.prometheus, self.alertmanager = free_port(), free_port(), free_port()
         try:
-            self.start(probes)
+            self.start()
         except BaseException:
             self.end()
             raise
 
-    def start(self, probes):
+    def start(self):
         self.spawn("sandbox", PROGRAM, "sandbox", "--init", self.site)
         self.switchboard = until("the sandbox", lambda: re.search(r"switchboard +(\S+)", self.said("sandbox")), 60)[1]
         until("the sandbox's configuration", lambda: "Ctrl-C" in self.said("sandbox"), 30)
         for file in (self.site / "probes").glob("*.toml"):
             file.unlink()
-        for name, text in probes.items():
+        for name, text in self.probes.items():
             (self.site / f"probes/{name}.toml").write_text(text)
         self.serve()
         self.watch()
@@ -201,11 +202,11 @@ class Rig:
     # What is to be shown.
 
     def well(self):
-        until("a pass of every probe", lambda: self.all_are("replypath_probe_success", 1), 60)
+        until("a pass of every probe", lambda: self.all_are("replypath_probe_success", 1), 90)
 
     def all_are(self, metric, value):
-        values = self.values(metric)
-        return values and all(v == value for v in values.values())
+        """Whether every probe has this value, and has it already."""
+        return self.values(metric) == dict.fromkeys(self.probes, value)
 
     def page(self, wanted, number, seconds=60):
         """The alerts of page `number`, which must be `wanted`, `status alertname`."""
