@@ -7,8 +7,8 @@ use crate::engine::ports::{
 };
 use crate::metrics::Metrics;
 use crate::model::{
-    Budget, Capability, Delivery, HistoryEntry, MailKey, Position, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass, Run, RunId,
-    Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
+    Budget, Capability, Delivery, HistoryEntry, Judged, MailKey, Position, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass, Run,
+    RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -251,6 +251,12 @@ impl Store for WatchedStore {
     }
     async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError> {
         self.counted(self.inner.standings().await)
+    }
+    async fn history(&self, from: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError> {
+        self.counted(self.inner.history(from, until, limit).await)
+    }
+    async fn troubles(&self, since: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError> {
+        self.counted(self.inner.troubles(since, limit).await)
     }
     async fn prune(&self, retention: &Retention, now: Timestamp) -> Result<u64, StoreError> {
         self.counted(self.inner.prune(retention, now).await)
