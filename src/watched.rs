@@ -88,6 +88,18 @@ impl Desk for WatchedDesk {
     async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted> {
         self.wrote(self.inner.mark(ticket, tag).await)
     }
+    async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
+        self.wrote(self.inner.note(ticket, text).await)
+    }
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        self.wrote(self.inner.move_to(ticket, queue).await)
+    }
+    fn creates(&self) -> Option<String> {
+        self.inner.creates()
+    }
+    async fn visit(&self) -> Result<bool, Trouble> {
+        self.read(self.inner.visit().await)
+    }
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
         self.read(self.inner.agents_available().await)
     }

@@ -67,6 +67,8 @@ pub(super) struct Got {
     pub truncated: bool,
     pub picks: Vec<(String, Value)>,
     pub exchange: Option<Exchange>,
+    /// How many rows there are up to the end of each page; empty where pages are not told apart.
+    pub pages: Vec<usize>,
 }
 
 impl Runner {
@@ -119,6 +121,7 @@ impl Runner {
         if let Some(trail) = got.trail {
             scope.set_step(format!("{}.trail", step.id), trail);
         }
+        scope.pages = got.pages;
         scope.set_step(step.id.clone(), got.answer);
     }
 
@@ -154,7 +157,7 @@ impl Runner {
                 }
             }
         }
-        Ok(Some(Got { answer: list(answers), trail: None, truncated, picks: Vec::new(), exchange: None }))
+        Ok(Some(Got { answer: list(answers), trail: None, truncated, picks: Vec::new(), exchange: None, pages: Vec::new() }))
     }
 
     async fn step(&self, step: &Step, scope: &Scope<'_>) -> Result<Got, Ended> {
@@ -311,12 +314,12 @@ fn got(step: &Step, body: Json, reply: Option<&Reply>) -> Result<Got, Ended> {
     let picks = picked(step, &body, reply)?;
     let exchange = reply.map(|r| Exchange { place: place(&r.url), status: r.status.as_u16(), took: r.took });
     if step.rows.is_none() {
-        return Ok(Got { answer: body, trail: None, truncated: false, picks, exchange });
+        return Ok(Got { answer: body, trail: None, truncated: false, picks, exchange, pages: Vec::new() });
     }
     let (answer, trail) = kept(step, rows(step, &body)?)?;
     // 206: a part of the list (RFC 9110 section 15.3.7), however it was asked for.
     let truncated = reply.is_some_and(|r| r.status == reqwest::StatusCode::PARTIAL_CONTENT);
-    Ok(Got { answer, trail, truncated, picks, exchange })
+    Ok(Got { answer, trail, truncated, picks, exchange, pages: Vec::new() })
 }
 
 /// Rows that count, and for each what stood between it and the next.

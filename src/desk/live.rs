@@ -158,8 +158,8 @@ impl HttpDesk {
         ))
     }
 
-    /// Runs one find strategy.
-    async fn strategy(&self, steps: &[Step], needle: &Needle) -> Result<Vec<super::matching::Found>, Failure> {
+    /// Runs one find strategy. Gives what matched and the page of the list on which it stood.
+    async fn strategy(&self, steps: &[Step], needle: &Needle) -> Result<Vec<(super::matching::Found, usize)>, Failure> {
         let mut scope = self.scope();
         scope.set("token", Value::text(needle.token.as_str()));
         scope.set("subject", Value::text(needle.subject.clone()));
@@ -181,7 +181,14 @@ impl HttpDesk {
         if found.is_empty() && truncated {
             return Err(Failure::contract(format!("nothing in the first {} rows, and there are more pages than may be read", rows.len())));
         }
-        Ok(found)
+        let page = |row: usize| scope.pages.iter().position(|end| row < *end).map_or(1, |place| place + 1);
+        Ok(found
+            .into_iter()
+            .map(|f| {
+                let page = page(f.row);
+                (f, page)
+            })
+            .collect())
     }
 }
 
@@ -217,11 +224,12 @@ impl Desk for HttpDesk {
             match self.strategy(&find.steps, needle).await {
                 Ok(found) if found.is_empty() => missed = missed.or_else(|| Some(find.id.clone())),
                 Ok(found) => {
-                    let ticket = |f: super::matching::Found| FoundTicket {
+                    let ticket = |(f, page): (super::matching::Found, usize)| FoundTicket {
                         reference: f.reference,
                         view: asked,
                         strategy: find.id.clone(),
                         missed_by: missed.clone(),
+                        page,
                         hold_cause: f.hold_cause,
                     };
                     return Ok(found.into_iter().map(ticket).collect());

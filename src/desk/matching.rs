@@ -14,6 +14,8 @@ use jiff::Timestamp;
 pub(crate) struct Found {
     pub reference: TicketRef,
     pub hold_cause: Option<String>,
+    /// Its place among the rows, from 0.
+    pub row: usize,
 }
 
 /// The rows of a find's last step that carry what is looked for.
@@ -30,7 +32,7 @@ pub(crate) fn matches(step: &Step, rows: &[Json], scope: &Scope<'_>) -> Result<V
     };
     let mut out = Vec::new();
     let mut seen_a_field = wanted.fields.is_empty() || rows.is_empty();
-    for row in rows {
+    for (place, row) in rows.iter().enumerate() {
         let texts = texts(&wanted.fields, row).map_err(broken)?;
         seen_a_field |= !texts.is_empty();
         if let Some(token) = &contains
@@ -50,7 +52,7 @@ pub(crate) fn matches(step: &Step, rows: &[Json], scope: &Scope<'_>) -> Result<V
             Ok(value.and_then(|v| scalar(&v)).filter(|t| !t.is_empty()))
         };
         let number = text(&wanted.number)?.unwrap_or_else(|| id.clone());
-        out.push(Found { reference: TicketRef { id, number }, hold_cause: text(&wanted.hold_cause)? });
+        out.push(Found { reference: TicketRef { id, number }, hold_cause: text(&wanted.hold_cause)?, row: place });
     }
     if !seen_a_field {
         let names: Vec<&str> = wanted.fields.iter().map(Path::text).collect();

@@ -22,6 +22,7 @@ impl Runner {
         }
         let mut all: Vec<Json> = Vec::new();
         let mut picks = Vec::new();
+        let mut pages = Vec::new();
         for number in 1..=page.max {
             let (reply, body) = match self.exchange(step, &call).await {
                 // A desk that answers the page after the last one with "nothing" has said it all.
@@ -35,16 +36,19 @@ impl Runner {
             let next = self.next((step, page), &call, (&reply, &body), rows.len(), number)?;
             let end = page.newest_first && rows.iter().any(|row| older(step, row, scope));
             all.extend(rows);
+            if step.keep.is_none() {
+                pages.push(all.len());
+            }
             match next {
                 Some(next) if !end => call = next,
                 _ => {
                     let (answer, trail) = kept(step, all)?;
-                    return Ok(Got { answer, trail, truncated: false, picks, exchange: None });
+                    return Ok(Got { answer, trail, truncated: false, picks, exchange: None, pages });
                 }
             }
         }
         let (answer, trail) = kept(step, all)?;
-        Ok(Got { answer, trail, truncated: true, picks, exchange: None })
+        Ok(Got { answer, trail, truncated: true, picks, exchange: None, pages })
     }
 
     /// The call for the page after this one; none when this was the last.
@@ -118,7 +122,7 @@ impl Runner {
         let (answer, trail) = kept(step, all)?;
         // A new ticket stands in the last pages; of a ticket's messages the first ones count as well.
         let truncated = first > 1 && step.matching.is_none();
-        Ok(Got { answer, trail, truncated, picks, exchange: None })
+        Ok(Got { answer, trail, truncated, picks, exchange: None, pages: Vec::new() })
     }
 }
 

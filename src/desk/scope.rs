@@ -97,6 +97,8 @@ pub struct Scope<'a> {
     pub page: Option<Arc<Page>>,
     /// The last exchange.
     pub last: Option<Exchange>,
+    /// How many rows the last step had up to the end of each page; empty where pages are not told apart.
+    pub pages: Vec<usize>,
     vars: BTreeMap<String, Value>,
     steps: BTreeMap<String, Json>,
 }

@@ -1,12 +1,12 @@
 //! From what a run has seen to its verdict, stage, fault and blame. Pure: nothing is asked again.
 
 pub mod catalogue;
-mod outside;
+mod rules;
 
 use crate::model::{Blame, Channel, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
 
 /// Goes up with every change that can change an answer.
-pub const RULES_VERSION: u32 = 4;
+pub const RULES_VERSION: u32 = 5;
 
 /// The answer for a run whose stages are all decided.
 pub fn diagnose(run: &Run) -> Diagnosis {
@@ -28,7 +28,7 @@ pub fn diagnose(run: &Run) -> Diagnosis {
     if verdict == Verdict::Fail {
         narrow(run, stage, &mut candidates);
         if let Some(stage) = stage {
-            candidates = outside::narrowed(run, stage, candidates);
+            candidates = rules::narrowed(run, stage, candidates);
         }
         // What is singled out as our own side's is no verdict on the desk.
         let first = candidates.first().and_then(|c| catalogue::fault(c));

@@ -110,7 +110,12 @@ impl Journey<'_> {
         }
         let landed = self.outcome(Stage::Land) == Some(Outcome::Pass) || !self.run.tickets.is_empty();
         let answered = self.run.mails.iter().any(|m| m.role.is_from_desk()) || self.outcome(Stage::Return) == Some(Outcome::Pass);
-        if landed || answered {
+        let deferred = self.deferral().filter(|_| self.now() >= self.deadline(Stage::Accept));
+        if let Some(words) = deferred.filter(|_| landed || answered || self.others_decided()) {
+            let expected = format!("taken over within {:?}", self.run.probe.limit(Stage::Accept));
+            self.check(Stage::Accept, "taken over", Outcome::Fail, expected, format!("put off: {words}"));
+            self.fail(Stage::Accept, &["mx-greylists"]);
+        } else if landed || answered {
             self.close(Stage::Accept, Outcome::Pass);
         } else if self.others_decided() || (!self.takes(Stage::Land) && self.now() >= self.deadline(Stage::Accept)) {
             self.check(Stage::Accept, "taken over", Outcome::Unknown, "a ticket, an acknowledgement or a bounce", "no sign either way");

@@ -167,6 +167,23 @@ impl Journey<'_> {
         }
     }
 
+    /// Causes of a request that is nowhere at the desk; what other runs and controls saw narrows them.
+    pub(super) fn causes_of_silence(&self) -> Vec<&'static str> {
+        match self.silence_of_way_in() {
+            Some(named) => [named, vec!["desk-worker-down"]].concat(),
+            None => vec!["poller-hung", "desk-worker-down", "fetched-not-ticketed", "forwarder-lost", "intake-oauth-expired"],
+        }
+    }
+
+    /// Causes of an acknowledgement that is in no folder; narrowed alike.
+    pub(super) fn causes_without_acknowledgement(&self) -> Vec<&'static str> {
+        match &self.run.probe.channel {
+            Channel::Email(_) => vec!["ack-condition-broken", "ack-not-for-forwarded", "ack-suppressed-for-class"],
+            Channel::Chat(_) if self.by_chat(Stage::Acknowledge) => vec!["ack-condition-broken"],
+            Channel::Chat(_) | Channel::Form(_) => vec!["form-confirmation-missing", "ack-condition-broken"],
+        }
+    }
+
     /// Causes of a second ticket for the customer's answer.
     pub(super) fn causes_of_second_ticket(&self) -> Option<&'static [&'static str]> {
         self.by_chat(Stage::FollowUp).then_some(&["chat-history-lost-on-return"])

@@ -306,7 +306,7 @@ impl Journey<'_> {
         let limit = self.run.probe.limit(stage);
         if stage == Stage::Acknowledge {
             self.check(stage, "greeting", Outcome::Fail, format!("a greeting, a bot or a confirmation within {limit:?}"), "none");
-            let causes = self.causes_without_acknowledgement().await?;
+            let causes = self.causes_without_acknowledgement();
             self.fail(stage, &causes);
             return Ok(());
         }

@@ -228,7 +228,14 @@ impl Journey<'_> {
             self.run.mails.iter().filter(|m| m.seen > finished).map(|m| (m.role, m.mail.key.clone())).collect();
         let fresh: Vec<(MailRole, MailKey)> = late.into_iter().filter(|(_, k)| !self.run.polls.contains_key(&late_name(k))).collect();
         if !fresh.is_empty() {
+            let account = self.run.probe.account.clone();
             for (role, key) in &fresh {
+                if role.is_from_desk()
+                    && let Some(seen) = self.run.mails.iter().find(|m| m.mail.key == *key)
+                {
+                    // Another run may wait on this mailbox.
+                    self.parts.remark(&account, super::prevented::STALE, &seen.mail.from);
+                }
                 self.poll_after(&late_name(key), true, Duration::ZERO);
                 if *role == MailRole::Answer && self.outcome(Stage::Return) == Some(Outcome::Pass) {
                     self.late_duplicate();

@@ -16,12 +16,15 @@ impl Journey<'_> {
     /// nothing more can be learnt.
     pub(super) async fn inquiry(&mut self) -> Walk<Option<Timestamp>> {
         self.look_into_intake().await;
-        let late = self.look_for_late_ticket().await;
+        let late = self.look_for_late_ticket().await?;
         let controls = self.controls().await?;
         let next = controls.into_iter().chain(late).min();
         if next.is_none() {
-            // Last: no control can tell anything about certificates.
+            // Last: no control can tell anything about certificates, and what began together has had the same time.
             self.look_at_exchangers().await;
+            if self.run.stages.values().any(|r| r.outcome == Some(Outcome::Fail)) {
+                self.look_at_neighbours().await?;
+            }
         }
         Ok(next)
     }
@@ -57,14 +60,14 @@ impl Journey<'_> {
 
     /// A ticket that comes after its limit tells delay from loss. Looked for while that can change the answer: half of the
     /// limit, or as long as controls run.
-    async fn look_for_late_ticket(&mut self) -> Option<Timestamp> {
+    async fn look_for_late_ticket(&mut self) -> Walk<Option<Timestamp>> {
         let mailed = matches!(self.run.probe.channel, crate::model::Channel::Email(_));
         if !mailed || !self.is_lost() || self.run.context.landed_late.is_some() {
-            return None;
+            return Ok(None);
         }
-        let (desk, token) = (self.desk()?, self.token(Stage::Send)?);
+        let (Some(desk), Some(token)) = (self.desk(), self.token(Stage::Send)) else { return Ok(None) };
         if !self.poll_due(LATE) {
-            return Some(self.poll_next(LATE));
+            return Ok(Some(self.poll_next(LATE)));
         }
         let until = after(self.deadline(Stage::Land), self.run.probe.limit(Stage::Land) / 2);
         if let Ok(found) = desk.find(&self.needle(&token), View::Normal).await
@@ -82,9 +85,22 @@ impl Journey<'_> {
                     .fact("late", true),
             );
             self.note(format!("ticket {number} came after its limit"));
-            return None;
+            self.delayed_before_the_desk();
+            self.take_in_visits(now).await?;
+            return Ok(None);
         }
         self.poll_after(LATE, true, PAUSE);
-        (self.now() < until).then(|| self.poll_next(LATE))
+        Ok((self.now() < until).then(|| self.poll_next(LATE)))
+    }
+
+    /// What was in no folder of the desk's mailbox when its time was over, and came later, was kept waiting by the mail
+    /// exchange.
+    fn delayed_before_the_desk(&mut self) {
+        let nowhere = self.run.context.intake.as_ref().is_some_and(|sight| sight.place == Some(crate::model::IntakePlace::Nowhere));
+        if nowhere && self.takes(Stage::Accept) {
+            let expected = format!("in the desk's mailbox within {:?}", self.run.probe.limit(Stage::Land));
+            self.check(Stage::Accept, "taken over", Outcome::Fail, expected, "in none of its folders then; it came later");
+            self.fail_first(Stage::Accept, "mx-greylists");
+        }
     }
 }

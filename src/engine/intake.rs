@@ -2,6 +2,7 @@
 
 use super::Parts;
 use super::ports::{MailEvent, StoreError};
+use super::prevented::STALE;
 use crate::model::{Delivery, ReceivedMail};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
@@ -38,6 +39,7 @@ async fn arrived(parts: &Parts, account: &str, mail: ReceivedMail) {
             tracing::debug!(%run, account, folder = delivery.mail.key.folder, "mail for a run");
             parts.wake.notify_one();
         }
+        Ok(None) if delivery.mail.auto.auto_submitted.is_some() => parts.remark(account, STALE, &delivery.mail.from),
         Ok(None) => tracing::debug!(account, folder = delivery.mail.key.folder, uid = delivery.mail.key.uid, "a stranger's mail, ignored"),
         Err(error) => tracing::error!(account, %error, "a mail could not be stored; it is found again when the run looks for it"),
     }

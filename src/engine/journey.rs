@@ -210,6 +210,20 @@ impl<'e> Journey<'e> {
         }
     }
 
+    /// Decides a stage as not judged though it may be decided already: what was seen is of our own making.
+    pub(super) fn overrule(&mut self, stage: Stage, fault: &str) {
+        let now = self.now();
+        let record = self.record(stage);
+        record.hints.retain(|h| h != fault);
+        record.hints.insert(0, fault.to_owned());
+        record.opened.get_or_insert(now);
+        record.closed.get_or_insert(now);
+        if record.outcome != Some(Outcome::Unknown) {
+            record.outcome = Some(Outcome::Unknown);
+            self.decided.push(stage);
+        }
+    }
+
     /// Ends a stage that cannot be reached any more.
     pub(super) fn not_reached(&mut self, stage: Stage) {
         if self.takes(stage) && self.outcome(stage).is_none() {

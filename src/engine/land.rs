@@ -93,6 +93,9 @@ impl Journey<'_> {
         if let Some((missed, found)) = found.first().and_then(|f| Some((f.missed_by.clone()?, f.strategy.clone()))) {
             self.note(format!("the desk's `{missed}` did not know the ticket, its `{found}` did (mon-index-lag)"));
         }
+        if let Some(page) = found.first().map(|f| f.page).filter(|page| *page > 1) {
+            self.note(format!("the ticket stood on page {page} of the desk's list, and was found there (mon-first-page-only)"));
+        }
         self.check(Stage::Land, "ticket", Outcome::Pass, "one ticket", format!("ticket {}", numbers.join(" and ")));
         self.close(Stage::Land, Outcome::Pass);
         self.count_tickets(found.len());
@@ -214,7 +217,7 @@ impl Journey<'_> {
             format!("none; {} looks, every one answered with nothing", self.poll_count("land")),
         );
         let acknowledged = self.run.mails.iter().any(|m| m.role == crate::model::MailRole::Acknowledgement);
-        let causes = if acknowledged { self.causes_though_acknowledged() } else { self.causes_of_silence().await? };
+        let causes = if acknowledged { self.causes_though_acknowledged() } else { self.causes_of_silence() };
         self.fail(Stage::Land, &causes);
         Ok(Some(self.now()))
     }

@@ -35,6 +35,20 @@ impl Journey<'_> {
         }
     }
 
+    /// What the provider told of a first message that the desk's mail exchange refuses for now by its policy
+    /// (RFC 3463 section 3.8: 4.7.x), as greylists do.
+    pub(super) fn deferral(&self) -> Option<String> {
+        let first = self.run.messages.first()?;
+        let of_first = |b: &&crate::model::Bounce| {
+            b.action == BounceAction::Delayed && first.message_id.is_some() && b.original_message_id == first.message_id
+        };
+        let told = self.run.mails.iter().filter_map(|m| m.mail.bounce.as_ref()).find(of_first)?;
+        let words = told.diagnostic.clone().unwrap_or_default();
+        let status = told.status.as_deref().unwrap_or("");
+        let says_so = words.to_lowercase().contains("greylist") || words.to_lowercase().contains("graylist");
+        (status.starts_with("4.7.") || says_so).then(|| format!("{status} {words}"))
+    }
+
     pub(super) fn judge_acknowledgement(&mut self, seen: &SeenMail) {
         let mail = &seen.mail;
         let mut hints: Vec<&str> = Vec::new();

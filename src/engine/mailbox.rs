@@ -24,6 +24,10 @@ impl Journey<'_> {
         if self.run.mails.iter().any(|m| m.mail.key == mail.key) || !self.run.owns(&mail) {
             return;
         }
+        if self.is_quote_of_stranger(&mail) {
+            self.note("a mail of somebody else that only quotes this request was not counted (mon-token-in-quote)");
+            return;
+        }
         let role = self.role_of(&mail);
         let stage = match role {
             MailRole::Acknowledgement => Stage::Acknowledge,
@@ -299,7 +303,7 @@ impl Journey<'_> {
         let limit = self.run.probe.limit(stage);
         if stage == Stage::Acknowledge {
             self.check(stage, "acknowledgement", Outcome::Fail, format!("an automatic reply within {limit:?}"), "none in any folder");
-            let causes = self.causes_without_acknowledgement().await?;
+            let causes = self.causes_without_acknowledgement();
             self.fail(stage, &causes);
             return Ok(());
         }

@@ -361,6 +361,8 @@ pub struct FoundTicket {
     pub strategy: String,
     /// An earlier strategy that had properly answered "nothing": it does not know the ticket (yet).
     pub missed_by: Option<String>,
+    /// The page of the desk's list on which it stood, from 1.
+    pub page: usize,
     /// Why it is held back, where the list says so.
     pub hold_cause: Option<String>,
 }

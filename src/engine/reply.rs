@@ -259,7 +259,10 @@ impl Journey<'_> {
             }
         };
         match desk.messages(&ticket).await {
-            Ok(messages) => Ok((ticket, messages)),
+            Ok(messages) => {
+                self.judge_own_responder(&ticket, &messages);
+                Ok((ticket, messages))
+            }
             Err(trouble) => {
                 self.trouble(Stage::Reply, Source::Desk, &format!("ticket {}", reference.number), "messages", &trouble);
                 Err(Unread::of(&trouble))

@@ -1,7 +1,8 @@
 //! After everything was seen: wait for duplicates, look once more at the ticket, then clean up.
 
 use super::journey::{Journey, Walk};
-use crate::model::{MailRole, Outcome, Phase, Stage, View};
+use crate::check;
+use crate::model::{ActKind, MailRole, Outcome, Phase, SeenMail, Stage, View};
 use jiff::Timestamp;
 
 impl Journey<'_> {
@@ -45,7 +46,12 @@ impl Journey<'_> {
             self.fail(Stage::Return, &["reply-sent-many-times"]);
         }
         let (acknowledgements, _) = self.copies(MailRole::Acknowledgement);
-        if acknowledgements > 1 && self.takes(Stage::Acknowledge) {
+        let to_notice = self.answers_to_notice();
+        if to_notice > 0 && self.takes(Stage::Acknowledge) {
+            let expected = "no automatic answer to an automatic mail (RFC 3834 section 2)";
+            self.check(Stage::Acknowledge, "no loop", Outcome::Fail, expected, format!("{to_notice} to a holiday notice"));
+            self.fail_first(Stage::Acknowledge, "ack-loop");
+        } else if acknowledgements > 1 && self.takes(Stage::Acknowledge) {
             if self.run.tickets.len() > 1 {
                 self.note(format!("{acknowledgements} acknowledgements, one for each of {} tickets", self.run.tickets.len()));
             } else if acknowledgements > 2 {
@@ -54,6 +60,23 @@ impl Journey<'_> {
             } else {
                 self.note("two automatic replies came for one request");
             }
+        }
+    }
+
+    /// Automatic mails of the desk that a holiday notice drew: they name it, or came after it though the request was
+    /// acknowledged before. Two desks that do so answer each other for ever.
+    fn answers_to_notice(&self) -> usize {
+        let Some(sent) = self.run.acts.iter().find(|a| a.kind == ActKind::FollowUp).map(|a| a.intent) else { return 0 };
+        let notice = self.run.messages.iter().find(|m| m.stage == Stage::FollowUp).and_then(|m| m.message_id.as_ref());
+        let automatic = |m: &&SeenMail| {
+            matches!(m.role, MailRole::Acknowledgement | MailRole::Other) && check::writer_of_mail(&m.mail).by == check::Writer::Automatic
+        };
+        let names = |m: &SeenMail| notice.is_some_and(|id| m.mail.in_reply_to.contains(id) || m.mail.references.contains(id));
+        let acknowledged = self.run.mails.iter().any(|m| m.role == MailRole::Acknowledgement && m.seen < sent);
+        let drawn = |m: &&SeenMail| names(m) || acknowledged && m.seen >= sent;
+        match self.run.probe.follow_up.automatic {
+            true => self.run.mails.iter().filter(automatic).filter(drawn).count(),
+            false => 0,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::journey::{Journey, Walk};
 use crate::clock::after;
-use crate::model::{ActKind, ActState, CleanUp, MailRole, Outcome, Phase, Stage, View};
+use crate::model::{ActKind, ActState, BounceAction, CleanUp, Outcome, Phase, SeenMail, Stage, View};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -58,7 +58,8 @@ impl Journey<'_> {
     /// of reach), so that clean-up can close it. Gives the time of the next look; what is not found is told to sweep.
     pub(super) async fn catch_ticket(&mut self) -> Walk<Option<Timestamp>> {
         let judged = matches!(self.outcome(Stage::Land), Some(Outcome::Pass | Outcome::Fail));
-        let bounced = self.run.mails.iter().any(|m| m.role == MailRole::Bounce);
+        let given_up = |m: &SeenMail| m.mail.bounce.as_ref().is_some_and(|b| b.action == BounceAction::Failed);
+        let bounced = self.run.mails.iter().any(given_up);
         if judged || bounced || !self.is_sent() || !self.run.tickets.is_empty() || self.run.probe.clean_up == CleanUp::Keep {
             return Ok(None);
         }

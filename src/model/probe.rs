@@ -126,6 +126,15 @@ pub struct Request<'a> {
 }
 
 impl Channel {
+    /// The name in configuration and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Channel::Email(_) => "email",
+            Channel::Form(_) => "form",
+            Channel::Chat(_) => "chat",
+        }
+    }
+
     /// What the customer writes, with its templates.
     pub fn request(&self) -> Request<'_> {
         match self {

@@ -63,7 +63,7 @@ switches! {
     CloseSendsNotice, "close-sends-notice", WHOLE, "closing a ticket mails a notice to the customer";
     SubmissionDown, "submission-refused", WHOLE, "the customer's submission server greets with 554 and takes nothing";
     IndexLag, "mon-index-lag", WHOLE, "the search of the API finds a ticket only six seconds after it was made; the list has it at once";
-    SmallPages, "mon-first-page-only", WHOLE, "the API gives two tickets a page, and each new ticket is followed by three of strangers";
+    SmallPages, "mon-first-page-only", WHOLE, "the API gives two tickets a page, its search is a minute behind, and each new ticket is followed by three of strangers";
     AutomatedIgnored, "mon-probe-looks-automated", EVERY, "the customer's provider marks all mail as a machine's, and the desk suspends or drops such mail";
     StaleMatch, "mon-stale-match", WHOLE, "the customer's provider delivers mails of closed tickets again while a new request waits";
     TokenInQuote, "mon-token-in-quote", WHOLE, "the desk's mails quote all that went before, and a stranger's automatic mail quotes the request";

@@ -94,9 +94,16 @@ pub(crate) struct Contents {
     pub(crate) folders: Vec<Folder>,
     bytes: usize,
     validity: u32,
+    deliveries: u64,
 }
 
 impl Contents {
+    /// Counts a delivery. Gives how many there were before.
+    pub(crate) fn counts_delivery(&mut self) -> u64 {
+        self.deliveries += 1;
+        self.deliveries - 1
+    }
+
     pub(crate) fn folder(&self, name: &str) -> Option<&Folder> {
         self.folders.iter().find(|f| same_name(&f.name, name))
     }
@@ -180,7 +187,7 @@ impl Mailbox {
     fn new(password: &str, validity: u32) -> Mailbox {
         let folders: Vec<Folder> =
             FOLDERS.iter().zip(validity..).map(|((name, special), validity)| Folder::new(name, *special, validity)).collect();
-        let contents = Contents { folders, bytes: 0, validity: validity + 10 };
+        let contents = Contents { folders, bytes: 0, validity: validity + 10, deliveries: 0 };
         Mailbox { password: password.to_owned(), contents: Mutex::new(contents), pushed: watch::Sender::new(0) }
     }
 

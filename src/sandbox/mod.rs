@@ -60,6 +60,8 @@ pub struct Options {
     pub agent: bool,
     /// The queues that the agent looks after; empty: all.
     pub agent_queues: Vec<String>,
+    /// He takes so long; none: less than a second at usual speed.
+    pub agent_after: Option<Duration>,
     /// True: a bot answers visitors of the chat first, and hands over when they ask for a person.
     pub bot: bool,
     /// Ports on 127.0.0.1; 0: a free one.
@@ -80,6 +82,7 @@ impl Default for Options {
             speed: 1.0,
             agent: false,
             agent_queues: Vec::new(),
+            agent_after: None,
             bot: false,
             ports: Ports::default(),
             clock: Arc::new(SystemClock),
@@ -303,7 +306,7 @@ fn build(options: &Options) -> Result<World, Error> {
         intake,
         readers,
         certificates,
-        agent: options.agent.then_some(AgentRule { queues: agent_queues }),
+        agent: options.agent.then_some(AgentRule { queues: agent_queues, after: options.agent_after }),
         api_key: word(32),
         bot: options.bot,
     }))

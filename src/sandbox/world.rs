@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -49,6 +49,8 @@ pub(crate) struct Names {
 pub(crate) struct AgentRule {
     /// Lower-case names of the queues he looks after; empty: all.
     pub(crate) queues: Vec<String>,
+    /// How long he takes; none: less than a second at usual speed.
+    pub(crate) after: Option<Duration>,
 }
 
 /// A login that may only look.
@@ -100,7 +102,6 @@ pub(crate) struct World {
     pub(crate) chat: Chat,
     /// Calls of the API so far.
     pub(crate) calls: AtomicU64,
-    deliveries: AtomicU64,
     changed: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
     tasks: Mutex<Option<JoinSet<()>>>,
@@ -148,7 +149,6 @@ impl World {
             web: Web::new(setup.seed),
             chat: Chat::new(setup.seed, setup.bot),
             calls: AtomicU64::new(0),
-            deliveries: AtomicU64::new(0),
             changed: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
             tasks: Mutex::new(Some(JoinSet::new())),
@@ -350,10 +350,9 @@ impl World {
     /// Puts a message into a customer's folder, with the peculiarities of the provider.
     pub(crate) fn file_customer_mail(&self, address: &str, folder: &str, raw: Vec<u8>) -> bool {
         let Some(mailbox) = self.customers.get(address) else { return false };
-        let count = self.deliveries.fetch_add(1, Ordering::Relaxed);
         let mail = Arc::new(Mail::new(raw, self.clock.now()));
         mailbox.change(|contents| {
-            if self.switches.on(Fault::MonUidvalidity) && count.is_multiple_of(3) {
+            if contents.counts_delivery().is_multiple_of(3) && self.switches.on(Fault::MonUidvalidity) {
                 contents.renumber();
             }
             contents.add(folder, mail, Vec::new())

@@ -45,6 +45,12 @@ pub struct Row {
     /// The switch is turned after a first good run.
     #[serde(default)]
     pub good_before: bool,
+    /// What the probe beside may say, where the fault meets it in another way.
+    #[serde(default)]
+    pub beside: Vec<String>,
+    /// A person answers at the desk, so many seconds after the request.
+    #[serde(default)]
+    pub person_after: Option<u64>,
     /// The look-alikes that must be given without access to the intake mailbox.
     #[serde(default)]
     pub without_intake: Vec<String>,

@@ -19,6 +19,7 @@ use score::{Sheet, Thresholds};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -103,8 +104,8 @@ fn cases(expected: &Expected, excluded: &Excluded, args: &Args) -> Vec<(Asked, C
     let mut rng = Rng::new(args.seed);
     let mut cases = Vec::new();
     for row in expected.row.iter().filter(|r| args.wants(&r.fault) && r.proved_by.is_empty()) {
-        let case = Case::of(&[&row.fault], together(&row.probe), rng.below(1_000_000));
-        cases.push((Asked::Row(row.clone()), Case { good_before: row.good_before, ..case }));
+        let case = Case::of(&[&row.fault], together(row), rng.below(1_000_000));
+        cases.push((Asked::Row(row.clone()), Case { good_before: row.good_before, person_after: row.person_after.map(Duration::from_secs), ..case }));
     }
     for variation in expected.harmless.iter().filter(|h| args.wants(&h.fault)) {
         let case = Case::of(&[&variation.fault], vec![variation.probe.clone()], rng.below(1_000_000));
@@ -130,10 +131,12 @@ fn speed(rng: &mut Rng) -> f64 {
 }
 
 /// The judged probe and one beside it, as an operator would have: a variant's own probe, or one of another queue.
-fn together(probe: &str) -> Vec<String> {
+fn together(row: &Row) -> Vec<String> {
+    let probe = row.probe.as_str();
     let beside = match probe.split_once('.') {
         Some((base, _)) => base,
-        None if probe == "support" => "billing",
+        // The person would answer the probe of the queue Support too.
+        None if probe == "support" || row.person_after.is_some() => "billing",
         None => "support",
     };
     vec![probe.to_owned(), beside.to_owned()]
@@ -170,7 +173,7 @@ fn judge(expected: &Expected, args: &Args, played: &[(Asked, Result<Played, Stri
 /// A row that lives outside one run: the files of its tests must be there and hold tests.
 fn proved_by(row: &Row) -> score::Line {
     let holds = |file: &String| {
-        let tests = ["#[test]", "#[tokio::test", "alert_rule_test:"];
+        let tests = ["#[test]", "#[tokio::test", "alert_rule_test:", "promql_expr_test:"];
         std::fs::read_to_string(Path::new(file)).is_ok_and(|text| tests.iter().any(|t| text.contains(t)))
     };
     let missing: Vec<String> = row.proved_by.iter().filter(|f| !holds(f)).cloned().collect();

@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// The probes of the matrix; `{SYSTEM}` stands for the desk's own address of a queue, `{WEB}` for the sandbox's pages.
-const FILES: [(&str, &[u8]); 9] = [
+const FILES: [(&str, &[u8]); 10] = [
     ("probes/support.toml", include_bytes!("../../../tests/matrix/probes/support.toml")),
+    ("probes/awaited.toml", include_bytes!("../../../tests/matrix/probes/awaited.toml")),
     ("probes/billing.toml", include_bytes!("../../../probes/billing.toml")),
     ("probes/sales.toml", include_bytes!("../../../tests/matrix/probes/sales.toml")),
     ("probes/contact-form.toml", include_bytes!("../../../probes/contact-form.toml")),
@@ -30,6 +31,9 @@ const FILES: [(&str, &[u8]); 9] = [
 
 /// No run of the matrix takes longer: every limit of its probes is far below.
 const LONGEST: Duration = Duration::from_secs(240);
+
+/// How often a mailbox is looked at beside the push, where a person is waited for.
+const RARELY: Duration = Duration::from_secs(60);
 
 /// How long a late ticket may take to be closed after the verdict.
 const TIDY: Duration = Duration::from_secs(20);
@@ -47,6 +51,8 @@ pub struct Case {
     pub seed: u64,
     /// How many times as fast as usual the desk is; 1 where nothing is said of it.
     pub speed: f64,
+    /// A person answers in the queue Support, so long after a request.
+    pub person_after: Option<Duration>,
     /// The operator grants a look into the desk's intake mailboxes.
     pub intake: bool,
     /// The desk must hold no open ticket of the runs when they have ended, unless a run says that it left one.
@@ -57,7 +63,7 @@ impl Case {
     /// A desk with these switches and these probes, with nothing unusual.
     pub fn of(faults: &[&str], probes: Vec<String>, seed: u64) -> Case {
         let faults = faults.iter().map(|f| (*f).to_owned()).collect();
-        Case { faults, probes, good_before: false, seed, speed: 1.0, intake: true, tidy: false }
+        Case { faults, probes, good_before: false, seed, speed: 1.0, person_after: None, intake: true, tidy: false }
     }
 }
 
@@ -100,11 +106,21 @@ pub async fn play(case: &Case, clock: &Arc<dyn Clock>) -> Result<Played, String>
 impl Scene {
     async fn start(case: &Case, clock: &Arc<dyn Clock>) -> Result<Scene, String> {
         let faults = if case.good_before { Vec::new() } else { case.faults.clone() };
-        let options = Options { seed: case.seed, speed: case.speed, faults, bot: true, clock: clock.clone(), ..Options::default() };
+        let agent_queues = vec!["Support".to_owned()];
+        let (agent, agent_after) = (case.person_after.is_some(), case.person_after);
+        let (seed, speed, clock_of_desk) = (case.seed, case.speed, clock.clone());
+        let options =
+            Options { seed, speed, faults, bot: true, agent, agent_queues, agent_after, clock: clock_of_desk, ..Options::default() };
         let sandbox = sandbox::start(options).await.map_err(|e| e.to_string())?;
         let scratch = playground::Scratch::new().map_err(words)?;
         playground::write_files(&sandbox, scratch.path(), &FILES).map_err(words)?;
         let mut config = assemble::load(scratch.path()).map_err(|problems| assemble::render_problems(&problems))?;
+        if case.person_after.is_some() {
+            // Longer than any doubt about who is slow: the push or the look.
+            for account in config.accounts.values_mut() {
+                (account.mailbox.poll, account.mailbox.junk_poll) = (RARELY, RARELY);
+            }
+        }
         if !case.intake {
             config.intakes.clear();
             config.probes.values_mut().for_each(|probe| probe.intake = None);

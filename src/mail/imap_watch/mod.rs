@@ -259,9 +259,9 @@ impl Watcher {
         Ok(())
     }
 
-    /// Looks into the junk folders; leaves INBOX open.
-    pub fn look_junk(&mut self, s: &mut ImapSession) -> Result<(), Fail> {
-        let Some(since) = self.since() else { return Ok(()) };
+    /// Looks into the junk folders; leaves INBOX open. Gives what was new in INBOX when it was opened again.
+    pub fn look_junk(&mut self, s: &mut ImapSession) -> Result<Found, Fail> {
+        let Some(since) = self.since() else { return Ok(Found::default()) };
         let names: Vec<String> = self.folders(s)?.iter().filter(|f| f.junk).map(|f| f.name.clone()).collect();
         self.junk.retain(|t| names.contains(&t.name));
         for name in names {
@@ -279,10 +279,7 @@ impl Watcher {
                 other => other?,
             }
         }
-        if s.selected() != Some(INBOX) {
-            self.look(s)?;
-        }
-        Ok(())
+        if s.selected() != Some(INBOX) { self.look(s) } else { Ok(Found::default()) }
     }
 
     fn look_one_junk(&mut self, s: &mut ImapSession, name: &str, since: Timestamp) -> Result<(), Fail> {

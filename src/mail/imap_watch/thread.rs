@@ -320,7 +320,10 @@ impl Thread {
             match self.watcher.look_junk(s) {
                 // The junk folder alone is no reason to give up INBOX.
                 Err(Fail::Refused(words)) => tracing::warn!(account = self.account.name, "{words}"),
-                other => other.map_err(Fail::trouble)?,
+                other => {
+                    let found = other.map_err(Fail::trouble)?;
+                    self.blame_idle(found.oldest, false);
+                }
             }
         }
         self.wait_and_look(s)

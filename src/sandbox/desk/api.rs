@@ -148,7 +148,7 @@ async fn list(State(world): Shared, Query(asked): Query<Search>) -> Answer {
     let size = if world.switches.on(Fault::SmallPages) { 2 } else { PAGE };
     let lag = match () {
         () if asked.search.is_empty() => None,
-        () if world.switches.on(Fault::OkIndexLag) => Some(LONG_INDEX_LAG),
+        () if world.switches.on(Fault::OkIndexLag) || world.switches.on(Fault::SmallPages) => Some(LONG_INDEX_LAG),
         () => world.switches.on(Fault::IndexLag).then_some(INDEX_LAG),
     };
     let indexed = lag.map_or(Timestamp::MAX, |lag| world.clock.now().checked_sub(lag).unwrap_or(Timestamp::MIN));

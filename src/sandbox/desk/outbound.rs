@@ -193,7 +193,8 @@ pub(crate) fn call_agent(world: &Arc<World>, id: u64) {
     }
     let job = world.clone();
     world.spawn(async move {
-        tokio::time::sleep(job.pace.between(300, 900)).await;
+        let usual = job.pace.between(300, 900);
+        tokio::time::sleep(job.agent.as_ref().and_then(|a| a.after).unwrap_or(usual)).await;
         let text = {
             let mut desk = job.desk();
             let Some(ticket) = desk.live(id) else { return };

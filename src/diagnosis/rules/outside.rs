@@ -1,10 +1,13 @@
 //! What looks from outside the run say of its causes: controls of the same minute, the desk's intake mailbox, what came
 //! late. One small function a question; each gives the causes that remain, or none when it has nothing to say.
 
-use crate::model::{Channel, Control, ControlKind, EmailChannel, IntakePlace, MailEncoding, Outcome, Run, Stage};
+use crate::model::{Channel, Control, ControlKind, EmailChannel, IntakePlace, MailEncoding, Neighbour, Outcome, Run, Stage};
+use jiff::SignedDuration;
 
 /// Desks skip mail beyond about this size, in bytes; ten megabytes are usual.
-const LARGE: u64 = 8_000_000;
+pub(super) const LARGE: u64 = 8_000_000;
+/// A visit sets going what comes within this time.
+const SET_GOING: SignedDuration = SignedDuration::from_secs(60);
 /// What one mailbox that is not fetched can have; only a look into that mailbox tells them apart.
 const ONE_MAILBOX: [&str; 4] = ["poller-hung", "intake-oauth-expired", "fetched-not-ticketed", "intake-junk-not-polled"];
 
@@ -65,8 +68,15 @@ fn nothing_landed(run: &Run) -> Option<Vec<&'static str>> {
 /// The ticket came after its limit: at once when an agent's page was opened, or by itself.
 fn late(run: &Run) -> Option<Vec<&'static str>> {
     let landed = run.context.landed_late?;
-    let visited = control(run, &ControlKind::Visit).is_some_and(|visit| visit.skipped.is_none() && visit.asked <= landed);
-    Some(if visited { vec!["fetch-not-scheduled", "intake-backlog"] } else { vec!["intake-backlog"] })
+    let visit = control(run, &ControlKind::Visit).filter(|v| v.asked <= landed && landed.duration_since(v.asked) <= SET_GOING);
+    let Some(visit) = visit else { return Some(vec!["intake-backlog"]) };
+    // The same mailbox was fetched without a visit: it may be chance.
+    let alone = |n: &Neighbour| {
+        let landed = n.stages.get(&Stage::Land).filter(|s| s.outcome == Some(Outcome::Pass)).and_then(|s| s.closed);
+        n.same_way_in && landed.is_some_and(|at| at > run.started && at < visit.asked)
+    };
+    let by_chance = run.context.neighbours.iter().any(alone);
+    Some(if by_chance { vec!["intake-backlog", "fetch-not-scheduled"] } else { vec!["fetch-not-scheduled"] })
 }
 
 /// What the intake mailbox shows.
@@ -87,6 +97,11 @@ fn in_intake(run: &Run) -> Option<Vec<&'static str>> {
     }
 }
 
+/// Bytes of the files of a first message.
+pub(super) fn size(email: &EmailChannel) -> u64 {
+    email.attachments.iter().map(|a| a.bytes.len() as u64).sum::<u64>() + email.padding
+}
+
 fn no_text(run: &Run) -> bool {
     mail(run).is_some_and(|e| e.text.trim().is_empty())
 }
@@ -100,12 +115,11 @@ fn of_message(run: &Run) -> Option<Vec<&'static str>> {
         return Some(vec!["empty-body-jams-intake"]);
     }
     (plain == Some(Outcome::Pass)).then_some(())?;
-    let sizes = email.attachments.iter().map(|a| a.bytes.len() as u64).sum::<u64>() + email.padding;
     let special = [
         (email.encoding != MailEncoding::default(), "charset-crashes-import"),
         (email.subject.trim().is_empty(), "empty-subject-lost"),
         (no_text(run), "empty-body-jams-intake"),
-        (sizes > LARGE, "oversize-discarded"),
+        (size(email) > LARGE, "oversize-discarded"),
         (email.to.len() > 1 || !email.bcc.is_empty(), "alias-not-recognised"),
     ];
     let causes: Vec<&str> = special.into_iter().filter(|(is, _)| *is).map(|(_, cause)| cause).collect();
