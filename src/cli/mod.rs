@@ -19,6 +19,7 @@ mod pause;
 mod playground;
 mod report;
 mod reports;
+mod rules;
 mod run;
 mod runs;
 mod sandbox;
@@ -118,6 +119,8 @@ enum Command {
     Runs(runs::Args),
     /// Everything that is known of one run
     Show(show::Args),
+    /// The alerting rules for Prometheus, with the thresholds of your own probes
+    Rules(rules::Args),
     /// Close and remove what earlier runs left behind
     Sweep(sweep::Args),
     /// The faults that replypath can name
@@ -226,6 +229,7 @@ async fn dispatch(command: Command, context: &Context) -> Ended {
         Command::List(args) => list::run(&args, context).await,
         Command::Incidents(args) => incidents::run(&args, context).await,
         Command::Report(args) => report::run(&args, context).await,
+        Command::Rules(args) => rules::run(&args, context),
         Command::Runs(args) => runs::run(&args, context).await,
         Command::Show(args) => show::run(&args, context).await,
         Command::Sweep(args) => sweep::run(&args, context).await,

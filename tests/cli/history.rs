@@ -47,3 +47,19 @@ fn what_breaks_by_schedule_is_an_incident_with_its_runs_and_stands_in_the_report
     site.run(&["report", "--since", "soon"]).expect(2);
     site.assert_no_secrets();
 }
+
+#[test]
+fn the_rules_are_those_for_ones_own_probes_and_addresses() {
+    let site = Site::new(&[]);
+    let rules = site.run(&["rules", "--job", "desk-watch", "--url", "https://watch.example.com/"]).expect(0).out;
+    assert!(rules.starts_with("# Made by `replypath rules` for 5 scheduled probes, the slowest of which runs every 10s."), "{rules}");
+    assert!(
+        rules.contains("up{job=\"desk-watch\"}")
+            && rules.contains("'{{ with printf")
+            && rules.contains("https://watch.example.com/probes/")
+    );
+    let slow = rules.split("- alert: ReplypathStageSlow").nth(1).expect("an alert");
+    assert!(slow.split("for: ").nth(1).expect("a length").starts_with("10m\n"), "{slow}");
+    site.run(&["rules", "--url", "watch.example.com"]).expect(2);
+    site.run(&["rules", "--job", "a b"]).expect(2);
+}

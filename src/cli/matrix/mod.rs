@@ -105,7 +105,10 @@ fn cases(expected: &Expected, excluded: &Excluded, args: &Args) -> Vec<(Asked, C
     let mut cases = Vec::new();
     for row in expected.row.iter().filter(|r| args.wants(&r.fault) && r.proved_by.is_empty()) {
         let case = Case::of(&[&row.fault], together(row), rng.below(1_000_000));
-        cases.push((Asked::Row(row.clone()), Case { good_before: row.good_before, person_after: row.person_after.map(Duration::from_secs), ..case }));
+        cases.push((
+            Asked::Row(row.clone()),
+            Case { good_before: row.good_before, person_after: row.person_after.map(Duration::from_secs), ..case },
+        ));
     }
     for variation in expected.harmless.iter().filter(|h| args.wants(&h.fault)) {
         let case = Case::of(&[&variation.fault], vec![variation.probe.clone()], rng.below(1_000_000));
