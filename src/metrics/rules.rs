@@ -39,7 +39,7 @@ struct Budget {
 const BUDGETS: [Budget; 3] = [
     Budget { long: "6h", long_words: "6 hours", short: "30m", short_seconds: 30 * MINUTE, burn: (6, "six") },
     Budget { long: "1d", long_words: "a day", short: "2h", short_seconds: 2 * HOUR, burn: (3, "three") },
-    Budget { long: "3d", long_words: "3 days", short: "6h", short_seconds: 6 * HOUR, burn: (2, "two") },
+    Budget { long: "3d", long_words: "3 days", short: "12h", short_seconds: 12 * HOUR, burn: (2, "two") },
 ];
 
 /// The shipped rules lack something that the thresholds go into: a defect of this build.
@@ -90,7 +90,7 @@ fn head(rhythms: &[Rhythm]) -> String {
     }
     let longest = rhythms.iter().map(|r| r.gap).max().unwrap_or_default();
     format!(
-        "# Made by `replypath rules` for {} scheduled probes, the slowest of which runs every {}. Make it again when schedules change.\n",
+        "# Made by `replypath rules` for {} scheduled probes, the slowest of which runs at least every {}. Make it again when schedules change.\n",
         rhythms.len(),
         crate::report::look::interval(longest)
     )
@@ -148,7 +148,10 @@ fn slow(item: &str, rhythms: &[Rhythm]) -> Result<String, Lacking> {
         let series = "probe_stage:replypath_stage_last_duration_seconds:max";
         let one = match lengths.len() {
             1 => item.to_owned(),
-            _ => replaced(item, series, &format!("{series}{{{}}}", chosen("probe", probes)))?,
+            _ => {
+                let only = replaced(item, series, &format!("{series}{{{}}}", chosen("probe", probes)))?;
+                with_label(&only, "lasting", &prometheus(*seconds))?
+            }
         };
         out.push_str(&line_replaced(&one, "        for: ", &prometheus(*seconds))?);
     }
@@ -193,7 +196,7 @@ fn burn(item: &str, budgets: &BTreeMap<Option<Budget>, BTreeSet<&str>>) -> Resul
         if budgets.len() > 1 {
             let series = "gateway:replypath_run_failures:increase6h /";
             let only = format!("gateway:replypath_run_failures:increase6h{{{}}} /", chosen("gateway", gateways));
-            one = replaced(&one, series, &only)?;
+            one = with_label(&replaced(&one, series, &only)?, "window", budget.long)?;
         }
         for (from, to) in [
             ("within 6 hours", format!("within {}", budget.long_words)),
@@ -207,6 +210,12 @@ fn burn(item: &str, budgets: &BTreeMap<Option<Budget>, BTreeSet<&str>>) -> Resul
         out.push_str(&one);
     }
     Ok(out)
+}
+
+/// A further label: two alerts of one name with the same labels count as a mistake.
+fn with_label(item: &str, name: &str, value: &str) -> Result<String, Lacking> {
+    let (begin, end) = ("        labels: {severity: warning, ", format!("{name}: \"{value}\", "));
+    replaced(item, begin, &format!("{begin}{end}"))
 }
 
 /// A matcher for exactly these values.
@@ -300,7 +309,10 @@ mod tests {
         let probes: Vec<Probe> = (0..3).map(|n| every(&format!("p{n}"), "mx", 900)).collect();
         let text = made(&probes);
         assert_eq!(text.split_once('\n').unwrap().1, SHIPPED);
-        assert!(text.starts_with("# Made by `replypath rules` for 3 scheduled probes, the slowest of which runs every 15m."), "{text}");
+        assert!(
+            text.starts_with("# Made by `replypath rules` for 3 scheduled probes, the slowest of which runs at least every 15m."),
+            "{text}"
+        );
         let by_hand = Probe { schedule: None, ..every("p", "mx", 1) };
         assert_eq!(made(&[by_hand]).split_once('\n').unwrap().1, SHIPPED);
     }
@@ -318,6 +330,7 @@ mod tests {
             })
             .collect();
         assert_eq!(found, [("fast", "10m"), ("a\\\\.b|hourly", "4h"), ("daily", "4d")]);
+        assert!(slow[1].contains("labels: {severity: warning, lasting: \"4h\", scope: probe}"), "{}", slow[1]);
     }
 
     #[test]
@@ -342,8 +355,15 @@ mod tests {
         has(slow, "gateway:replypath_run_failures:increase1d{gateway=~\"slow\"} / gateway:replypath_runs:increase1d > 0.03");
         has(slow, "gateway:replypath_run_failures:increase2h > 0.5");
         has(slow, "three times too fast");
+        has(slow, "severity: warning, window: \"1d\", ");
         has(1 - slow, "increase6h{gateway=~\"fast\"} / gateway:replypath_runs:increase6h > 0.06");
         assert!(text.contains("# Too few runs for an error budget: rare."), "{text}");
+    }
+
+    #[test]
+    fn no_two_windows_are_recorded_under_one_name() {
+        let windows: BTreeSet<&str> = BUDGETS.iter().flat_map(|b| [b.long, b.short]).collect();
+        assert_eq!(windows.len(), 2 * BUDGETS.len());
     }
 
     #[test]
