@@ -1,6 +1,6 @@
 //! What stays of a scheduled run when its evidence is gone: the verdict and the times that history is made of.
 
-use super::{Blame, Outcome, Phase, ReplyMode, Run, RunId, Severity, Stage, Trigger, Verdict};
+use super::{Blame, MailRole, Outcome, Phase, ReplyMode, Run, RunId, Severity, Stage, Trigger, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,8 +46,8 @@ pub struct Judged {
     pub security: bool,
     /// How long stages took that passed, in seconds.
     pub took: BTreeMap<Stage, f64>,
-    /// Seconds from begin until the customer had the answer.
-    pub answered: Option<f64>,
+    /// What the customer waited for.
+    pub clocks: Clocks,
     /// True when a person writes the answer, false when the run does.
     pub human: bool,
     /// Whether the promise of the acknowledgement was kept; none when it made none that can be counted.
@@ -64,7 +64,6 @@ impl Judged {
         let passed = run.stages.iter().filter(|(_, r)| r.outcome == Some(Outcome::Pass));
         let took = passed.filter_map(|(stage, r)| Some((*stage, seconds(r.opened?, r.closed?)))).collect();
         let returned = run.stages.get(&Stage::Return);
-        let answered = returned.filter(|r| r.outcome == Some(Outcome::Pass)).and_then(|r| r.closed);
         let promise = returned.and_then(|r| r.checks.iter().find(|c| c.check == PROMISE_CHECK));
         Some(Judged {
             run: run.id.clone(),
@@ -84,15 +83,52 @@ impl Judged {
             severity: diagnosis.severity,
             security: diagnosis.security,
             took,
-            answered: answered.map(|at| seconds(run.started, at)),
+            clocks: Clocks::of(run),
             human: run.probe.reply.mode == ReplyMode::Await,
-            promise: promise.map(|c| c.outcome == Outcome::Pass),
+            promise: promise.and_then(|c| match c.outcome {
+                Outcome::Pass => Some(true),
+                Outcome::Fail => Some(false),
+                _ => None,
+            }),
         })
     }
 
     /// The fault that was singled out, else the likeliest one.
     pub fn likeliest(&self) -> Option<&str> {
         self.fault.as_deref().or_else(|| self.candidates.first().map(String::as_str))
+    }
+}
+
+/// What a customer waits for: seconds from the moment at which the request was handed in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Clocks {
+    /// Until there was a ticket.
+    pub landed: Option<f64>,
+    /// Until the acknowledgement was there.
+    pub acknowledged: Option<f64>,
+    /// Until the answer was there.
+    pub answered: Option<f64>,
+}
+
+impl Clocks {
+    /// The clocks of the stages that passed.
+    pub fn of(run: &Run) -> Clocks {
+        let passed = |stage: Stage| run.stages.get(&stage).filter(|r| r.outcome == Some(Outcome::Pass));
+        let sent = passed(Stage::Send).and_then(|r| r.closed).unwrap_or(run.started);
+        // The mailbox's own time of arrival; a look may come later.
+        let mail = |role: MailRole| {
+            run.mails.iter().filter(|m| m.role == role).map(|m| m.mail.received.map_or(m.seen, |received| received.min(m.seen))).min()
+        };
+        let until = |stage: Stage, seen: Option<Timestamp>| {
+            let closed = passed(stage)?.closed?;
+            // Clocks of two machines: an answer before its request came at once.
+            Some(seconds(sent, seen.map_or(closed, |seen| seen.min(closed))).max(0.0))
+        };
+        Clocks {
+            landed: until(Stage::Land, None),
+            acknowledged: until(Stage::Acknowledge, mail(MailRole::Acknowledgement)),
+            answered: until(Stage::Return, mail(MailRole::Answer)),
+        }
     }
 }
 
