@@ -95,7 +95,7 @@ fn times(seat: &Seat, runs: &[Run]) -> Markup {
     let known = took(runs);
     let probe = &seat.probe;
     html! {
-        div.scroll { table.log {
+        div.scroll tabindex="0" { table.log {
             thead { tr {
                 th scope="col" { "Stage" } th scope="col" { "Last run" } th scope="col" { "Median" } th scope="col" { "Longest" } th scope="col" { "Limit" }
                 th scope="col" { "Longest against limit" }
@@ -141,7 +141,7 @@ fn meter(share: f64) -> Markup {
 
 fn list(view: View<'_>, seat: &Seat) -> Markup {
     html! {
-        @if !seat.history.is_empty() { div.scroll { table.log {
+        @if !seat.history.is_empty() { div.scroll tabindex="0" { table.log {
             thead { tr { th scope="col" { "Ended" } th scope="col" { "Verdict" } th scope="col" { "Fault" } th scope="col" { "Took" } th scope="col" { "Started" } } }
             tbody { @for run in seat.history.iter().rev() { (line(view, run)) } }
         } } }

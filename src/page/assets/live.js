@@ -53,34 +53,59 @@
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (answer.redirected) return location.reload();
-      if (answer.ok) swap(await answer.text());
+      if (!answer.ok) return;
+      swap(await answer.text());
+      if (!source) heard = Date.now();
     } catch {
-      // The stream tells of it.
+      if (!source) dead();
     }
   };
   const soon = () => {
     if (!wanted) wanted = setTimeout(refresh, 250);
   };
 
-  const source = new EventSource(document.body.dataset.events);
-  const on = (kind, then) =>
-    source.addEventListener(kind, (event) => {
-      const was = stale;
-      live();
-      then(event, was);
+  // A browser keeps few connections to one host: only a page that is seen holds a stream, the others ask now and then.
+  let source = null;
+  let asking = 0;
+  const connect = () => {
+    clearInterval(asking);
+    heard = Date.now();
+    source = new EventSource(document.body.dataset.events);
+    const on = (kind, then) =>
+      source.addEventListener(kind, (event) => {
+        const was = stale;
+        live();
+        then(event, was);
+      });
+    // Also takes back the title that says "not live".
+    on("hello", (_, was) => was && soon());
+    on("reset", soon);
+    on("beat", (event) => {
+      lastTime = JSON.parse(event.data).now.slice(11, 19);
+      // Ages in words grow although nothing happens.
+      beats += 1;
+      if (beats % 2 === 0) soon();
     });
-  // Also takes back the title that says "not live".
-  on("hello", (_, was) => was && soon());
-  on("reset", soon);
-  on("beat", (event) => {
-    lastTime = JSON.parse(event.data).now.slice(11, 19);
-    // Ages in words grow although nothing happens.
-    beats += 1;
-    if (beats % 2 === 0) soon();
-  });
-  for (const kind of ["run", "stage", "probe"]) on(kind, soon);
-  source.addEventListener("error", () => {
-    dead();
-  });
-  setInterval(() => Date.now() - heard > SILENT && dead(), 1000);
+    for (const kind of ["run", "stage", "probe"]) on(kind, soon);
+    source.addEventListener("error", dead);
+  };
+  const leave = () => {
+    if (source) source.close();
+    source = null;
+  };
+  const look = () => {
+    if (document.hidden) {
+      leave();
+      asking = setInterval(refresh, 30000);
+    } else if (!source) {
+      connect();
+      soon();
+    }
+  };
+  document.addEventListener("visibilitychange", look);
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (event) => event.persisted && look());
+  setInterval(() => source && Date.now() - heard > SILENT && dead(), 1000);
+  if (document.hidden) look();
+  else connect();
 })();

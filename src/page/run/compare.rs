@@ -16,7 +16,7 @@ pub fn compare(view: View<'_>, run: &Run, good: Option<&Run>) -> Markup {
     let Some(good) = good else { return html! { p { "No earlier run of this reply path passed, so there is nothing to compare with." } } };
     html! {
         p { "Beside " a href=(view.base.run(good.id.as_str())) { "the run of " (moment(good.started)) } ", the last one that passed before." }
-        div.scroll { table.log {
+        div.scroll tabindex="0" { table.log {
             thead { tr { th scope="col" { "Stage" } th scope="col" { "Last good" } th scope="col" { "This run" } th scope="col" { "Change" } } }
             tbody { @for (was, is) in cells(good).iter().zip(cells(run)) {
                 @if !(skipped(was) && skipped(&is)) { tr {
@@ -29,7 +29,7 @@ pub fn compare(view: View<'_>, run: &Run, good: Option<&Run>) -> Markup {
             @let changed = headers(good, run, role);
             @if !changed.is_empty() {
                 h3 { (super::mail::role(role)) ": headers that changed" }
-                div.scroll { table.headers {
+                div.scroll tabindex="0" { table.headers {
                     thead { tr { th scope="col" { "Header" } th scope="col" { "Last good" } th scope="col" { "This run" } } }
                     tbody { @for (name, was, is) in changed { tr { th scope="row" { (name) } td { (was) } td { (is) } } } }
                 } }

@@ -33,7 +33,7 @@ pub fn explain(view: View<'_>, run: &Run) -> Markup {
         }
         @if view.viewer.sees_evidence() && !context.is_empty() {
             h2 { "Seen beside this run" }
-            div.scroll { table.log {
+            div.scroll tabindex="0" { table.log {
                 thead { tr { th scope="col" { "Kind" } th scope="col" { "About" } th scope="col" { "Outcome" } th scope="col" { "Found" } th scope="col" { "Run" } } }
                 tbody { @for fact in context.iter().take(60) { tr {
                     td { (fact.kind) } td { (fact.about) } td.(fact.outcome.as_deref().unwrap_or("never")) { (fact.outcome.as_deref().unwrap_or("–")) } td { (fact.found) }

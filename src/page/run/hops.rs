@@ -31,7 +31,7 @@ fn one(seen: &SeenMail) -> Markup {
     let (hops, before) = timed(read(&seen.mail.headers), seen.mail.date);
     html! {
         h3 { (role(seen.role)) ": " (seen.mail.subject) }
-        div.scroll { table.log {
+        div.scroll tabindex="0" { table.log {
             thead { tr { th scope="col" { "By" } th scope="col" { "From" } th scope="col" { "At" } th scope="col" { "After" } } }
             tbody {
                 @if let Some(date) = seen.mail.date { tr { td { "written (Date header)" } td { (seen.mail.from) } td { (clock(date)) } td {} } }

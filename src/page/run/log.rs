@@ -21,7 +21,7 @@ pub fn log(view: View<'_>, run: &Run) -> Markup {
     lines.sort_by_key(|(at, _)| *at);
     let left = lines.len().saturating_sub(LINES);
     html! {
-        div.scroll { table.log {
+        div.scroll tabindex="0" { table.log {
             thead { tr { th scope="col" { "When" } th scope="col" { "Stage" } th scope="col" { "Where" } th scope="col" { "Result" } th scope="col" { "What" } } }
             tbody { @for (at, line) in lines.iter().take(LINES) { tr { th scope="row" { (look::offset(run.started, *at)) } (line) } } }
         } }

@@ -51,7 +51,7 @@ pub fn answers(run: &Run) -> Markup {
         @for mail in &run.mails { (one(run, mail)) }
         @if let Some(chat) = &run.chat {
             h3 { "Conversation" }
-            div.scroll { table.log {
+            div.scroll tabindex="0" { table.log {
                 thead { tr { th scope="col" { "Who" } th scope="col" { "Pushed" } th scope="col" { "Stored" } th scope="col" { "Text" } } }
                 tbody { @for line in &chat.lines { tr {
                     @let time = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| look::offset(run.started, at));
@@ -87,7 +87,7 @@ fn one(run: &Run, seen: &SeenMail) -> Markup {
                 dt { "File" } dd { (file.name) ", " (file.content_type) @if let Some(size) = file.size { ", " (size) " bytes" } }
             }
         }
-        div.scroll { table.headers {
+        div.scroll tabindex="0" { table.headers {
             thead { tr { th scope="col" { "Header" } th scope="col" { "Value" } } }
             tbody { @for (name, value) in m.headers.iter().take(HEADERS) {
                 @if MARKED.contains(&name.to_ascii_lowercase().as_str()) { tr { th scope="row" { mark { (name) } } td { (value) } } }

@@ -161,7 +161,7 @@ fn checks(run: &Run) -> Markup {
     html! {
         @if all.is_empty() { p.faint { "No check was made." } }
         @else {
-            div.scroll { table.log {
+            div.scroll tabindex="0" { table.log {
                 thead { tr { th scope="col" { "Stage" } th scope="col" { "Check" } th scope="col" { "Outcome" } th scope="col" { "Expected" } th scope="col" { "Found" } } }
                 tbody { @for (stage, check) in all { tr {
                     td { (stage) } td { (check.check) } td.(check.outcome.as_str()) { (outcome_word(Some(check.outcome))) }

@@ -17,7 +17,7 @@ pub fn waterfall(view: View<'_>, run: &Run) -> Markup {
     let left_out: Vec<&str> =
         Stage::ALL.into_iter().filter(|s| !run.probe.takes(*s) && !run.stages.contains_key(s)).map(Stage::as_str).collect();
     html! {
-        div.scroll { table.waterfall {
+        div.scroll tabindex="0" { table.waterfall {
             thead { tr {
                 th scope="col" { "Stage" } th scope="col" { "Outcome" } th scope="col" { "Took" } th scope="col" { "Limit" }
                 th scope="col" { "0 to " (look::duration(axis.whole)) } th scope="col" { "Looks" }
