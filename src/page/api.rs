@@ -6,8 +6,9 @@ use super::guard::Viewer;
 use super::news::News;
 use super::state::{State, detail};
 use crate::incident::Incident;
+use crate::incident::report::IncidentReport;
 use crate::metrics::schedule_text;
-use crate::model::{Blame, Outcome, RunReport, Severity, Trigger, Verdict};
+use crate::model::{Blame, Outcome, RunReport, Trigger, Verdict};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -42,64 +43,10 @@ pub struct StatusReport {
     pub incidents: Vec<IncidentReport>,
 }
 
-/// An incident.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct IncidentReport {
-    /// Stays the same while the incident lasts.
-    pub id: String,
-    /// In words.
-    pub sentence: String,
-    /// `fail`, or `unknown` for a time in which nobody could tell.
-    pub verdict: String,
-    /// The shared way in and out.
-    pub gateway: String,
-    /// `email`, `form` or `chat`.
-    pub channel: String,
-    /// The earliest stage that failed or could not be judged.
-    pub stage: Option<String>,
-    /// The fault that the evidence singles out.
-    pub fault: Option<String>,
-    /// Ranked fault ids, where none is singled out.
-    pub candidates: Vec<String>,
-    /// `desk`, `channel`, `provider` or `monitor`.
-    pub blame: Option<String>,
-    /// `minor`, `major` or `critical`.
-    pub severity: Option<String>,
-    /// True when private content was exposed.
-    pub security: bool,
-    /// Begin of the first run that met it, RFC 3339.
-    pub since: String,
-    /// The end of the last pass before it, RFC 3339.
-    pub last_good: Option<String>,
-    /// The probes that it hits.
-    pub probes: Vec<String>,
-    /// Its newest runs, newest first.
-    pub runs: Vec<String>,
-    /// Who looks after them; empty for the public.
-    pub owner: String,
-}
-
-impl IncidentReport {
-    fn of(incident: &Incident, viewer: Viewer, now: Timestamp) -> IncidentReport {
-        IncidentReport {
-            id: incident.id.0.clone(),
-            sentence: incident.sentence(now),
-            verdict: incident.verdict.as_str().to_owned(),
-            gateway: incident.gateway.clone(),
-            channel: incident.channel.clone(),
-            stage: incident.stage.map(|s| s.as_str().to_owned()),
-            fault: incident.fault.clone(),
-            candidates: incident.candidates.clone(),
-            blame: incident.blame.map(|b| Blame::as_str(b).to_owned()),
-            severity: incident.severity.map(|s| Severity::as_str(s).to_owned()),
-            security: incident.security,
-            since: incident.since.to_string(),
-            last_good: incident.last_good.map(|at| at.to_string()),
-            probes: incident.probes.iter().filter(|p| p.until.is_none()).map(|p| p.probe.clone()).collect(),
-            runs: incident.runs.iter().map(|r| r.0.clone()).collect(),
-            owner: if viewer.sees_evidence() { incident.owner.clone() } else { String::new() },
-        }
-    }
+/// The published form of an incident; the public does not read who looks after what.
+pub fn incident(incident: &Incident, viewer: Viewer, now: Timestamp) -> IncidentReport {
+    let report = IncidentReport::of(incident, now);
+    if viewer.sees_evidence() { report } else { IncidentReport { owner: String::new(), ..report } }
 }
 
 /// A run without its evidence.
@@ -271,7 +218,7 @@ pub fn status(news: &News, viewer: Viewer, now: Timestamp) -> StatusReport {
         sentence: news.sentence.clone(),
         probes: news.total,
         counts: news.counts.iter().map(|(state, n)| (state.id().to_owned(), *n)).collect(),
-        incidents: news.incidents.iter().map(|i| IncidentReport::of(i, viewer, now)).collect(),
+        incidents: news.incidents.iter().map(|i| incident(i, viewer, now)).collect(),
     }
 }
 

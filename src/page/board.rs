@@ -271,6 +271,19 @@ impl Board {
         });
     }
 
+    /// Takes what trouble that lasts began with, for the probes whose history does not reach back so far.
+    pub fn recall_roots(&self, mut troubles: Vec<Judged>) {
+        troubles.sort_by_key(|j| j.finished);
+        for judged in troubles {
+            let probe = judged.probe.clone();
+            self.change(&probe, |seat| {
+                if seat.history.front().is_some_and(|oldest| judged.finished < oldest.at()) {
+                    seat.root(Arc::new(judged));
+                }
+            });
+        }
+    }
+
     /// Takes in what happened in a run.
     pub fn observe(&self, event: &RunEvent) {
         let run = event.run();

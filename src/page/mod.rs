@@ -34,9 +34,10 @@ use crate::clock::{Clock, after};
 use crate::config::Config;
 use crate::daemon::{Driver, Due, Watcher};
 use crate::engine::ports::{RunEvent, RunFilter, Store, StoreError};
+use crate::incident::Incident;
 use crate::model::{Account, Run, Trigger};
 use crate::web::{Pulse, READY_WITHIN};
-use board::{Board, HISTORY};
+use board::{Board, HISTORY, Seats};
 use guard::{Guard, Rules};
 use jiff::Timestamp;
 use live::Live;
@@ -48,6 +49,9 @@ use std::time::Duration;
 
 /// How often runs of other programs are looked for.
 const RECALL: Duration = Duration::from_secs(30);
+
+/// So many runs without a pass are looked at for incidents.
+const MOST_TROUBLES: usize = 10_000;
 
 /// What starts runs: of the configuration at work.
 struct Turn {
@@ -65,6 +69,8 @@ pub struct Pages {
     guard: Guard,
     turn: RwLock<Option<Turn>>,
     starts: Mutex<act::Starts>,
+    /// The incidents of these seats.
+    known: Mutex<Option<(Seats, Vec<Incident>)>>,
     /// The store's folder: pictures lie below it.
     state: PathBuf,
     born: Timestamp,
@@ -92,6 +98,7 @@ impl Pages {
             board: Board::default(),
             turn: RwLock::default(),
             starts: Mutex::default(),
+            known: Mutex::default(),
             state,
         }))
     }
@@ -114,11 +121,20 @@ impl Pages {
     pub async fn keep_up(&self) {
         let seats = self.board.seats();
         self.recall(seats.keys()).await;
+        self.recall_roots().await;
         loop {
             self.clock.sleep_until(after(self.clock.now(), RECALL)).await;
             let seats = self.board.seats();
             let others = seats.iter().filter(|(_, seat)| seat.probe.schedule.is_none() || !seat.running.is_empty());
             self.recall(others.map(|(name, _)| name)).await;
+        }
+    }
+
+    /// Reads what the troubles that last began with.
+    pub async fn recall_roots(&self) {
+        match self.store.troubles(self.clock.now(), MOST_TROUBLES).await {
+            Ok(troubles) => self.board.recall_roots(troubles),
+            Err(error) => tracing::error!(%error, "the begin of what is broken cannot be read"),
         }
     }
 
@@ -155,8 +171,21 @@ impl Pages {
 
     /// The news of this moment.
     pub fn news(&self) -> News {
-        let now = self.clock.now();
-        News::of(&self.board.seats(), self.stuck(now), now)
+        let (now, seats) = (self.clock.now(), self.board.seats());
+        News::of(&seats, self.incidents(&seats), self.stuck(now), now)
+    }
+
+    /// What lasts, worked out anew only after something happened.
+    fn incidents(&self, seats: &Seats) -> Vec<Incident> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((of, incidents)) if Arc::ptr_eq(of, seats) => incidents.clone(),
+            _ => {
+                let incidents = news::lasting(seats);
+                *known = Some((seats.clone(), incidents.clone()));
+                incidents
+            }
+        }
     }
 
     /// For how long the scheduler has not looked for due probes, where that is too long.

@@ -25,16 +25,12 @@ pub struct News {
 }
 
 impl News {
-    /// The news of these probes. `stuck`: for so long the scheduler has not looked for due probes, longer than it may.
-    pub fn of(seats: &Seats, stuck: Option<Duration>, now: Timestamp) -> News {
+    /// The news of these probes and of what lasts among them. `stuck`: for so long the scheduler has not looked for due probes, longer than it may.
+    pub fn of(seats: &Seats, incidents: Vec<Incident>, stuck: Option<Duration>, now: Timestamp) -> News {
         let mut counts: BTreeMap<State, usize> = BTreeMap::new();
         for seat in seats.values() {
             *counts.entry(State::of(seat, now)).or_default() += 1;
         }
-        let judged = seats.values().flat_map(|seat| seat.judged());
-        let mut incidents = incident::incidents(seats.values().map(|s| &*s.probe), judged);
-        // A probe that rests, or was tried by hand since, is told by its own row.
-        incidents.retain(|i| i.is_open() && i.probes.iter().any(|p| p.until.is_none() && awake(seats, &p.probe)));
         let mut news = News { sentence: String::new(), tone: "unknown", counts, total: seats.len(), incidents };
         (news.sentence, news.tone) = news.say(seats, stuck, now);
         news
@@ -99,6 +95,14 @@ impl News {
         };
         format!(": {}{more}", worst.sentence(now))
     }
+}
+
+/// The incidents that last. A probe that rests is told by its own row.
+pub fn lasting(seats: &Seats) -> Vec<Incident> {
+    let judged = seats.values().flat_map(|seat| seat.judged());
+    let mut incidents = incident::incidents(seats.values().map(|s| &*s.probe), judged);
+    incidents.retain(|i| i.is_open() && i.probes.iter().any(|p| p.until.is_none() && awake(seats, &p.probe)));
+    incidents
 }
 
 fn awake(seats: &Seats, probe: &str) -> bool {

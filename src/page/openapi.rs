@@ -1,6 +1,7 @@
 //! The description of the JSON API (OpenAPI 3.1), made from the types that are served.
 
 use super::api::{ProbeReport, ProbesReport, Problem, RunsReport, StartedReport, StatusReport};
+use crate::incident::report::IncidentsReport;
 use crate::model::RunReport;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -69,7 +70,15 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         ("429", "Too soon after the last start; Retry-After says how long to wait"),
         ("503", "The daemon is starting or ending"),
     ];
+    let since = json!([query(
+        "since",
+        "Incidents that ended before are not listed, RFC 3339; default a week ago",
+        json!({ "type": "string", "format": "date-time" })
+    )]);
     json!({
+        "/api/v1/incidents": {
+            "get": operation::<IncidentsReport>(schemas, "incidents", "Incidents that last or ended of late", "200", &[("400", "A parameter is not as described")], since)
+        },
         "/api/v1/status": { "get": operation::<StatusReport>(schemas, "status", "The sentence, counts and incidents", "200", &[], json!([])) },
         "/api/v1/probes": { "get": operation::<ProbesReport>(schemas, "probes", "Every probe with its state", "200", &[], json!([])) },
         "/api/v1/probes/{probe}": {

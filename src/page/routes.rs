@@ -9,6 +9,7 @@ use super::filter::Filter;
 use super::frame::Base;
 use super::{Pages, assets, guard, openapi, overview, picture, probe, run, sign, text};
 use crate::engine::ports::RunFilter;
+use crate::incident::{self, report::IncidentsReport};
 use crate::model::{RunId, RunReport, Verdict};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Form, Path, Query, State};
@@ -22,6 +23,7 @@ use maud::html;
 use serde::Deserialize;
 use std::sync::Arc;
 
+const WEEK: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 /// So many runs are listed at once.
 pub const MOST_RUNS: usize = 200;
 
@@ -46,6 +48,7 @@ pub fn router(pages: Arc<Pages>) -> Router {
         .route("/badge/{file}", get(badge_of_probe))
         .route("/assets/{name}", get(assets::asset))
         .route("/api/v1/status", get(api_status))
+        .route("/api/v1/incidents", get(api_incidents))
         .route("/api/v1/probes", get(api_probes))
         .route("/api/v1/probes/{probe}", get(api_probe))
         .route("/api/v1/probes/{probe}/runs", post(api_start))
@@ -258,6 +261,33 @@ async fn badge_of_probe(State(pages): Site, asked: Asked, Path(file): Path<Strin
 
 async fn api_status(State(pages): Site, asked: Asked) -> Response {
     json_answer(StatusCode::OK, &api::status(&pages.news(), asked.viewer, asked.now))
+}
+
+/// From when on incidents are listed.
+#[derive(Deserialize)]
+struct Since {
+    since: Option<Timestamp>,
+}
+
+async fn api_incidents(State(pages): Site, asked: Asked, query: Result<Query<Since>, QueryRejection>) -> Result<Response, Fault> {
+    let Query(Since { since }) = match query {
+        Ok(query) => query,
+        Err(rejection) => return Ok(problem(StatusCode::BAD_REQUEST, &rejection.body_text())),
+    };
+    let since = since.unwrap_or_else(|| asked.now.saturating_sub(WEEK).unwrap_or(Timestamp::MIN));
+    let troubles = pages.store.troubles(since, super::MOST_TROUBLES).await.map_err(|e| Fault::api(&e))?;
+    let seats = pages.board.seats();
+    let newest = seats.values().filter_map(|s| s.last.as_ref()?.run.finished).max();
+    let found = incident::incidents(seats.values().map(|s| &*s.probe), troubles);
+    let listed = found.iter().filter(|i| i.until.is_none_or(|until| until >= since));
+    let report = IncidentsReport {
+        schema: 1,
+        at: asked.now.to_string(),
+        since: since.to_string(),
+        newest_verdict: newest.map(|at| at.to_string()),
+        incidents: listed.map(|i| api::incident(i, asked.viewer, asked.now)).collect(),
+    };
+    Ok(json_answer(StatusCode::OK, &report))
 }
 
 async fn api_probes(State(pages): Site, asked: Asked) -> Response {

@@ -59,6 +59,9 @@ async fn every_answer_is_as_described() {
     let schemas = &description["components"]["schemas"];
     let cases = [
         ("/api/v1/status", "/api/v1/status", 200),
+        ("/api/v1/incidents", "/api/v1/incidents", 200),
+        ("/api/v1/incidents", "/api/v1/incidents?since=2026-11-25T08:00:00Z", 200),
+        ("/api/v1/incidents", "/api/v1/incidents?since=today", 400),
         ("/api/v1/probes", "/api/v1/probes", 200),
         ("/api/v1/probes/{probe}", "/api/v1/probes/billing", 200),
         ("/api/v1/probes/{probe}", "/api/v1/probes/sales", 200),
@@ -87,6 +90,8 @@ async fn every_answer_is_as_described() {
         (&incident["stage"], &incident["fault"], &incident["runs"][0]),
         (&"return".into(), &"return-in-spam".into(), &"rbad".into())
     );
+    let listed: Value = world.get("/api/v1/incidents").await.json().await.unwrap();
+    assert_eq!(&listed["incidents"][0], incident, "the same from the store as from memory");
     let runs: Value = world.get("/api/v1/runs?probe=billing&not_passed=true").await.json().await.unwrap();
     assert_eq!((runs["runs"].as_array().unwrap().len(), &runs["runs"][0]["run"]), (1, &"rbad".into()));
     // The check sees what it looks for.

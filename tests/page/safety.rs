@@ -129,6 +129,7 @@ async fn assert_no_evidence(world: &World, host: Option<&str>) {
         "/runs/rbad?view=answer",
         "/status.txt",
         "/api/v1/status",
+        "/api/v1/incidents",
         "/api/v1/probes",
         "/api/v1/probes/billing",
         "/api/v1/runs",

@@ -4,6 +4,7 @@ use crate::kit::{World, at, between, blank, judge, sentence};
 use replypath::daemon::Watcher;
 use replypath::engine::ports::RunEvent;
 use replypath::model::{Stage, Trigger, Verdict};
+use replypath::page::Pages;
 
 /// The row of a probe.
 fn row<'a>(page: &'a str, probe: &str) -> &'a str {
@@ -172,6 +173,13 @@ async fn trouble_older_than_the_strip_keeps_its_begin() {
     let page = world.page("/").await;
     assert!(sentence(&page).ends_with("since 08:01 UTC (1 h 4 min), last good 08:00."), "{}", sentence(&page));
     assert!(row(&page, "billing").contains("40 failed of 40"), "{page}");
+    // And so after a restart, for which only the store is there.
+    let (store, clock) = (world.store.clone(), world.clock.clone());
+    let again = Pages::new(store, clock, world.pulse.clone(), world.at, "/nowhere".into()).unwrap();
+    again.configure(&world.config).await.unwrap();
+    again.recall(world.config.probes.keys()).await;
+    again.recall_roots().await;
+    assert_eq!(format!("{}.", again.news().sentence), sentence(&page));
 }
 
 #[tokio::test]
