@@ -115,7 +115,7 @@ impl Daemon {
         let pages = Pages::new(store.clone(), self.clock.clone(), pulse.clone(), address, config.daemon.state.clone())
             .map_err(|e| Failure::ours(format!("the status page cannot be made: {e}")))?;
         pages.configure(&config).await?;
-        tracing::info!(%address, probes = config.probes.len(), "serving the status page and /metrics");
+        tracing::info!(%address, probes = config.probes.len(), page = %format_args!("http://{address}/"), "serving /metrics");
         warn_open(&pages, address);
         let site = Site { metrics: metrics.clone(), pulse: pulse.clone(), clock: self.clock.clone() };
         let routes = web::router(site).merge(page::router(pages.clone()));

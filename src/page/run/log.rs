@@ -62,6 +62,6 @@ fn done(run: &Run, act: &crate::model::Act) -> Markup {
     };
     html! {
         td {} td { "we" } td.(class) { "act" }
-        td { (kind) " " (act.target) ": " (state) @if let Some(at) = act.result { span.faint { " at " (look::offset(run.started, at)) } } }
+        td { (kind) @if !act.target.is_empty() { " " (act.target) } ": " (state) @if let Some(at) = act.result { span.faint { " at " (look::offset(run.started, at)) } } }
     }
 }
