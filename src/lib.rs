@@ -13,6 +13,7 @@ pub mod diagnosis;
 pub mod engine;
 pub mod exchange;
 pub mod form;
+pub mod incident;
 pub mod mail;
 pub mod metrics;
 pub mod model;

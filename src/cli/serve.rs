@@ -249,6 +249,7 @@ async fn wait(mut stopped: watch::Receiver<bool>) {
 }
 
 fn configure(metrics: &Metrics, config: &Config) {
+    metrics.blind_after(config.daemon.blind_after);
     metrics.configure(config.probes.values(), config.desks.keys().map(String::as_str), config.accounts.keys().map(String::as_str));
 }
 

@@ -36,6 +36,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Series that a probe has on `/metrics` at most: what `max_probes` is about.
+pub const SERIES_OF_PROBE: usize = 106;
+
 /// A loaded configuration: every reference resolved, nothing half valid.
 #[derive(Debug, Clone)]
 pub struct Config {

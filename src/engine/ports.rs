@@ -6,7 +6,7 @@ mod desk;
 
 pub use super::around::{Directory, Exchangers, FixedDirectory, Intakes, NoExchangers, NoIntakes, no_intake};
 use crate::model::{
-    Act, Budget, Delivery, MailKey, Observation, OutgoingMail, Position, ReceivedMail, ResultClass, Run, RunId, Token, TokenKey,
+    Act, Budget, Delivery, Judged, MailKey, Observation, OutgoingMail, Position, ReceivedMail, ResultClass, Run, RunId, Token, TokenKey,
 };
 use async_trait::async_trait;
 pub use desk::{Acted, Desk, Desks, FoundTicket, Needle};
@@ -137,6 +137,8 @@ pub struct ProbeStanding {
     pub last_pass: Option<Timestamp>,
     /// Scheduled fails since that pass.
     pub failures_in_a_row: u32,
+    /// When the first of the scheduled runs began that failed since that pass; none when none did.
+    pub failing_since: Option<Timestamp>,
     /// Since when every scheduled run ended unknown; none when the last one did not.
     pub unknown_since: Option<Timestamp>,
 }
@@ -212,6 +214,13 @@ pub trait Store: Send + Sync {
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError>;
     /// The standing of every probe that has runs.
     async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError>;
+    /// What stays of the scheduled runs that ended from `from` on and before `until`, oldest first, at most so many. Kept as
+    /// long as failed runs are.
+    async fn history(&self, from: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError>;
+    /// What stays of the scheduled runs that make and end the incidents of the time since `since`: those that did not pass
+    /// (at most so many, the newest), with those before it of troubles that lasted then, and the passes around them.
+    /// In no particular order.
+    async fn troubles(&self, since: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError>;
     /// Removes what is older than the retention. Returns how many runs went.
     async fn prune(&self, retention: &Retention, now: Timestamp) -> Result<u64, StoreError>;
 }
