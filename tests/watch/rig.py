@@ -205,8 +205,9 @@ class Rig:
         until("a pass of every probe", lambda: self.all_are("replypath_probe_success", 1), 90)
 
     def all_are(self, metric, value):
-        """Whether every probe has this value, and has it already."""
-        return self.values(metric) == dict.fromkeys(self.probes, value)
+        """Whether every probe with a schedule has this value, and has it already."""
+        values = self.values(metric)
+        return all(values.get(name) == value for name, text in self.probes.items() if "every" in text)
 
     def page(self, wanted, number, seconds=60):
         """The alerts of page `number`, which must be `wanted`, `status alertname`."""
