@@ -4,6 +4,7 @@ first glance is true when all is well, when a gateway is broken and when the mon
 import json
 import re
 import subprocess
+import sys
 
 from rig import ROOT, RULES, Failed, need
 
@@ -117,7 +118,8 @@ def shows(rig, colours, where=None):
     if found != wanted:
         raise Failed(f"the first row shows {found}, not {wanted}")
     if where:
-        need("the place in words", row["Where it breaks"][1] == where, row["Where it breaks"])
+        said = row["Where it breaks"][1].get("place")
+        need("gateway, stage and fault in words", said == where, said)
 
 
 def all_run(rig):
@@ -129,5 +131,8 @@ def all_run(rig):
 
 
 if __name__ == "__main__":
-    print(f"ok: {check_form()}")
-    print(f"ok: {check_syntax()}")
+    try:
+        print(f"ok: {check_form()}")
+        print(f"ok: {check_syntax()}")
+    except Failed as error:
+        sys.exit(f"FAILED: {error}")

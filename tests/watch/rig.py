@@ -66,6 +66,11 @@ def until(what, look, seconds):
         time.sleep(0.2)
 
 
+def need(what, holds, found):
+    if not holds:
+        raise Failed(f"{what}: {found}")
+
+
 class Hook:
     """Receives what Alertmanager sends: (path, status, alerts of that post)."""
 
@@ -126,7 +131,9 @@ class Rig:
 
     def serve(self):
         self.spawn("serve", PROGRAM, "serve", "--config", self.site, "--listen", f"127.0.0.1:{self.port}")
-        until("/metrics", self.scrape, 60)
+        ended = lambda: self.processes["serve"].poll() is not None
+        until("/metrics", lambda: ended() or self.scrape(), 60)
+        need("the program serves", not ended(), self.said("serve"))
 
     def watch(self):
         rules, routes, config = (self.folder / name for name in ("rules.yml", "alertmanager.yml", "prometheus.yml"))
@@ -225,7 +232,3 @@ class Rig:
         if len(self.hook.pages()) != pages:
             raise Failed(f"unwanted page: {self.hook.pages()[pages:]}")
 
-
-def need(what, holds, found):
-    if not holds:
-        raise Failed(f"{what}: {found}")
