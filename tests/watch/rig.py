@@ -122,10 +122,11 @@ class Rig:
         self.spawn("sandbox", PROGRAM, "sandbox", "--init", self.site)
         self.switchboard = until("the sandbox", lambda: re.search(r"switchboard +(\S+)", self.said("sandbox")), 60)[1]
         until("the sandbox's configuration", lambda: "Ctrl-C" in self.said("sandbox"), 30)
+        exchanger = re.search(r"desk's MX \(SMTP\) +(\S+)", self.said("sandbox"))[1]
         for file in (self.site / "probes").glob("*.toml"):
             file.unlink()
         for name, text in self.probes.items():
-            (self.site / f"probes/{name}.toml").write_text(text)
+            (self.site / f"probes/{name}.toml").write_text(text.replace("{EXCHANGER}", exchanger))
         self.serve()
         self.watch()
 

@@ -192,6 +192,7 @@ to = "sales@desk.test"
 subject = "A question (${token})"
 text = "When will it be sent? ${token}"
 check_exchangers = true
+exchangers = ["{EXCHANGER}"]
 [reply]
 mode = "await"
 """}
