@@ -19,6 +19,7 @@ mod families;
 mod faults;
 mod known;
 mod process;
+pub mod rules;
 mod security;
 mod series;
 mod verdicts;

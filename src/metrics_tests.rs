@@ -413,7 +413,10 @@ fn the_documented_number_of_series_is_never_passed_and_nearly_reached() {
 
 #[test]
 fn rules_and_dashboards_name_only_what_is_exposed() {
-    let metrics = metrics(&["returns"]);
+    let metrics = Metrics::new().unwrap();
+    let mut awaiting = sample::probe("returns");
+    awaiting.reply.mode = crate::model::ReplyMode::Await;
+    metrics.configure([&awaiting], ["rt"], ["alice"]);
     for run in [sample::passed(), sample::failed(), sample::unknown()] {
         metrics.observe(&finished(at_minute(run, 1)));
     }

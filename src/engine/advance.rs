@@ -80,7 +80,7 @@ impl Journey<'_> {
             self.watch_mailbox(false);
             return Ok(Some(self.now()));
         }
-        self.watch_mailbox(true);
+        next.extend(self.watch_mailbox(true));
         Ok(Some(next.into_iter().min().unwrap_or_else(|| after(self.now(), std::time::Duration::from_secs(30)))))
     }
 

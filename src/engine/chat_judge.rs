@@ -12,6 +12,9 @@ use crate::model::{ActKind, Attachment, ChatLine, Outcome, OutgoingAttachment, R
 use jiff::Timestamp;
 use std::time::Duration;
 
+const TEMPLATE: &str = "template filled in";
+const FILLED: &str = "no raw template variable";
+
 impl Journey<'_> {
     pub(super) fn lines(&self) -> &[ChatLine] {
         self.run.chat.as_ref().map_or(&[], |c| &c.lines)
@@ -72,11 +75,25 @@ impl Journey<'_> {
                 hints.push("format-differs");
             }
         }
-        if let Some(raw) = check::raw_placeholder(line) {
-            self.check(stage, "template filled in", Outcome::Fail, "no raw template variable", raw);
+        if let Some(raw) = self.raw_greeting() {
+            self.check(stage, TEMPLATE, Outcome::Fail, FILLED, raw);
             hints.push("ack-placeholder-raw");
         }
         self.conclude(stage, &hints);
+    }
+
+    /// The first template variable that stands in a greeting as it was written.
+    fn raw_greeting(&self) -> Option<String> {
+        self.greetings().iter().find_map(|line| check::raw_placeholder(&line.text))
+    }
+
+    /// A bot may be faster than the greeting, which is read then too.
+    fn judge_late_greeting(&mut self) {
+        let passed = self.by_chat(Stage::Acknowledge) && self.outcome(Stage::Acknowledge) == Some(Outcome::Pass);
+        if let Some(raw) = self.raw_greeting().filter(|_| passed) {
+            self.check(Stage::Acknowledge, TEMPLATE, Outcome::Fail, FILLED, raw);
+            self.fail(Stage::Acknowledge, &["ack-placeholder-raw"]);
+        }
     }
 
     /// The answer is there when it was pushed and is stored; each is judged by itself.
@@ -261,6 +278,7 @@ impl Journey<'_> {
             let _ = self.look_at_chat(&order).await;
         }
         self.judge_bot();
+        self.judge_late_greeting();
         let posts = self.run.probe.reply.mode == ReplyMode::Post;
         let mut ids: Vec<&str> = self.lines().iter().filter(|l| posts && self.is_answer(l)).filter_map(|l| l.id.as_deref()).collect();
         ids.sort_unstable();

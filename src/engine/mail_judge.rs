@@ -70,7 +70,7 @@ impl Journey<'_> {
         let stage = Stage::Return;
         let mut hints: Vec<&str> = Vec::new();
         self.check_folder(stage, mail, &mut hints);
-        if self.run.probe.desk.is_none() {
+        if self.is_loop() {
             self.check_own_copy(mail, &mut hints);
             self.conclude(stage, &hints);
             return;

@@ -86,7 +86,7 @@ impl Journey<'_> {
         if mail.bounce.is_some() {
             return MailRole::Bounce;
         }
-        if from_us && mail.message_id.as_ref().is_none_or(|id| own_ids.contains(id) || self.run.probe.desk.is_none()) {
+        if from_us && mail.message_id.as_ref().is_none_or(|id| own_ids.contains(id) || self.is_loop()) {
             return MailRole::Own;
         }
         if let Some(reply) = self.token(Stage::Reply)
@@ -155,11 +155,16 @@ impl Journey<'_> {
             self.judge_acknowledgement(&seen);
         }
         if self.is_open(Stage::Return) {
-            let seen = if self.run.probe.desk.is_none() { self.own_mail_back() } else { self.first_of(MailRole::Answer) };
+            let seen = if self.is_loop() { self.own_mail_back() } else { self.first_of(MailRole::Answer) };
             if let Some(seen) = seen.filter(|s| !self.may_yet_be_threaded(s)) {
                 self.judge_answer(&seen);
             }
         }
+    }
+
+    /// The account writes to itself: there is no desk, and no person is waited for.
+    pub(super) fn is_loop(&self) -> bool {
+        self.run.probe.desk.is_none() && self.run.probe.reply.mode == ReplyMode::Post
     }
 
     /// The first mail of a role; one in an inbox before one in junk.
@@ -181,7 +186,7 @@ impl Journey<'_> {
         let names_an_id = !seen.mail.references.is_empty() || !seen.mail.in_reply_to.is_empty();
         let waits = names_an_id || self.own_ids().is_empty();
         let earlier: Vec<&ReceivedMail> = self.run.mails.iter().map(|m| &m.mail).collect();
-        if self.run.probe.desk.is_none() || !waits || check::is_threaded(&seen.mail, &self.own_ids(), &earlier) {
+        if self.is_loop() || !waits || check::is_threaded(&seen.mail, &self.own_ids(), &earlier) {
             return false;
         }
         let acknowledged = self.run.mails.iter().any(|m| m.role == MailRole::Acknowledgement);

@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// So long after a stage was opened its mail is looked for in haste.
+const HASTE: Duration = Duration::from_secs(90);
 /// More messages than this no journey needs. A run that would send more is caught in a loop.
 const MOST_MESSAGES: usize = 12;
 
@@ -332,15 +334,17 @@ impl Journey<'_> {
         }
     }
 
-    /// Keeps the mailbox watched while something is expected there.
-    pub(super) fn watch_mailbox(&mut self, soon: bool) {
-        let Some(position) = self.run.position else { return };
+    /// Keeps the mailbox watched while something is expected there; in haste for a while when it is expected soon. Gives
+    /// the time at which the haste is over: who still waits then must ask again, else the mailbox is polled in haste for hours.
+    pub(super) fn watch_mailbox(&mut self, soon: bool) -> Option<Timestamp> {
+        let position = self.run.position?;
         let now = self.now();
         let waits = [Stage::Accept, Stage::Acknowledge, Stage::Return, Stage::FollowUp].into_iter().filter(|s| self.is_open(*s));
         let last = waits.clone().map(|s| self.grace(s)).max();
         let newest = waits.filter_map(|s| self.run.stages.get(&s).and_then(|r| r.opened)).max();
         let until = last.unwrap_or_else(|| after(now, self.run.probe.settle)).min(after(now, Duration::from_secs(40 * 24 * 3600)));
-        let soon = soon && newest.is_some_and(|opened| now <= after(opened, Duration::from_secs(90)));
-        self.parts.mailboxes.watch(&self.run.probe.account, position, until, soon);
+        let calm = newest.map(|opened| after(opened, HASTE)).filter(|calm| soon && now < *calm);
+        self.parts.mailboxes.watch(&self.run.probe.account, position, until, calm.is_some());
+        calm
     }
 }

@@ -7,8 +7,11 @@
 //! `unknown`: they are about the monitor. Runs by hand make and end none.
 
 mod group;
+pub mod report;
 mod spell;
 mod words;
+
+pub use words::span;
 
 use crate::model::{Blame, Judged, Probe, RunId, Severity, Stage, Verdict};
 use jiff::Timestamp;

@@ -89,7 +89,7 @@ fn clock(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// How long, in the two greatest units: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
-pub(crate) fn span(from: Timestamp, to: Timestamp) -> String {
+pub fn span(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.as_second().saturating_sub(from.as_second()).max(0);
     let both = |large: i64, a: &str, small: i64, b: &str| match small {
         0 => format!("{large} {a}"),

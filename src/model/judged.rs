@@ -85,7 +85,11 @@ impl Judged {
             took,
             clocks: Clocks::of(run),
             human: run.probe.reply.mode == ReplyMode::Await,
-            promise: promise.map(|c| c.outcome == Outcome::Pass),
+            promise: promise.and_then(|c| match c.outcome {
+                Outcome::Pass => Some(true),
+                Outcome::Fail => Some(false),
+                _ => None,
+            }),
         })
     }
 

@@ -407,6 +407,7 @@ impl Desk for FakeDesk {
                 view: View::Normal,
                 strategy: "all".into(),
                 missed_by: None,
+                page: 1,
                 hold_cause: None,
             })
             .collect())

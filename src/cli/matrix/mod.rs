@@ -17,14 +17,14 @@ use pairs::Excluded;
 use scene::{Case, Played};
 use score::{Sheet, Thresholds};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// What must be reached over the whole catalogue. The aim is 84, 82, 80, 76 and 1.5; what is missing stands by name in the sheet.
-const LEAST: Thresholds = Thresholds { detected: 70, stage_right: 68, cause_listed: 68, cause_first: 67, mean_candidates: 1.5 };
+/// What must be reached over the whole catalogue; what is missing stands by name in the sheet.
+const LEAST: Thresholds = Thresholds { detected: 84, stage_right: 82, cause_listed: 80, cause_first: 76, mean_candidates: 1.5 };
 
 /// The probes of one healthy desk.
 const HEALTHY: [&str; 5] = ["support", "billing", "sales", "contact-form", "chat"];
@@ -55,6 +55,9 @@ pub struct Args {
     /// Two faults at once, so many pairs, instead of the rows
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "only")]
     pairs: usize,
+    /// Keep the runs of every case in this folder, a JSON file each
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     /// So many desks at once
     #[arg(long, value_name = "N", default_value_t = 50)]
     at_once: usize,
@@ -65,7 +68,7 @@ enum Asked {
     Row(Row),
     Harmless(Harmless),
     Healthy,
-    Pair(Row, Row),
+    Pair(Box<(Row, Row)>),
 }
 
 /// Runs the matrix.
@@ -80,6 +83,9 @@ pub async fn run(args: Args, context: &Context) -> Ended {
     }
     let excluded = pairs::read().map_err(Failure::ours)?;
     let played = play_all(cases(&expected, &excluded, &args), args.at_once.max(1), &context.clock).await;
+    if let Some(folder) = &args.keep {
+        keep(folder, &played)?;
+    }
     let mut sheet = judge(&expected, &args, &played);
     if args.pairs > 0 {
         sheet.excluded = excluded.told();
@@ -94,6 +100,29 @@ pub async fn run(args: Args, context: &Context) -> Ended {
     Ok(if below.is_empty() { Exit::Passed } else { Exit::Failed })
 }
 
+/// Writes the runs of every case, the judged one first.
+fn keep(folder: &Path, played: &[(Asked, Result<Played, String>)]) -> Result<(), Failure> {
+    let wrong = |e: std::io::Error| Failure::ours(format!("{}: {e}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(wrong)?;
+    for (place, (asked, played)) in played.iter().enumerate() {
+        let Ok(played) = played else { continue };
+        let text = serde_json::to_string_pretty(&played.runs).map_err(|e| Failure::ours(e.to_string()))?;
+        std::fs::write(folder.join(format!("{}.json", asked.name(place))), text).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+impl Asked {
+    fn name(&self, place: usize) -> String {
+        match self {
+            Asked::Row(row) => row.fault.clone(),
+            Asked::Harmless(variation) => variation.fault.clone(),
+            Asked::Healthy => format!("healthy-{place}"),
+            Asked::Pair(pair) => format!("{}+{}", pair.0.fault, pair.1.fault),
+        }
+    }
+}
+
 impl Args {
     fn wants(&self, fault: &str) -> bool {
         self.pairs == 0 && (self.only.is_empty() || self.only.iter().any(|o| o == fault))
@@ -105,14 +134,17 @@ fn cases(expected: &Expected, excluded: &Excluded, args: &Args) -> Vec<(Asked, C
     let mut cases = Vec::new();
     for row in expected.row.iter().filter(|r| args.wants(&r.fault) && r.proved_by.is_empty()) {
         let case = Case::of(&[&row.fault], together(row), rng.below(1_000_000));
-        cases.push((Asked::Row(row.clone()), Case { good_before: row.good_before, person_after: row.person_after.map(Duration::from_secs), ..case }));
+        cases.push((
+            Asked::Row(row.clone()),
+            Case { good_before: row.good_before, person_after: row.person_after.map(Duration::from_secs), ..case },
+        ));
     }
     for variation in expected.harmless.iter().filter(|h| args.wants(&h.fault)) {
         let case = Case::of(&[&variation.fault], vec![variation.probe.clone()], rng.below(1_000_000));
         cases.push((Asked::Harmless(variation.clone()), case));
     }
     for (a, b, case) in excluded.draw(&expected.row, args.pairs, &mut rng) {
-        cases.push((Asked::Pair(a, b), case));
+        cases.push((Asked::Pair(Box::new((a, b))), case));
     }
     for _ in 0..args.healthy.div_ceil(HEALTHY.len()) {
         let case = Case::of(&[], HEALTHY.map(str::to_owned).to_vec(), rng.below(1_000_000));
@@ -159,7 +191,8 @@ fn judge(expected: &Expected, args: &Args, played: &[(Asked, Result<Played, Stri
                 sheet.healthy_runs += played.as_ref().map_or(0, |p| p.runs.len());
                 sheet.alarms.extend(score::healthy(played));
             }
-            Asked::Pair(a, b) => {
+            Asked::Pair(pair) => {
+                let (a, b) = &**pair;
                 sheet.table.push(pairs::judge(a, b, played));
                 sheet.alarms.extend(score::untidy(&pairs::name(a, b), played));
             }

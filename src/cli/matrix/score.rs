@@ -247,7 +247,8 @@ pub fn alarm(harmless: &Harmless, played: &Result<Played, String>) -> Option<Mis
 pub fn beside(row: &Row, played: &Result<Played, String>) -> Vec<Miss> {
     let Ok(played) = played else { return Vec::new() };
     let right: &[Verdict] = if row.verdict == Verdict::Unknown { &[Verdict::Pass, Verdict::Unknown] } else { &[Verdict::Pass] };
-    let meets = |run: &Run| run.diagnosis.as_ref().is_some_and(|d| d.candidates.iter().any(|c| row.causes.contains(c) || row.beside.contains(c)));
+    let meets =
+        |run: &Run| run.diagnosis.as_ref().is_some_and(|d| d.candidates.iter().any(|c| row.causes.contains(c) || row.beside.contains(c)));
     let fault = format!("beside {}", row.fault);
     played.runs.iter().skip(1).filter(|run| !meets(run)).filter_map(|run| alarms(&fault, run, right)).collect()
 }

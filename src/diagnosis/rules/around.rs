@@ -18,7 +18,7 @@ pub(super) fn narrowed(run: &Run, stage: Stage, candidates: Vec<String>) -> Vec<
 }
 
 /// Those for which a stage went well after this run began.
-fn good<'r>(run: &'r Run, stage: Stage, like: fn(&Run, &Neighbour) -> bool) -> impl Iterator<Item = &'r Neighbour> {
+fn good(run: &Run, stage: Stage, like: fn(&Run, &Neighbour) -> bool) -> impl Iterator<Item = &Neighbour> {
     let well = move |n: &&Neighbour| {
         n.stages.get(&stage).is_some_and(|s| s.outcome == Some(Outcome::Pass) && s.closed.is_some_and(|at| at > run.started))
     };
@@ -26,7 +26,7 @@ fn good<'r>(run: &'r Run, stage: Stage, like: fn(&Run, &Neighbour) -> bool) -> i
 }
 
 /// Those that miss what is missing here, or wait for it for more than half of their limit.
-fn missing<'r>(run: &'r Run, stage: Stage, like: fn(&Run, &Neighbour) -> bool) -> impl Iterator<Item = &'r Neighbour> {
+fn missing(run: &Run, stage: Stage, like: fn(&Run, &Neighbour) -> bool) -> impl Iterator<Item = &Neighbour> {
     let lacks = move |n: &&Neighbour| n.stages.get(&stage).is_some_and(|s| s.outcome == Some(Outcome::Fail) || s.overdue);
     run.context.neighbours.iter().filter(move |n| like(run, n)).filter(lacks)
 }
