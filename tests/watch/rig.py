@@ -66,6 +66,11 @@ def until(what, look, seconds):
         time.sleep(0.2)
 
 
+def need(what, holds, found):
+    if not holds:
+        raise Failed(f"{what}: {found}")
+
+
 class Hook:
     """Receives what Alertmanager sends: (path, status, alerts of that post)."""
 
@@ -117,16 +122,19 @@ class Rig:
         self.spawn("sandbox", PROGRAM, "sandbox", "--init", self.site)
         self.switchboard = until("the sandbox", lambda: re.search(r"switchboard +(\S+)", self.said("sandbox")), 60)[1]
         until("the sandbox's configuration", lambda: "Ctrl-C" in self.said("sandbox"), 30)
+        exchanger = re.search(r"desk's MX \(SMTP\) +(\S+)", self.said("sandbox"))[1]
         for file in (self.site / "probes").glob("*.toml"):
             file.unlink()
         for name, text in self.probes.items():
-            (self.site / f"probes/{name}.toml").write_text(text)
+            (self.site / f"probes/{name}.toml").write_text(text.replace("{EXCHANGER}", exchanger))
         self.serve()
         self.watch()
 
     def serve(self):
         self.spawn("serve", PROGRAM, "serve", "--config", self.site, "--listen", f"127.0.0.1:{self.port}")
-        until("/metrics", self.scrape, 60)
+        ended = lambda: self.processes["serve"].poll() is not None
+        until("/metrics", lambda: ended() or self.scrape(), 60)
+        need("the program serves", not ended(), self.said("serve"))
 
     def watch(self):
         rules, routes, config = (self.folder / name for name in ("rules.yml", "alertmanager.yml", "prometheus.yml"))
@@ -205,8 +213,9 @@ class Rig:
         until("a pass of every probe", lambda: self.all_are("replypath_probe_success", 1), 90)
 
     def all_are(self, metric, value):
-        """Whether every probe has this value, and has it already."""
-        return self.values(metric) == dict.fromkeys(self.probes, value)
+        """Whether every probe with a schedule has this value, and has it already."""
+        values = self.values(metric)
+        return all(values.get(name) == value for name, text in self.probes.items() if "every" in text)
 
     def page(self, wanted, number, seconds=60):
         """The alerts of page `number`, which must be `wanted`, `status alertname`."""
@@ -224,7 +233,3 @@ class Rig:
         if len(self.hook.pages()) != pages:
             raise Failed(f"unwanted page: {self.hook.pages()[pages:]}")
 
-
-def need(what, holds, found):
-    if not holds:
-        raise Failed(f"{what}: {found}")
