@@ -68,6 +68,7 @@ def broken_gateway(rig):
 
 
 def gateway(rig):
+    dashboards.lint_rules(rig.command("rules"))
     rig.well()
     dashboards.lint_metrics(rig.scrape())
     broken_gateway(rig)
