@@ -139,7 +139,10 @@ def all_run(rig):
     for file in files():
         for panel in read(file)[1]:
             for query in queries(panel):
-                rig.query(query)
+                try:
+                    rig.query(query)
+                except OSError as error:
+                    raise Failed(f"{panel['title']}: {error}: {query}") from error
 
 
 if __name__ == "__main__":
