@@ -176,9 +176,12 @@ def desk_down(rig):
     [alert] = rig.page("firing ReplypathDeskApiDown", 1, seconds=90)
     need("desk", alert["labels"]["desk"] == "sandbox", alert)
     until("runs that could not tell", lambda: rig.all_are("replypath_probe_unknown", 1), 60)
-    rig.quiet(pages=1, seconds=15)
+    until("the alerts of the probes", lambda: len(rig.firing("ReplypathProbeBlind")) == len(TWO), 90)
+    until("Alertmanager to cover them", lambda: rig.suppressed().count("ReplypathProbeBlind") == len(TWO), 30)
+    dashboards.shows(rig, {"Cannot tell": "orange"})
+    rig.quiet(pages=1, seconds=10)
     need("no verdict about the desk", rig.all_are("replypath_probe_success", 1), rig.scrape())
-    return "the desk's API down: one page, and no probe says that the reply path is broken"
+    return "the desk's API down: one page, none for its blind probes, and no probe says that the reply path is broken"
 
 
 SLOWLY = {"billing": probe("billing", every="22s"), "support": probe("support", every="22s", gateway="mx-other")}
