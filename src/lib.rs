@@ -18,6 +18,7 @@ pub mod mail;
 pub mod metrics;
 pub mod model;
 pub mod names;
+pub mod page;
 pub mod problem;
 pub mod random;
 pub mod report;

@@ -102,7 +102,8 @@ pub fn writer_of_mail(mail: &ReceivedMail) -> Written {
         points.add(ENOUGH, format!("Auto-Submitted: {word}"));
     }
     if let Some(word) = &mail.auto.precedence {
-        let known = ["bulk", "junk", "list", "auto_reply", "auto-reply"].contains(&word.as_str());
+        // Request Tracker marks the mails of its agents as bulk too.
+        let known = ["junk", "auto_reply", "auto-reply"].contains(&word.as_str());
         points.add(if known { ENOUGH } else { 1 }, format!("Precedence: {word}"));
     }
     for name in &mail.auto.others {
@@ -114,7 +115,9 @@ pub fn writer_of_mail(mail: &ReceivedMail) -> Written {
         return Written { by: Writer::Bot, reasons: bot.into_iter().collect() };
     }
     points.words(&text);
-    let names_a_ticket = mail.subject.contains('#') && mail.subject.chars().any(|c| c.is_ascii_digit());
+    // In an answer it stands because it stood there before.
+    let answers = mail.subject.trim_start().to_lowercase().starts_with("re:");
+    let names_a_ticket = !answers && mail.subject.contains('#') && mail.subject.chars().any(|c| c.is_ascii_digit());
     if names_a_ticket {
         points.add(1, "a ticket's number in the subject".to_owned());
     }
@@ -203,7 +206,8 @@ mod tests {
         let others = |name: &str| AutoMark { others: vec![name.to_owned()], ..AutoMark::default() };
         assert_eq!(by(AutoMark::default()), Writer::Person);
         assert_eq!(by(AutoMark { auto_submitted: Some("auto-replied".into()), ..AutoMark::default() }), Writer::Automatic);
-        assert_eq!(by(AutoMark { precedence: Some("bulk".into()), ..AutoMark::default() }), Writer::Automatic);
+        assert_eq!(by(AutoMark { precedence: Some("auto_reply".into()), ..AutoMark::default() }), Writer::Automatic);
+        assert_eq!(by(AutoMark { precedence: Some("bulk".into()), ..AutoMark::default() }), Writer::Person, "agents' mails carry it too");
         assert_eq!(by(AutoMark { precedence: Some("first-class".into()), ..AutoMark::default() }), Writer::Person);
         for name in ["return-path", "list-id", "x-autoreply", "x-autorespond"] {
             assert_eq!(by(others(name)), Writer::Automatic, "{name}");

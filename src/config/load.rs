@@ -59,6 +59,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     let shape = shape.map(|s| s.value);
     let complete = shape.is_some();
     let daemon = shop.daemon(shape.as_ref());
+    let page = shop.page(shape.as_ref());
     let browser = shop.browser(shape.as_ref());
     let shape = shape.unwrap_or_default();
     let (accounts, desks) = (entries(&shape.accounts), entries(&shape.desks));
@@ -100,6 +101,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     Some(Config {
         dir: shop.dir.to_owned(),
         daemon,
+        page,
         browser,
         accounts: built_accounts,
         desks: built_desks,
