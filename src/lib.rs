@@ -27,6 +27,8 @@ pub mod schedule;
 pub mod seal;
 pub mod store;
 pub mod suggest;
+#[cfg(feature = "otel")]
+pub mod traces;
 pub mod watched;
 pub mod ways;
 pub mod web;

@@ -63,9 +63,22 @@ pub async fn run(args: Args, context: &Context) -> Ended {
             }
         }
     });
-    let daemon = Daemon { dir: context.dir.clone(), clock: context.clock.clone(), tap: None, stopped, reloads };
+    let daemon = Daemon { dir: context.dir.clone(), clock: context.clock.clone(), tap: traces()?, stopped, reloads };
     daemon.serve(config, listener).await?;
     Ok(Exit::Passed)
+}
+
+/// Who sends finished runs to a collector of traces, where the environment names one.
+#[cfg(feature = "otel")]
+fn traces() -> Result<Option<mpsc::UnboundedSender<RunEvent>>, Failure> {
+    let named = crate::traces::Collector::from_env(|name| std::env::var(name).ok()).and_then(|c| c.map(|c| c.listen()).transpose());
+    named.map_err(|e| Failure::new(Exit::Usage, e))
+}
+
+/// Built without traces.
+#[cfg(not(feature = "otel"))]
+fn traces() -> Result<Option<mpsc::UnboundedSender<RunEvent>>, Failure> {
+    Ok(None)
 }
 
 /// What the daemon is driven by.

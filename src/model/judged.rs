@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 /// The name of the check that holds an answer against the promise of the acknowledgement.
 pub const PROMISE_CHECK: &str = "promise";
 
-/// A finished scheduled run in short. Only these runs make and end incidents: what is started by hand says nothing about
-/// the time between two looks.
+/// A finished scheduled run in short. Only these runs make and end incidents: what is started by hand says nothing about the
+/// time between two looks. Many are stored for long, so what is not there is not written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
     /// The run.
@@ -19,12 +19,15 @@ pub struct Judged {
     /// The shared way in and out.
     pub gateway: String,
     /// The desk's key; empty for a probe without a desk.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub desk: String,
     /// `email`, `form` or `chat`.
     pub channel: String,
     /// The queue that was expected; empty when it was not asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub queue: String,
     /// Who looks after the path.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub owner: String,
     /// Begin.
     pub started: Timestamp,
@@ -33,24 +36,34 @@ pub struct Judged {
     /// The verdict.
     pub verdict: Verdict,
     /// The earliest stage that failed or could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
     /// The fault that the evidence singles out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// Ranked fault ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
     /// Whose side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blame: Option<Blame>,
     /// How bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// True when private content was exposed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub security: bool,
     /// How long stages took that passed, in seconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub took: BTreeMap<Stage, f64>,
     /// What the customer waited for.
+    #[serde(default)]
     pub clocks: Clocks,
     /// True when a person writes the answer, false when the run does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub human: bool,
     /// Whether the promise of the acknowledgement was kept; none when it made none that can be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promise: Option<bool>,
 }
 
@@ -103,10 +116,13 @@ impl Judged {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clocks {
     /// Until there was a ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub landed: Option<f64>,
     /// Until the acknowledgement was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<f64>,
     /// Until the answer was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<f64>,
 }
 

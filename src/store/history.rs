@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(super) const TABLE: &str = "
-CREATE TABLE history (run TEXT PRIMARY KEY, probe TEXT NOT NULL, finished INTEGER NOT NULL, verdict TEXT NOT NULL, json TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE history (
+    num INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, probe TEXT NOT NULL, finished INTEGER NOT NULL, verdict TEXT NOT NULL, json TEXT NOT NULL
+) STRICT;
 CREATE INDEX history_probe ON history (probe, verdict, finished);
 CREATE INDEX history_finished ON history (finished);
 CREATE INDEX history_bad ON history (finished) WHERE verdict <> 'pass';";
