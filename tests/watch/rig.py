@@ -25,6 +25,10 @@ FASTER = 10
 BLIND_AFTER = 40
 
 
+# Every process that was started here, so that an interrupted test leaves none.
+started = []
+
+
 class Failed(Exception):
     """What was to be shown did not show."""
 
@@ -160,7 +164,9 @@ class Rig:
 
     def spawn(self, name, *command):
         with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.processes[name] = process
+        started.append(process)
 
     def said(self, name):
         return (self.folder / f"{name}.log").read_text(errors="replace")
