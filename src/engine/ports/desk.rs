@@ -1,7 +1,7 @@
 //! What the engine asks of a support desk.
 
 use super::Trouble;
-use crate::model::{Capability, HistoryEntry, ReplyContent, ReplyReceipt, ResultClass, Ticket, TicketMessage, TicketRef, Token, View};
+use crate::model::{Capability, HistoryEntry, ReplyContent, ReplyReceipt, Ticket, TicketMessage, TicketRef, Token, View};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -67,21 +67,13 @@ pub trait Desk: Send + Sync {
     /// Tags the ticket.
     async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted>;
     /// Writes an internal note.
-    async fn note(&self, _ticket: &Ticket, _text: &str) -> Result<(), Acted> {
-        Err(Acted::NotDone(Trouble::new(ResultClass::BrokenContract, "desk-contract-broken", "the desk's definition has no [note]")))
-    }
+    async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted>;
     /// Moves the ticket to another queue, by the queue's name.
-    async fn move_to(&self, _ticket: &Ticket, _queue: &str) -> Result<(), Acted> {
-        Err(Acted::NotDone(Trouble::new(ResultClass::BrokenContract, "desk-contract-broken", "the desk's definition has no [move]")))
-    }
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted>;
     /// The recipe by which a ticket is made without mail, if the definition has one.
-    fn creates(&self) -> Option<String> {
-        None
-    }
+    fn creates(&self) -> Option<String>;
     /// Opens the desk's page for agents once, as a person who looks in; false when the definition names none.
-    async fn visit(&self) -> Result<bool, Trouble> {
-        Ok(false)
-    }
+    async fn visit(&self) -> Result<bool, Trouble>;
     /// True when agents are available for chat; none when the desk does not tell.
     async fn agents_available(&self) -> Result<Option<bool>, Trouble>;
     /// Proves login and rights; lines for people.

@@ -1,7 +1,7 @@
 //! What the fault of a run means and what to do about it, from the catalogue.
 
 use crate::diagnosis::catalogue::{self, Fault};
-use crate::model::Run;
+use crate::model::{ContextReport, Run};
 use crate::page::frame::View;
 use maud::{Markup, html};
 
@@ -15,7 +15,7 @@ pub fn explain(view: View<'_>, run: &Run) -> Markup {
             found.push(fault);
         }
     }
-    let context = crate::model::ContextReport::of(&run.context);
+    let context = ContextReport::of(&run.context);
     html! {
         @if let Some((first, others)) = found.split_first() {
             h2 { @if d.fault.is_some() { "What broke: " } @else { "Most likely: " } (first.title) }
@@ -32,14 +32,25 @@ pub fn explain(view: View<'_>, run: &Run) -> Markup {
             }
         }
         @if view.viewer.sees_evidence() && !context.is_empty() {
+            // What separates causes stands open; runs beside it are many and rarely wanted.
+            @let (others, asked): (Vec<_>, Vec<_>) = context.iter().take(60).partition(|fact| fact.kind == "neighbour");
             h2 { "Seen beside this run" }
-            div.scroll tabindex="0" { table.log {
-                thead { tr { th scope="col" { "Kind" } th scope="col" { "About" } th scope="col" { "Outcome" } th scope="col" { "Found" } th scope="col" { "Run" } } }
-                tbody { @for fact in context.iter().take(60) { tr {
-                    td { (fact.kind) } td { (fact.about) } td.(fact.outcome.as_deref().unwrap_or("never")) { (fact.outcome.as_deref().unwrap_or("–")) } td { (fact.found) }
-                    td { @if let Some(run) = &fact.run { a href=(view.base.run(run)) { (run) } } }
-                } } }
-            } }
+            @if !asked.is_empty() { (beside(&asked, view)) }
+            @if !others.is_empty() {
+                details { summary { (others.len()) " other runs of the same minutes" } (beside(&others, view)) }
+            }
         }
+    }
+}
+
+fn beside(facts: &[&ContextReport], view: View<'_>) -> Markup {
+    html! {
+        div.scroll tabindex="0" { table.log {
+            thead { tr { th scope="col" { "Kind" } th scope="col" { "About" } th scope="col" { "Outcome" } th scope="col" { "Found" } th scope="col" { "Run" } } }
+            tbody { @for fact in facts { tr {
+                td { (fact.kind) } td { (fact.about) } td.(fact.outcome.as_deref().unwrap_or("never")) { (fact.outcome.as_deref().unwrap_or("–")) } td { (fact.found) }
+                td { @if let Some(run) = &fact.run { a href=(view.base.run(run)) { (run) } } }
+            } } }
+        } }
     }
 }
