@@ -68,14 +68,26 @@ def check_syntax():
     expressions = [query for file in files() for panel in read(file)[1] for query in queries(panel)]
     rules = [{"record": f"query:number_{n}", "expr": query} for n, query in enumerate(expressions)]
     text = json.dumps({"groups": [{"name": "queries", "rules": rules}]})
-    done = subprocess.run(["promtool", "check", "rules", "/dev/stdin"], input=text, capture_output=True, text=True, timeout=30)
-    need("promtool reads every query", done.returncode == 0 and f"{len(rules)} rules found" in done.stdout, done.stdout + done.stderr)
+    said = promtool("check", "rules", "/dev/stdin", reads=text)
+    need("promtool reads every query", f"{len(rules)} rules found" in said, said)
     return f"{len(rules)} queries parse"
 
 
+def promtool(*arguments, reads):
+    """What promtool says to a text; it must take it."""
+    done = subprocess.run(["promtool", *arguments], input=reads, capture_output=True, text=True, timeout=30)
+    need(f"promtool {' '.join(arguments)}", done.returncode == 0, done.stdout + done.stderr)
+    return done.stdout + done.stderr
+
+
 def lint_metrics(scrape):
-    done = subprocess.run(["promtool", "check", "metrics"], input=scrape, capture_output=True, text=True, timeout=30)
-    need("promtool check metrics is silent", not done.stdout + done.stderr and done.returncode == 0, done.stdout + done.stderr)
+    said = promtool("check", "metrics", reads=scrape)
+    need("promtool check metrics is silent", not said, said)
+
+
+def lint_rules(rules):
+    """Rules that `replypath rules` made."""
+    promtool("check", "rules", "--lint-fatal", "/dev/stdin", reads=rules)
 
 
 def names_exist(names):
@@ -127,7 +139,10 @@ def all_run(rig):
     for file in files():
         for panel in read(file)[1]:
             for query in queries(panel):
-                rig.query(query)
+                try:
+                    rig.query(query)
+                except OSError as error:
+                    raise Failed(f"{panel['title']}: {error}: {query}") from error
 
 
 if __name__ == "__main__":

@@ -21,6 +21,12 @@ RULES = ROOT / "dashboards/replypath.rules.yml"
 ROUTES = ROOT / "dashboards/alertmanager.example.yml"
 # Minutes of the shipped files become tenths of minutes, all alike, so that what must be longer than what stays so.
 FASTER = 10
+# Longer than the alert of the desk's API waits, as the half hour of the default is.
+BLIND_AFTER = 40
+
+
+# Every process that was started here, so that an interrupted test leaves none.
+started = []
 
 
 class Failed(Exception):
@@ -122,6 +128,8 @@ class Rig:
         self.spawn("sandbox", PROGRAM, "sandbox", "--init", self.site)
         self.switchboard = until("the sandbox", lambda: re.search(r"switchboard +(\S+)", self.said("sandbox")), 60)[1]
         until("the sandbox's configuration", lambda: "Ctrl-C" in self.said("sandbox"), 30)
+        config = self.site / "replypath.toml"
+        config.write_text(config.read_text().replace("[daemon]\n", f'[daemon]\nblind_after = "{BLIND_AFTER}s"\n', 1))
         exchanger = re.search(r"desk's MX \(SMTP\) +(\S+)", self.said("sandbox"))[1]
         for file in (self.site / "probes").glob("*.toml"):
             file.unlink()
@@ -156,7 +164,9 @@ class Rig:
 
     def spawn(self, name, *command):
         with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.processes[name] = process
+        started.append(process)
 
     def said(self, name):
         return (self.folder / f"{name}.log").read_text(errors="replace")

@@ -34,5 +34,7 @@ if [ $# = 0 ]; then
   goes_to heartbeat severity=none scope=deadman
   "$python" "$here/dashboards.py" || failed=1
 fi
-"$python" "$here/scenarios.py" "$dir" "$@" || failed=1
+"$python" "$here/scenarios.py" "$dir" "$@" &
+trap 'kill $!; wait $!; exit 130' INT TERM
+wait $! || failed=1
 exit $failed

@@ -5,6 +5,7 @@
 All at once, since they wait most of the time. The waiting times of rules and routes are a tenth of what is shipped (see rig.py)."""
 
 import concurrent.futures
+import os
 import pathlib
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ import time
 import traceback
 
 import dashboards
-from rig import Failed, Rig, get, need, until
+from rig import Failed, Rig, get, need, started, until
 
 PROBE = """
 desk = "sandbox"
@@ -34,8 +35,6 @@ land = "20s"
 return = "20s"
 {tables}
 """
-
-
 JOURNEY = "only = ['send', 'accept', 'land']"
 
 
@@ -65,9 +64,12 @@ def broken_gateway(rig):
     need("the command that explains it", said["explain"] == "replypath faults mx-rejects-alias", said)
     path = said["run_url"].removeprefix(f"http://127.0.0.1:{rig.port}/probes/")
     need("the address of the run", path in [f"{probe}/last-failure" for probe in BROKEN], said)
+    run = get(said["run_url"])
+    need("the run that the page leads to", "accept" in run and "mx-rejects-alias" in run, run[:2000])
 
 
 def gateway(rig):
+    dashboards.lint_rules(rig.command("rules"))
     rig.well()
     dashboards.lint_metrics(rig.scrape())
     broken_gateway(rig)
@@ -175,9 +177,12 @@ def desk_down(rig):
     [alert] = rig.page("firing ReplypathDeskApiDown", 1, seconds=90)
     need("desk", alert["labels"]["desk"] == "sandbox", alert)
     until("runs that could not tell", lambda: rig.all_are("replypath_probe_unknown", 1), 60)
-    rig.quiet(pages=1, seconds=15)
+    until("the alerts of the probes", lambda: len(rig.firing("ReplypathProbeBlind")) == len(TWO), 90)
+    until("Alertmanager to cover them", lambda: rig.suppressed().count("ReplypathProbeBlind") == len(TWO), 30)
+    dashboards.shows(rig, {"Cannot tell": "orange"})
+    rig.quiet(pages=1, seconds=10)
     need("no verdict about the desk", rig.all_are("replypath_probe_success", 1), rig.scrape())
-    return "the desk's API down: one page, and no probe says that the reply path is broken"
+    return "the desk's API down: one page, none for its blind probes, and no probe says that the reply path is broken"
 
 
 SLOWLY = {"billing": probe("billing", every="22s"), "support": probe("support", every="22s", gateway="mx-other")}
@@ -225,7 +230,15 @@ def play(scenario, probes, folder):
             rig.end()
 
 
+def interrupted(*_):
+    for process in started:
+        process.kill()
+    os._exit(130)
+
+
 def main(folder, *chosen):
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
     folder = pathlib.Path(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = [(s, p) for s, p in SCENARIOS if not chosen or s.__name__ in chosen]
