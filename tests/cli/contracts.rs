@@ -161,6 +161,7 @@ fn metrics_keep_the_rules_a_command_works_beside_the_daemon_and_no_log_level_tel
     let shows = |series: String, value: f64| until(&series, || page().get(&series).filter(|found| **found == value).copied());
     shows(format!("replypath_probe_success{{{}}}", labels("billing")), 0.0);
     shows(format!("replypath_probe_success{{{}}}", labels("support")), 1.0);
+    until("the status page", || get(&address, "/", "").1.contains("reply paths is broken: billing by mail").then_some(()));
     let late = page();
     let stage = |name: &str| late.get(&format!("replypath_stage_success{{{},stage=\"{name}\"}}", labels("billing"))).copied();
     assert_eq!((stage("land"), stage("queue")), (Some(1.0), Some(0.0)));
