@@ -6,7 +6,7 @@ mod rules;
 use crate::model::{Blame, Channel, Check, Diagnosis, Outcome, Run, Severity, Stage, StageRecord, Verdict};
 
 /// Goes up with every change that can change an answer.
-pub const RULES_VERSION: u32 = 5;
+pub const RULES_VERSION: u32 = 6;
 
 /// The answer for a run whose stages are all decided.
 pub fn diagnose(run: &Run) -> Diagnosis {
@@ -18,7 +18,10 @@ pub fn diagnose(run: &Run) -> Diagnosis {
         (None, Some(stage)) => (Verdict::Unknown, Some(cause_of_unknown(run, stage))),
         (None, None) if run.interrupted => (Verdict::Unknown, None),
         (None, None) if nothing_proved(run) => (Verdict::Unknown, None),
-        (None, None) => (Verdict::Pass, None),
+        (None, None) => match undecided(run) {
+            Some(stage) => (Verdict::Unknown, Some(stage)),
+            None => (Verdict::Pass, None),
+        },
     };
     let record = stage.and_then(|s| run.stages.get(&s));
     let mut candidates = record.map(|r| r.hints.clone()).unwrap_or_default();
@@ -75,6 +78,13 @@ fn cause_of_unknown(run: &Run, first: Stage) -> Stage {
 /// A run in which no stage of the journey was judged proves nothing.
 fn nothing_proved(run: &Run) -> bool {
     !Stage::ALL.into_iter().any(|s| s != Stage::CleanUp && run.stages.get(&s).and_then(|r| r.outcome) == Some(Outcome::Pass))
+}
+
+/// A stage that the run should have taken and that was never decided: it was not seen to work.
+fn undecided(run: &Run) -> Option<Stage> {
+    let taken = |s: &Stage| *s != Stage::CleanUp && run.probe.takes(*s) && run.until.is_none_or(|until| *s <= until);
+    let decided = |s: &Stage| run.stages.get(s).is_some_and(|r| !matches!(r.outcome, None | Some(Outcome::NotReached)));
+    Stage::ALL.into_iter().find(|s| taken(s) && !decided(s))
 }
 
 /// What the other stages of the same run rule out or make likely.

@@ -1,5 +1,6 @@
 //! One real part broken at a time: the run fails at the right stage with the right fault, and passes again when mended.
 
+use crate::record::record;
 use crate::site::{Expected, Probe, Site};
 use crate::stack::{Lane, Stack};
 use crate::stack_or_skip;
@@ -10,14 +11,20 @@ struct Case {
     customer: &'static str,
     lane: Lane,
     probe: Probe,
-    expected: Expected,
+    expected: Expected<'static>,
+    /// The row of the fault matrix of which this is an example.
+    row: Option<&'static str>,
 }
 
 fn named(case: Case, stack: &'static Stack) {
     let site = Site::new(stack, case.customer);
     site.probe("case", &case.probe);
     let broken = stack.broken(case.fault, case.lane);
-    site.run(&["run", "case"]).assert_failed(case.fault, &case.expected);
+    let ran = site.run(&["run", "case"]);
+    ran.assert_failed(case.fault, &case.expected);
+    if let Some(row) = case.row {
+        record(&site, row, ran.only());
+    }
     broken.mend();
     site.run(&["run", "case"]).assert_passed();
 }
@@ -28,6 +35,7 @@ fn a_stopped_gateway_is_a_loss_at_land() {
     named(
         Case {
             fault: "gateway-stopped",
+            row: Some("poller-hung"),
             customer: "customer3@customers.test",
             lane,
             probe: Probe::of(lane).limit("accept", "20s").limit("land", "20s").limit("acknowledge", "20s"),
@@ -47,6 +55,7 @@ fn an_alias_that_is_gone_is_known_by_its_bounce() {
     named(
         Case {
             fault: "alias-gone",
+            row: Some("mx-rejects-alias"),
             customer: "customer4@customers.test",
             lane,
             probe: Probe::of(lane),
@@ -62,6 +71,7 @@ fn a_wrong_queue_is_named_and_the_journey_goes_on() {
     named(
         Case {
             fault: "wrong-queue",
+            row: Some("default-queue-instead"),
             customer: "customer5@customers.test",
             lane,
             probe: Probe::of(lane).limit("queue", "10s"),
@@ -81,6 +91,7 @@ fn a_missing_acknowledgement_is_named_and_the_journey_goes_on() {
     named(
         Case {
             fault: "no-acknowledgement",
+            row: Some("ack-condition-broken"),
             customer: "customer6@customers.test",
             lane,
             probe: Probe::of(lane).limit("acknowledge", "25s"),
@@ -100,6 +111,7 @@ fn an_answer_that_is_held_on_its_way_out_never_returns() {
     named(
         Case {
             fault: "outbound-held",
+            row: None,
             customer: "customer7@customers.test",
             lane,
             probe: Probe::of(lane).skip("acknowledge").limit("return", "20s"),
@@ -119,6 +131,7 @@ fn an_answer_without_threading_headers_is_named() {
     named(
         Case {
             fault: "unthreaded",
+            row: Some("return-not-threaded"),
             customer: "customer8@customers.test",
             lane,
             probe: Probe::of(lane),
@@ -138,6 +151,7 @@ fn an_answer_from_noreply_is_named() {
     named(
         Case {
             fault: "noreply",
+            row: None,
             customer: "customer9@customers.test",
             lane,
             probe: Probe::of(lane),
@@ -157,6 +171,7 @@ fn an_answer_in_junk_is_found_there() {
     named(
         Case {
             fault: "junk",
+            row: Some("return-in-spam"),
             customer: "customer10@customers.test",
             lane,
             probe: Probe::of(lane).limit("return", "40s"),
@@ -176,6 +191,7 @@ fn a_follow_up_in_a_ticket_of_its_own_is_found_there() {
     named(
         Case {
             fault: "split",
+            row: Some("follow-up-opens-new-ticket"),
             customer: "customer11@customers.test",
             lane,
             probe: Probe::of(lane).limit("follow_up", "60s"),

@@ -3,6 +3,7 @@
 
 use crate::matrix::{Line, Person};
 use crate::proxy::{At, Fault, Proxy};
+use crate::record::record;
 use crate::site::{Desk, Expected, Probe, Ran, Site, digest, outcome};
 use crate::stack::{Lane, Stack, nonce, until};
 use crate::stack_or_skip;
@@ -57,7 +58,9 @@ fn lines_that_are_stored_and_never_pushed_are_named() {
     site.run(&["run", "case"]).assert_passed();
     let poll = At("GET", "/_matrix/client/v3/sync");
     proxy.set(Fault::Deaf(poll, "{\"next_batch\":\"s1\",\"rooms\":{\"join\":{}}}"));
-    site.run(&["run", "case"]).assert_failed(
+    let ran = site.run(&["run", "case"]);
+    record(&site, "chat-connected-no-fanout", ran.only());
+    ran.assert_failed(
         "nothing new in the long poll",
         &Expected { stage: "return", accepted: &["chat-connected-no-fanout"], unhurt: &["send", "accept", "land", "reply", "follow_up"] },
     );

@@ -1,6 +1,7 @@
 //! kill -9 before an intent, between intent and act, and between act and result, at every act; then the daemon goes on
 //! with what it finds: never more than one message a leg, none only in a run that ended unknown, one verdict each.
 
+use crate::record::record;
 use crate::rt;
 use crate::site::{Probe, Site, digest};
 use crate::stack::{Lane, Stack, nonce};
@@ -66,7 +67,7 @@ fn crashed_at(point: &str, act: &str, customer: &str) {
     let run = site.only_verdict(&mut daemon);
     let verdict = run["verdict"].as_str().expect("a verdict").to_owned();
     let legs = legs(stack, customer, &word, before);
-    let about = format!("{place}: {verdict}, {legs:?}\n{}\n{}", digest(&json!({ "runs": [run] })), daemon.said());
+    let about = format!("{place}: {verdict}, {legs:?}\n{}\n{}", digest(&json!({ "runs": [&run] })), daemon.said());
     assert!(legs.tickets <= 1 && legs.replies <= 1 && legs.follow_ups <= 1 && legs.sent <= 2, "twice: {about}");
     let whole = Legs { sent: 2, tickets: 1, replies: 1, follow_ups: 1 };
     match point {
@@ -79,6 +80,9 @@ fn crashed_at(point: &str, act: &str, customer: &str) {
         // It was done, and is found.
         "after-act" => assert_eq!((verdict.as_str(), &legs), ("pass", &whole), "{about}"),
         _ => assert_eq!(legs, whole, "{about}"),
+    }
+    if (point, act) == ("after-act", "send") {
+        record(&site, "mon-restart-forgets", &run);
     }
     // A restart long after the verdict changes nothing.
     drop(daemon);

@@ -3,6 +3,7 @@
 use crate::helpdesk::{self, FORM, Ticket};
 use crate::imap::everything;
 use crate::proxy::{At, Fault, Proxy};
+use crate::record::record;
 use crate::site::{Desk, Expected, Probe, Ran, Site, digest, outcome};
 use crate::stack::{Lane, Stack, nonce};
 use crate::stack_or_skip;
@@ -93,8 +94,8 @@ fn a_request_with_a_file_goes_through_form_ticket_and_mail_and_leaves_nothing_op
     case.assert_clean();
 }
 
-/// One thing is broken by the proxy: named; and with nothing broken it passes.
-fn broken_by(fault: Fault, customer: &'static str, lane: Lane, more: impl Fn(Probe) -> Probe, expected: &Expected) {
+/// One thing is broken by the proxy (a row of the fault matrix, where it is one): named; and with nothing broken it passes.
+fn broken_by(row: Option<&str>, fault: Fault, customer: &'static str, lane: Lane, more: impl Fn(Probe) -> Probe, expected: &Expected) {
     let stack = stack_or_skip!();
     let proxy = Proxy::to(stack.port("HELPDESK"));
     let case = Case::with(stack, customer, lane, |word| form(&proxy.url(), word, Some(lane)), more);
@@ -104,7 +105,11 @@ fn broken_by(fault: Fault, customer: &'static str, lane: Lane, more: impl Fn(Pro
     assert_eq!((posts, tickets), (1, 1));
     let what = format!("{fault:?}");
     proxy.set(fault);
-    case.run().assert_failed(&what, expected);
+    let ran = case.run();
+    ran.assert_failed(&what, expected);
+    if let Some(row) = row {
+        record(&case.site, row, ran.only());
+    }
     assert_eq!(proxy.count(SUBMIT), 2, "{what}: submitted more or less often than once");
     proxy.set(Fault::None);
     case.run().assert_passed();
@@ -114,6 +119,7 @@ fn broken_by(fault: Fault, customer: &'static str, lane: Lane, more: impl Fn(Pro
 #[test]
 fn a_renamed_csrf_field_is_named_and_what_changed_is_said() {
     broken_by(
+        Some("form-contract-changed"),
         Fault::Renamed("csrfmiddlewaretoken", "csrf_token"),
         "customer66@customers.test",
         Lane(6),
@@ -125,6 +131,7 @@ fn a_renamed_csrf_field_is_named_and_what_changed_is_said() {
 #[test]
 fn a_submission_that_is_answered_with_500_is_named() {
     broken_by(
+        None,
         Fault::ServerError(SUBMIT),
         "customer67@customers.test",
         Lane(7),
@@ -136,6 +143,7 @@ fn a_submission_that_is_answered_with_500_is_named() {
 #[test]
 fn a_form_that_says_thanks_and_throws_the_request_away_is_named() {
     broken_by(
+        Some("honeypot-false-success"),
         Fault::Swallowed(
             SUBMIT,
             "<html><body><h1>Thank you</h1><p>We have received your request. Submitted On Nov. 25, 2026</p></body></html>",
@@ -150,6 +158,7 @@ fn a_form_that_says_thanks_and_throws_the_request_away_is_named() {
 #[test]
 fn a_file_that_is_lost_on_its_way_into_the_ticket_is_named() {
     broken_by(
+        None,
         Fault::FilesStripped(SUBMIT),
         "customer69@customers.test",
         Lane(9),
@@ -222,7 +231,9 @@ fn text_files_that_the_import_of_mail_drops_are_named() {
     probe.email = "attachments = [\"files/notiz.txt\"]\n".to_owned();
     site.probe("case", &probe);
     site.run(&["run", "plain"]).assert_passed();
-    site.run(&["run", "case"]).assert_failed(
+    let ran = site.run(&["run", "case"]);
+    record(&site, "attachment-dropped-in", ran.only());
+    ran.assert_failed(
         "a text file by mail",
         &Expected {
             stage: "format",

@@ -1,6 +1,7 @@
 //! When nothing is broken: every stage passes, nothing is left, and nothing of anybody else is touched.
 
 use crate::imap::{Mailbox, everything};
+use crate::record::record;
 use crate::rt;
 use crate::site::{Probe, Site, digest, outcome};
 use crate::smtp::Sender;
@@ -123,7 +124,9 @@ fn foreign_mail_foreign_tickets_and_leftovers_change_nothing_and_stay() {
 
     let site = Site::new(stack, customer);
     site.probe("case", &Probe::of(lane));
-    site.run(&["run", "case"]).assert_passed();
+    let ran = site.run(&["run", "case"]);
+    ran.assert_passed();
+    record(&site, "ok-foreign-mail", ran.only());
     let swept = site.run(&["sweep"]);
     assert_eq!(swept.code, Some(0), "{}", swept.said);
     assert_quiet(stack, customer);

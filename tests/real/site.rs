@@ -333,13 +333,13 @@ impl Ran {
 }
 
 /// A failure as a test wants it.
-pub struct Expected {
+pub struct Expected<'a> {
     /// The stage that must be named.
-    pub stage: &'static str,
+    pub stage: &'a str,
     /// Fault ids of which the answer must hold one.
-    pub accepted: &'static [&'static str],
+    pub accepted: &'a [&'a str],
     /// Stages that work all the same.
-    pub unhurt: &'static [&'static str],
+    pub unhurt: &'a [&'a str],
 }
 
 impl Ran {

@@ -70,6 +70,11 @@ impl Stack {
         self.script(&[act, "synapse2"]);
     }
 
+    /// The customer's INBOX begins a new UIDVALIDITY (RFC 9051 section 2.3.1.1).
+    pub fn renumbered(&self, customer: &str) {
+        self.script(&["renumber", customer]);
+    }
+
     fn script(&self, words: &[&str]) {
         let out = self.try_script(words);
         assert!(out.status.success(), "break.sh {words:?}: {}", String::from_utf8_lossy(&out.stderr));

@@ -1,26 +1,28 @@
 //! The other ways to write back: to the acknowledgement, to one's own mail, to a closed ticket; and a person who answers.
 
+use crate::record::record;
 use crate::rt;
 use crate::site::{Probe, Ran, Site, digest, outcome};
 use crate::stack::{Lane, Stack, nonce, until};
 use crate::stack_or_skip;
 
 /// Runs a probe with more tables; gives what it said and the word in its subject.
-fn ran(stack: &'static Stack, customer: &str, lane: Lane, tables: &str) -> (Ran, String) {
+fn ran(stack: &'static Stack, customer: &str, lane: Lane, tables: &str) -> (Ran, String, Site) {
     let site = Site::new(stack, customer);
     let word = nonce();
     let mut probe = Probe::of(lane);
     probe.subject = format!("Question about order {word}");
     probe.tables = tables.to_owned();
     site.probe("case", &probe);
-    (site.run(&["run", "case"]), word)
+    let ran = site.run(&["run", "case"]);
+    (ran, word, site)
 }
 
 #[test]
 fn a_follow_up_to_a_closed_ticket_reopens_it() {
     let stack = stack_or_skip!();
     let customer = "customer17@customers.test";
-    let (ran, word) = ran(stack, customer, Lane(17), "[follow_up]\nafter_close = true\nreopens = true\n");
+    let (ran, word, _site) = ran(stack, customer, Lane(17), "[follow_up]\nafter_close = true\nreopens = true\n");
     ran.assert_passed();
     let tickets = rt::tickets(stack, &word);
     assert_eq!(tickets.iter().map(|t| t.status.as_str()).collect::<Vec<_>>(), ["resolved"]);
@@ -33,7 +35,7 @@ fn a_follow_up_to_a_closed_ticket_reopens_it() {
 #[test]
 fn a_follow_up_to_the_acknowledgement_joins() {
     let stack = stack_or_skip!();
-    let (ran, word) = ran(stack, "customer18@customers.test", Lane(18), "[follow_up]\nto = \"acknowledgement\"\n");
+    let (ran, word, _site) = ran(stack, "customer18@customers.test", Lane(18), "[follow_up]\nto = \"acknowledgement\"\n");
     ran.assert_passed();
     assert_eq!(rt::tickets(stack, &word).len(), 1);
 }
@@ -42,7 +44,7 @@ fn a_follow_up_to_the_acknowledgement_joins() {
 #[test]
 fn a_follow_up_to_ones_own_mail_is_found_in_its_second_ticket() {
     let stack = stack_or_skip!();
-    let (ran, word) = ran(stack, "customer19@customers.test", Lane(19), "[follow_up]\nto = \"own\"\n");
+    let (ran, word, site) = ran(stack, "customer19@customers.test", Lane(19), "[follow_up]\nto = \"own\"\n");
     let run = ran.only();
     let about = format!("{}\n{}", digest(&ran.report), ran.said);
     assert_eq!((run["verdict"].as_str(), run["stage"].as_str()), (Some("fail"), Some("follow_up")), "{about}");
@@ -50,6 +52,7 @@ fn a_follow_up_to_ones_own_mail_is_found_in_its_second_ticket() {
     assert!(candidates.iter().any(|c| c == "reply-to-own-first-mail") && candidates.len() <= 3, "{about}");
     assert_eq!(outcome(run, "return"), "pass", "{about}");
     let tickets = rt::tickets(stack, &word);
+    record(&site, "reply-to-own-first-mail", run);
     assert!(tickets.len() == 2 && tickets.iter().all(|t| t.status == "resolved"), "left open: {tickets:?}\n{about}");
 }
 

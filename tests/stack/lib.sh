@@ -1,7 +1,7 @@
 # Sourced by the other scripts: where things are, and how a lookup table of a running Postfix is changed.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-LANES=40        # desk addresses with a queue of their own: lane01@desk.test is queue Lane01, and so on
+LANES=48        # desk addresses with a queue of their own: lane01@desk.test is queue Lane01, and so on
 CUSTOMERS=99    # customer1@customers.test and so on
 VENVS=/var/cache/replypath-tests    # what install.sh takes from PyPI; every stack uses it, none writes to it
 

@@ -108,6 +108,7 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_relay_restrictions = permit_auth_destination, reject
 smtpd_sender_restrictions = check_sender_access hash:$p/senders
+submission_recipient_restrictions = check_recipient_access hash:$p/quota
 E
   } >"$p/main.cf"
   {
@@ -119,12 +120,14 @@ E
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_tls_auth_only=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=\$submission_recipient_restrictions
   -o smtpd_sender_restrictions=
 127.0.0.1:$SUBMISSIONS inet n - n - - smtpd
   -o syslog_name=postfix/submissions
   -o smtpd_tls_wrappermode=yes
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=\$submission_recipient_restrictions
   -o smtpd_sender_restrictions=
 E
     common_master
@@ -141,8 +144,9 @@ E
   printf '%s smtp:[127.0.0.1]:%s\n' desk.test "$DESK_MX" helpdesk.test "$DESK_MX" >"$p/transport"
   echo "letters.test lmtp:inet:127.0.0.1:$LMTP2" >>"$p/transport"
   : >"$p/senders"
-  build_map "$p/transport"
-  build_map "$p/senders"
+  : >"$p/quota"
+  local i
+  for i in transport senders quota; do build_map "$p/$i"; done
 }
 
 # The desks' mail exchange: known addresses only, each piped into Request Tracker or laid into a mailbox from which
@@ -180,6 +184,7 @@ E
     inner_listener "$DESK_SPLIT" split "header_checks=regexp:$p/split"
     inner_listener "$DESK_UNTHREAD" unthread "header_checks=regexp:$p/unthread"
     inner_listener "$DESK_NOREPLY" noreply "header_checks=regexp:$p/noreply"
+    inner_listener "$DESK_PICKY" picky "header_checks=regexp:$p/picky"
   } >"$p/master.cf"
   # What ties a follow-up to its ticket: the references and the tag in the subject.
   cat >"$p/split" <<'E'
@@ -191,6 +196,11 @@ E
 E
   cat >"$p/noreply" <<'E'
 /^From:/ REPLACE From: "Support" <noreply@desk.test>
+E
+  # What an import that cannot read such mail makes of it: nothing, and nobody is told.
+  cat >"$p/picky" <<'E'
+/^Subject:[[:space:]]*$/ DISCARD
+/^Content-Type:.*charset="?iso-8859-1/ DISCARD
 E
   printf 'customers.test smtp:[127.0.0.1]:%s\nletters.test smtp:[127.0.0.1]:%s\n' "$PROVIDER_MX" "$PROVIDER_MX" >"$p/transport"
   mkdir -p "$p/gates" "$D/bin"

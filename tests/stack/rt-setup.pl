@@ -1,4 +1,4 @@
-# Puts the acknowledgement on each queue by itself, so that one queue can lose it, and prints a token for the user `monitor`.
+# Puts the acknowledgement and the reopening on each queue by themselves, so that one queue can lose them, and prints a token for the user `monitor`.
 use strict;
 use warnings;
 use lib '/usr/share/request-tracker5/lib';
@@ -7,13 +7,15 @@ use RT::AuthToken;
 
 sub must { my ($ok, $message) = @_; die "$message\n" unless $ok; }
 
-my $scrip = RT::Scrip->new(RT->SystemUser);
-$scrip->LoadByCols(Description => 'On Create Autoreply To Requestors');
-die "no acknowledgement scrip\n" unless $scrip->id;
-must($scrip->RemoveFromObject(0));
-my $queues = RT::Queues->new(RT->SystemUser);
-$queues->UnLimit;
-while (my $queue = $queues->Next) { must($scrip->AddToObject($queue->id)) if $queue->Name ne '___Approvals' }
+for my $rule ('On Create Autoreply To Requestors', 'On Correspond Open Inactive Tickets') {
+    my $scrip = RT::Scrip->new(RT->SystemUser);
+    $scrip->LoadByCols(Description => $rule);
+    die "no rule $rule\n" unless $scrip->id;
+    must($scrip->RemoveFromObject(0));
+    my $queues = RT::Queues->new(RT->SystemUser);
+    $queues->UnLimit;
+    while (my $queue = $queues->Next) { must($scrip->AddToObject($queue->id)) if $queue->Name ne '___Approvals' }
+}
 
 my $user = RT::User->new(RT->SystemUser);
 $user->Load('monitor');

@@ -48,6 +48,9 @@ E
 
 as_rt() { setpriv --reuid www-data --regid www-data --clear-groups env HOME="$D/rt" RT_SITE_CONFIG="$D/rt/RT_SiteConfig.pm" RT_SITE_CONFIG_DIR="$D/rt/conf.d" "$@"; }
 
+# rt_scrip on|off QUEUE RULE
+rt_scrip() { (cd "$D/rt" && as_rt perl "$D/bin/rt-scrip.pl" "$@"); }
+
 init_rt() {
   local p=$D/rt
   [ ! -s "$p/token" ] || return 0

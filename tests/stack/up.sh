@@ -47,7 +47,7 @@ if [ -r $limit ] && [ "$(cat $limit)" -lt 4096 ]; then (echo 4096 >$limit) 2>/de
 exec 9>/var/lock/replypath-ports.lock
 flock -w 300 9 || die "another stack has been starting for five minutes"
 perl "$HERE/ports.pl" PROVIDER_MX SUBMISSION SUBMISSIONS PROVIDER_FILTER PROVIDER_JUNK IMAP IMAPS LMTP IMAP2 IMAPS2 LMTP2 \
-  DESK_MX DESK_OUT DESK_SPLIT DESK_UNTHREAD DESK_NOREPLY RT_PORT HELPDESK HELPDESK_DEFAULT SYNAPSE SYNAPSE2 >"$D/ports"
+  DESK_MX DESK_OUT DESK_SPLIT DESK_UNTHREAD DESK_NOREPLY DESK_PICKY RT_PORT HELPDESK HELPDESK_DEFAULT SYNAPSE SYNAPSE2 >"$D/ports"
 . "$D/ports"
 RT_URL=http://127.0.0.1:$RT_PORT
 
