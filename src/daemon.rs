@@ -42,6 +42,25 @@ pub struct Timetable {
     pub expected_by: fn(&Probe, Timestamp) -> Timestamp,
 }
 
+/// When a probe is due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The next start.
+    pub next: Option<Timestamp>,
+    /// When the next result is there at the latest.
+    pub expected: Option<Timestamp>,
+    /// Paused or in maintenance.
+    pub resting: bool,
+}
+
+/// Who is told what the scheduler does and hears, beside the metrics: the status page.
+pub trait Watcher: Send + Sync {
+    /// Something happened in a run.
+    fn observe(&self, event: &RunEvent);
+    /// When the probe is due; told at every look.
+    fn due(&self, probe: &str, due: Due);
+}
+
 /// One probe with a schedule.
 struct Planned {
     probe: Probe,
@@ -49,6 +68,8 @@ struct Planned {
     next: Option<Timestamp>,
     /// The run that is under way must have its verdict by then.
     awaited: Option<Timestamp>,
+    /// What the metrics show: an unwanted skip leaves it where it was, so that it becomes overdue.
+    expected: Option<Timestamp>,
     resting: bool,
 }
 
@@ -58,6 +79,7 @@ pub struct Scheduler {
     driver: Arc<dyn Driver>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    watcher: Option<Arc<dyn Watcher>>,
     pulse: Arc<Pulse>,
     timetable: Timetable,
     planned: BTreeMap<String, Planned>,
@@ -76,6 +98,8 @@ pub struct SchedulerParts {
     pub clock: Arc<dyn Clock>,
     /// Where results show.
     pub metrics: Arc<Metrics>,
+    /// Who is told too.
+    pub watcher: Option<Arc<dyn Watcher>>,
     /// Where `/readyz` looks.
     pub pulse: Arc<Pulse>,
     /// When probes run.
@@ -88,9 +112,9 @@ impl Scheduler {
     /// # Errors
     /// When the store cannot be read.
     pub async fn new(parts: SchedulerParts, config: &Config) -> Result<Scheduler, StoreError> {
-        let SchedulerParts { store, driver, clock, metrics, pulse, timetable } = parts;
+        let SchedulerParts { store, driver, clock, metrics, watcher, pulse, timetable } = parts;
         let mut scheduler =
-            Scheduler { store, driver, clock, metrics, pulse, timetable, planned: BTreeMap::new(), looks: 0, store_fails: false };
+            Scheduler { store, driver, clock, metrics, watcher, pulse, timetable, planned: BTreeMap::new(), looks: 0, store_fails: false };
         for probe in config.probes.values() {
             scheduler.metrics.expected(&probe.name, None);
             if let (true, Some(account)) = (probe.schedule.is_some(), config.accounts.get(&probe.account)) {
@@ -103,21 +127,30 @@ impl Scheduler {
     async fn plan(&mut self, probe: &Probe, account: &Account) -> Result<(), StoreError> {
         let last = self.store.last_start(&probe.name).await?;
         let under_way = self.store.has_unfinished(&probe.name).await?;
-        let planned = Planned {
+        let mut planned = Planned {
+            expected: None,
             next: (self.timetable.next_start)(probe, last, self.clock.now()),
             awaited: last.filter(|_| under_way).map(|at| (self.timetable.expected_by)(probe, at)),
             probe: probe.clone(),
             account: account.clone(),
             resting: false,
         };
-        self.show_expected(&planned);
+        self.show_expected(&mut planned);
         self.planned.insert(probe.name.clone(), planned);
         Ok(())
     }
 
-    fn show_expected(&self, planned: &Planned) {
+    fn show_expected(&self, planned: &mut Planned) {
         let next = planned.next.map(|at| (self.timetable.expected_by)(&planned.probe, at));
-        self.metrics.expected(&planned.probe.name, planned.awaited.or(next));
+        planned.expected = planned.awaited.or(next);
+        self.metrics.expected(&planned.probe.name, planned.expected);
+        self.show_due(planned);
+    }
+
+    fn show_due(&self, planned: &Planned) {
+        if let Some(watcher) = &self.watcher {
+            watcher.due(&planned.probe.name, Due { next: planned.next, expected: planned.expected, resting: planned.resting });
+        }
     }
 
     /// Looks for due probes every second and takes in what the engine reports, until `stop` is true.
@@ -148,13 +181,16 @@ impl Scheduler {
     /// Takes in what happened in a run.
     pub fn observe(&mut self, event: &RunEvent) {
         self.metrics.observe(event);
+        if let Some(watcher) = &self.watcher {
+            watcher.observe(event);
+        }
         if let RunEvent::Finished(run) = event {
             log_verdict(run);
             if run.trigger == Trigger::Scheduled
                 && let Some(mut planned) = self.planned.remove(&run.probe.name)
             {
                 planned.awaited = None;
-                self.show_expected(&planned);
+                self.show_expected(&mut planned);
                 self.planned.insert(run.probe.name.clone(), planned);
             }
         }
@@ -196,6 +232,7 @@ impl Scheduler {
         planned.resting = resting;
         self.metrics.paused(&planned.probe.name, resting);
         if !due {
+            self.show_due(planned);
             return;
         }
         let skip = match (paused, resting) {
@@ -217,6 +254,8 @@ impl Scheduler {
         // A skip that nobody asked for leaves the expected time where it was, so that it becomes overdue.
         if begun || resting {
             self.show_expected(planned);
+        } else {
+            self.show_due(planned);
         }
     }
 

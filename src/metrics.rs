@@ -1,28 +1,42 @@
 //! Every metric name and label of replypath, and how run events move them.
 //!
 //! Verdict gauges come from scheduled runs only and are restored from the store after a restart; runs started
-//! by hand move counters with `trigger="manual"` and nothing else. Every counter exists from the start with 0.
-//! What a probe's labels are is fixed when it is configured: an event of a probe that is not is counted nowhere.
+//! by hand move counters with `trigger="manual"` and nothing else, controls move nothing. Every counter exists from the
+//! start with 0. What a probe's labels are is fixed when it is configured: an event of a probe that is not is counted
+//! nowhere, and a fault that is not in the catalogue is `unclear`.
+//!
+//! How many series there are at most:
+//!
+//! ```text
+//! 106 x probes + 225 x gateways + 2 x desks + accounts + certificates + 14
+//! ```
+//!
+//! (A gateway that serves two desks or channels counts as two.) The configuration refuses more than `max_probes` probes; a
+//! test holds the numbers against what is exposed.
 
 mod certificates;
+mod families;
+mod faults;
 mod known;
 mod process;
+pub mod rules;
 mod security;
 mod series;
+mod verdicts;
 
 pub use certificates::Certificates;
 pub use known::schedule_text;
 
-use crate::engine::ports::{ProbeStanding, RunEvent};
-use crate::model::{Outcome, Probe, Run, Stage, Trigger, Verdict};
+use crate::engine::ports::RunEvent;
+use crate::model::{Probe, Run, Stage};
 use jiff::Timestamp;
 use known::Known;
 use process::Process;
-use prometheus::core::Collector;
-use prometheus::{Counter, CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
-use series::{add, between, bump, drop_series, flag, seconds, set, touch};
+use prometheus::{Counter, CounterVec, Encoder, Gauge, GaugeVec, HistogramVec, Registry, TextEncoder};
+use series::{add, drop_series, flag, seconds, set, touch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 /// The Content-Type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,11 +44,11 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Why a scheduled run was not started: the closed list of `replypath_runs_skipped_total{reason}`.
 pub const SKIP_REASONS: [&str; 5] = ["overlap", "maintenance", "paused", "budget", "error"];
 
-const PROBE: [&str; 4] = ["probe", "desk", "channel", "gateway"];
-const PROBE_STAGE: [&str; 5] = ["probe", "desk", "channel", "gateway", "stage"];
-const TRIGGERS: [&str; 2] = ["scheduled", "manual"];
-const BUCKETS: [f64; 14] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
-/// The `stage` of an unknown run that names none.
+/// Series of each pair of gateway, desk and channel, at most; see the head of this module.
+#[cfg(test)]
+const SERIES_OF_GATEWAY: usize = 225;
+
+/// The `stage` of a run without a pass that names none.
 const NO_STAGE: &str = "none";
 
 /// All metrics of one process.
@@ -45,6 +59,8 @@ pub struct Metrics {
     unknown: GaugeVec,
     duration: GaugeVec,
     consecutive: GaugeVec,
+    failing_since: GaugeVec,
+    unknown_since: GaugeVec,
     last_run: GaugeVec,
     last_success: GaugeVec,
     expected: GaugeVec,
@@ -58,6 +74,10 @@ pub struct Metrics {
     unknowns: CounterVec,
     skipped: CounterVec,
     stage_seconds: HistogramVec,
+    landing: HistogramVec,
+    acknowledgement: HistogramVec,
+    human_answer: HistogramVec,
+    fault: GaugeVec,
     late: CounterVec,
     security: GaugeVec,
     security_faults: CounterVec,
@@ -71,6 +91,7 @@ pub struct Metrics {
     reload_ok: Gauge,
     reload_at: Gauge,
     store_errors: Counter,
+    blind_after: Gauge,
     process: Process,
     state: Mutex<State>,
 }
@@ -80,69 +101,13 @@ struct State {
     probes: BTreeMap<String, Known>,
     desks: BTreeSet<String>,
     accounts: BTreeSet<String>,
-    /// Runs under way, with their probe.
-    open: BTreeMap<String, String>,
+    /// Runs under way, by probe.
+    open: BTreeMap<String, BTreeSet<String>>,
     /// Faults of runs under way that were counted already.
     exposed: BTreeSet<(String, String)>,
 }
 
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
 impl Metrics {
-    /// Registers every metric. Nothing is exposed for probes before [`Metrics::configure`].
-    ///
-    /// # Errors
-    /// Only for a name or label that Prometheus does not allow.
-    #[rustfmt::skip]
-    pub fn new() -> Result<Metrics, prometheus::Error> {
-        let registry = Registry::new();
-        let r = &registry;
-        let gauge = |name: &str, help: &str| registered(r, Gauge::new(format!("replypath_{name}"), help)?);
-        let gauges = |name: &str, labels: &[&str], help: &str| registered(r, GaugeVec::new(Opts::new(format!("replypath_{name}"), help), labels)?);
-        let counters = |name: &str, labels: &[&str], help: &str| registered(r, CounterVec::new(Opts::new(format!("replypath_{name}"), help), labels)?);
-        let build = gauges("build_info", &["version", "revision"], "A constant 1 with the version as labels.")?;
-        set(&build, &[env!("CARGO_PKG_VERSION"), option_env!("REPLYPATH_REVISION").unwrap_or("unknown")], 1.0);
-        let histogram = HistogramOpts::new("replypath_stage_duration_seconds", "How long stages took in passed scheduled runs.").buckets(BUCKETS.to_vec());
-        Ok(Metrics {
-            probe_info: gauges("probe_info", &["probe", "desk", "channel", "gateway", "queue", "owner", "schedule"], "A constant 1 for each configured probe, with what describes it.")?,
-            success: gauges("probe_success", &PROBE, "Verdict of the last scheduled run that passed or failed: 1 all stages passed, 0 not.")?,
-            unknown: gauges("probe_unknown", &PROBE, "1 if the last scheduled run could not tell, for a reason of our own.")?,
-            duration: gauges("probe_duration_seconds", &PROBE, "How long the last scheduled run that passed or failed took, start to verdict.")?,
-            consecutive: gauges("probe_consecutive_failures", &PROBE, "Scheduled runs that failed since the last one that passed.")?,
-            last_run: gauges("probe_last_run_timestamp_seconds", &PROBE, "When the last scheduled run finished; 0 before the first.")?,
-            last_success: gauges("probe_last_success_timestamp_seconds", &PROBE, "When the last scheduled run that passed finished; 0 before the first.")?,
-            expected: gauges("probe_expected_timestamp_seconds", &PROBE, "When the next scheduled result is due at the latest; absent for a probe without a schedule.")?,
-            paused: gauges("probe_paused", &PROBE, "1 while the probe is paused or in maintenance.")?,
-            running: gauges("probe_running", &PROBE, "1 while a run of the probe is under way.")?,
-            stage_success: gauges("stage_success", &PROBE_STAGE, "Verdict of a stage in the last scheduled run that passed or failed; absent if not reached.")?,
-            stage_last: gauges("stage_last_duration_seconds", &PROBE_STAGE, "How long a stage took in the last scheduled run that passed or failed.")?,
-            stage_limit: gauges("stage_limit_seconds", &PROBE_STAGE, "How long a stage may take before it fails.")?,
-            runs: counters("runs_total", &["probe", "desk", "channel", "gateway", "trigger"], "Finished runs, whatever their verdict.")?,
-            failures: counters("run_failures_total", &["probe", "desk", "channel", "gateway", "trigger", "stage"], "Finished runs that failed, by the earliest stage that failed.")?,
-            unknowns: counters("run_unknowns_total", &["probe", "desk", "channel", "gateway", "trigger", "stage"], "Finished runs that could not tell, by the earliest stage that could not be judged.")?,
-            skipped: counters("runs_skipped_total", &["probe", "desk", "channel", "gateway", "reason"], "Scheduled runs that were not started.")?,
-            stage_seconds: registered(r, HistogramVec::new(histogram, &["desk", "channel", "gateway", "stage"])?)?,
-            late: counters("late_arrivals_total", &["desk", "channel", "gateway"], "Test messages that arrived after their run had its verdict.")?,
-            security: gauges("probe_security_fault", &["probe", "fault"], "1 while the last scheduled run that could tell showed that private content reached the wrong eyes; set before that run ends.")?,
-            security_faults: counters("security_faults_total", &["probe", "fault"], "Runs that showed that private content reached the wrong eyes, however they were started.")?,
-            leftovers: gauges("leftovers", &["desk"], "Tickets and mails that the last run of each probe could not remove.")?,
-            desk_up: gauges("desk_up", &["desk"], "1 if the last call to the desk's API was answered.")?,
-            mailbox_up: gauges("mailbox_up", &["account"], "1 if the last look into the mailbox worked.")?,
-            certificates: Certificates::new(gauges("certificate_expiry_timestamp_seconds", &["of"], "When the certificate that a desk, form, chat or mail exchanger shows ends.")?),
-            tick: gauge("scheduler_last_tick_timestamp_seconds", "When the scheduler last looked for due probes.")?,
-            in_progress: gauge("runs_in_progress", "Runs under way.")?,
-            reload_ok: gauge("config_last_reload_successful", "1 if the last reload of the configuration was accepted.")?,
-            reload_at: gauge("config_last_reload_success_timestamp_seconds", "When the running configuration was loaded.")?,
-            store_errors: registered(r, Counter::new("replypath_store_errors_total", "Steps that the store could not do.")?)?,
-            process: Process::new(r)?,
-            state: Mutex::default(),
-            registry,
-        })
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -160,9 +125,7 @@ impl Metrics {
         for (name, old) in &state.probes {
             match wanted.get_mut(name) {
                 Some(new) if new.same(old) => {
-                    new.last = old.last.clone();
-                    new.leftovers = old.leftovers;
-                    new.security = old.security.clone();
+                    new.keep(old);
                 }
                 _ => self.forget(old),
             }
@@ -173,6 +136,9 @@ impl Metrics {
         let gateways = |known: &BTreeMap<String, Known>| known.values().map(|k| k.gateway(None)).collect::<BTreeSet<_>>();
         for gone in gateways(&state.probes).difference(&gateways(&wanted)) {
             drop_series(&self.late, gone);
+            for clock in [&self.landing, &self.acknowledgement, &self.human_answer] {
+                drop_series(clock, gone);
+            }
             for stage in Stage::ALL {
                 let labels: Vec<String> = gone.iter().cloned().chain([stage.as_str().to_owned()]).collect();
                 drop_series(&self.stage_seconds, &labels);
@@ -199,87 +165,12 @@ impl Metrics {
         self.show_open(&state);
     }
 
-    fn introduce(&self, known: &Known) {
-        set(&self.probe_info, &known.with(&[&known.info[0], &known.info[1], &known.info[2]]), 1.0);
-        for vec in [&self.unknown, &self.consecutive, &self.last_run, &self.last_success, &self.paused, &self.running] {
-            touch(vec, &known.labels);
-        }
-        for reason in SKIP_REASONS {
-            touch(&self.skipped, &known.with(&[reason]));
-        }
-        for fault in security::faults() {
-            touch(&self.security, &[&known.labels[0], fault]);
-            touch(&self.security_faults, &[&known.labels[0], fault]);
-        }
-        for trigger in TRIGGERS {
-            touch(&self.runs, &known.with(&[trigger]));
-            touch(&self.unknowns, &known.with(&[trigger, NO_STAGE]));
-            for stage in &known.stages {
-                touch(&self.unknowns, &known.with(&[trigger, stage.as_str()]));
-                if *stage != Stage::CleanUp {
-                    touch(&self.failures, &known.with(&[trigger, stage.as_str()]));
-                }
-            }
-        }
-        for (stage, limit) in &known.limits {
-            set(&self.stage_limit, &known.with(&[stage.as_str()]), *limit);
-            touch(&self.stage_seconds, &known.gateway(Some(*stage)));
-        }
-        touch(&self.late, &known.gateway(None));
-    }
-
-    fn forget(&self, known: &Known) {
-        drop_series(&self.probe_info, &known.with(&[&known.info[0], &known.info[1], &known.info[2]]));
-        let flat = [&self.success, &self.duration, &self.unknown, &self.consecutive, &self.last_run, &self.last_success];
-        for vec in flat.into_iter().chain([&self.expected, &self.paused, &self.running]) {
-            drop_series(vec, &known.labels);
-        }
-        for reason in SKIP_REASONS {
-            drop_series(&self.skipped, &known.with(&[reason]));
-        }
-        for fault in security::faults() {
-            drop_series(&self.security, &[&known.labels[0], fault]);
-            drop_series(&self.security_faults, &[&known.labels[0], fault]);
-        }
-        for stage in Stage::ALL.map(Stage::as_str) {
-            for vec in [&self.stage_success, &self.stage_last, &self.stage_limit] {
-                drop_series(vec, &known.with(&[stage]));
-            }
-        }
-        for trigger in TRIGGERS {
-            drop_series(&self.runs, &known.with(&[trigger]));
-            for stage in Stage::ALL.map(Stage::as_str).into_iter().chain([NO_STAGE]) {
-                drop_series(&self.unknowns, &known.with(&[trigger, stage]));
-                drop_series(&self.failures, &known.with(&[trigger, stage]));
-            }
-        }
-    }
-
-    /// Sets the verdict gauges to what the store remembers.
-    pub fn restore(&self, standings: &[ProbeStanding]) {
-        let mut state = self.state();
-        for standing in standings {
-            let Some(known) = state.probes.get_mut(&standing.probe) else { continue };
-            if let Some(run) = &standing.last_judged {
-                self.show_judged(known, run);
-                self.show_security(known, run, true);
-            }
-            if let Some((run, verdict)) = standing.last.as_ref().and_then(|r| r.diagnosis.as_ref().map(|d| (r, d.verdict))) {
-                set(&self.last_run, &known.labels, seconds(run.finished));
-                set(&self.unknown, &known.labels, flag(verdict == Verdict::Unknown));
-                known.last = Some((run.id.0.clone(), verdict));
-                known.leftovers = run.leftovers.len();
-            }
-            set(&self.last_success, &known.labels, seconds(standing.last_pass));
-            set(&self.consecutive, &known.labels, f64::from(standing.failures_in_a_row));
-        }
-        self.show_leftovers(&state);
-    }
-
     /// Says which runs were under way when this process began.
     pub fn resume(&self, open: &[Run]) {
         let mut state = self.state();
-        state.open.extend(open.iter().map(|r| (r.id.0.clone(), r.probe.name.clone())));
+        for run in open {
+            state.open.entry(run.probe.name.clone()).or_default().insert(run.id.0.clone());
+        }
         self.show_open(&state);
     }
 
@@ -289,108 +180,50 @@ impl Metrics {
         if let RunEvent::Stage(run, _) | RunEvent::Finished(run) | RunEvent::Late(run) = event {
             self.security_of(&mut state, run);
         }
+        let (id, probe) = (&event.run().id.0, &event.run().probe.name);
         match event {
             RunEvent::Started(run) | RunEvent::Stage(run, _) => {
-                if run.finished.is_none() {
-                    state.open.insert(run.id.0.clone(), run.probe.name.clone());
+                if run.finished.is_none() && state.open.entry(probe.clone()).or_default().insert(id.clone()) {
+                    self.in_progress.inc();
                 }
             }
             RunEvent::Finished(run) => {
-                state.open.remove(&run.id.0);
-                state.exposed.retain(|(id, _)| *id != run.id.0);
-                if let Some(known) = state.probes.get_mut(&run.probe.name) {
+                if state.open.get_mut(probe).is_some_and(|open| open.remove(id)) {
+                    self.in_progress.dec();
+                }
+                state.exposed.retain(|(exposed, _)| exposed != id);
+                if let Some(known) = state.probes.get_mut(probe) {
                     self.finished(known, run);
                 }
-                self.show_leftovers(&state);
             }
             RunEvent::Late(run) => {
-                if let Some(known) = state.probes.get_mut(&run.probe.name) {
+                if let Some(known) = state.probes.get_mut(probe) {
                     add(&self.late, &known.gateway(None));
                     self.turned(known, run);
                 }
             }
         }
-        self.show_open(&state);
-    }
-
-    fn finished(&self, known: &mut Known, run: &Run) {
-        let Some(diagnosis) = &run.diagnosis else { return };
-        let stage = diagnosis.stage.filter(|s| known.stages.contains(s)).map_or(NO_STAGE, Stage::as_str);
-        let trigger = run.trigger.as_str();
-        add(&self.runs, &known.with(&[trigger]));
-        match diagnosis.verdict {
-            Verdict::Pass => {}
-            Verdict::Fail => add(&self.failures, &known.with(&[trigger, stage])),
-            Verdict::Unknown => add(&self.unknowns, &known.with(&[trigger, stage])),
-        }
-        known.leftovers = run.leftovers.len();
-        if run.trigger != Trigger::Scheduled {
-            return;
-        }
-        known.last = Some((run.id.0.clone(), diagnosis.verdict));
-        set(&self.last_run, &known.labels, seconds(run.finished));
-        set(&self.unknown, &known.labels, flag(diagnosis.verdict == Verdict::Unknown));
-        match diagnosis.verdict {
-            Verdict::Unknown => return,
-            Verdict::Fail => bump(&self.consecutive, &known.labels),
-            Verdict::Pass => {
-                set(&self.consecutive, &known.labels, 0.0);
-                set(&self.last_success, &known.labels, seconds(run.finished));
-                for (stage, took) in
-                    run.stages.iter().filter_map(|(s, r)| Some((*s, r.opened?, r.closed?))).map(|(s, a, b)| (s, between(a, b)))
-                {
-                    if let Ok(histogram) = self.stage_seconds.get_metric_with_label_values(&known.gateway(Some(stage))) {
-                        histogram.observe(took);
-                    }
-                }
-            }
-        }
-        self.show_judged(known, run);
-    }
-
-    /// A pass that a late finding turned into a failure.
-    fn turned(&self, known: &mut Known, run: &Run) {
-        let Some(d) = run.diagnosis.as_ref().filter(|d| d.verdict == Verdict::Fail) else { return };
-        if known.last.as_ref().is_none_or(|(id, verdict)| *id != run.id.0 || *verdict != Verdict::Pass) {
-            return;
-        }
-        known.last = Some((run.id.0.clone(), Verdict::Fail));
-        let stage = d.stage.filter(|s| known.stages.contains(s)).map_or(NO_STAGE, Stage::as_str);
-        add(&self.failures, &known.with(&[run.trigger.as_str(), stage]));
-        bump(&self.consecutive, &known.labels);
-        self.show_judged(known, run);
-    }
-
-    fn show_judged(&self, known: &Known, run: &Run) {
-        let Some(diagnosis) = &run.diagnosis else { return };
-        set(&self.success, &known.labels, flag(diagnosis.verdict == Verdict::Pass));
-        set(&self.duration, &known.labels, between(run.started, run.finished.unwrap_or(run.started)));
-        for stage in Stage::ALL {
-            let labels = known.with(&[stage.as_str()]);
-            let record = run.stages.get(&stage).cloned().unwrap_or_default();
-            match record.outcome {
-                Some(Outcome::Pass) => set(&self.stage_success, &labels, 1.0),
-                Some(Outcome::Fail) => set(&self.stage_success, &labels, 0.0),
-                _ => drop_series(&self.stage_success, &labels),
-            }
-            match record.opened.zip(record.closed) {
-                Some((from, to)) => set(&self.stage_last, &labels, between(from, to)),
-                None => drop_series(&self.stage_last, &labels),
-            }
-        }
-    }
-
-    fn show_leftovers(&self, state: &State) {
-        for desk in &state.desks {
-            let sum: usize = state.probes.values().filter(|k| k.labels[1] == *desk).map(|k| k.leftovers).sum();
-            set(&self.leftovers, &[desk], sum as f64);
+        if let Some(known) = state.probes.get(probe) {
+            set(&self.running, &known.labels, flag(state.open.get(probe).is_some_and(|open| !open.is_empty())));
         }
     }
 
     fn show_open(&self, state: &State) {
-        self.in_progress.set(state.open.len() as f64);
+        self.in_progress.set(state.open.values().map(BTreeSet::len).sum::<usize>() as f64);
         for (name, known) in &state.probes {
-            set(&self.running, &known.labels, flag(state.open.values().any(|probe| probe == name)));
+            set(&self.running, &known.labels, flag(state.open.get(name).is_some_and(|open| !open.is_empty())));
+        }
+    }
+
+    fn show_leftovers(&self, state: &State) {
+        let mut sums: BTreeMap<&str, usize> = state.desks.iter().map(|desk| (desk.as_str(), 0)).collect();
+        for known in state.probes.values() {
+            if let Some(sum) = sums.get_mut(known.labels[1].as_str()) {
+                *sum += known.leftovers;
+            }
+        }
+        for (desk, sum) in sums {
+            set(&self.leftovers, &[desk], sum as f64);
         }
     }
 
@@ -430,6 +263,11 @@ impl Metrics {
         if loaded.is_some() {
             self.reload_at.set(seconds(loaded));
         }
+    }
+
+    /// How long a probe may be unknown before that is an alert of its own.
+    pub fn blind_after(&self, time: Duration) {
+        self.blind_after.set(time.as_secs_f64());
     }
 
     /// The store could not do a step.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::RunId;
+use crate::engine::ports::ProbeStanding;
+use crate::model::{Outcome, RunId, Trigger, Verdict};
 use crate::report::sample;
 
 fn metrics(probes: &[&str]) -> Metrics {
@@ -118,11 +119,14 @@ fn a_restart_shows_the_verdicts_of_the_store() {
         last: Some(sample::failed()),
         last_pass: Some(sample::at(-900)),
         failures_in_a_row: 3,
+        failing_since: Some(sample::at(-600)),
         unknown_since: None,
     }]);
     assert_eq!(value(&metrics, "probe_success", &[]), Some(0.0));
     assert_eq!(value(&metrics, "probe_consecutive_failures", &[]), Some(3.0));
     assert_eq!(value(&metrics, "probe_last_success_timestamp_seconds", &[]), Some(seconds(Some(sample::at(-900)))));
+    assert_eq!(value(&metrics, "probe_failing_since_timestamp_seconds", &[]), Some(seconds(Some(sample::at(-600)))));
+    assert_eq!(value(&metrics, "probe_fault", &["\"return-in-spam\""]), Some(1.0));
     assert_eq!(value(&metrics, "runs_total", &["\"scheduled\""]), Some(0.0));
 }
 
@@ -240,4 +244,192 @@ fn certificates_keep_their_end_while_they_cannot_be_seen_and_go_with_their_place
     metrics.certificates.show([of("a", None), of("c", Some(sample::at(90)))]);
     assert_eq!((end("a:443"), end("b:443")), (Some(seconds(Some(sample::at(60)))), None));
     assert_eq!(end("c:443"), Some(seconds(Some(sample::at(90)))));
+}
+
+/// A run of `returns` with another begin, 30 s before its verdict.
+fn at_minute(mut run: Run, minute: i64) -> Run {
+    run.probe = sample::probe("returns");
+    run.id = RunId(format!("r-{minute}"));
+    (run.started, run.finished) = (sample::at(minute * 60), Some(sample::at(minute * 60 + 30)));
+    run
+}
+
+#[test]
+fn the_times_since_which_a_probe_fails_or_cannot_tell_are_shown_until_it_passes() {
+    let metrics = metrics(&["returns"]);
+    let since = |what: &str| value(&metrics, &format!("probe_{what}_since_timestamp_seconds"), &[]).unwrap();
+    let time = |minute: i64, second: i64| seconds(Some(sample::at(minute * 60 + second)));
+    let steps = [
+        (sample::failed(), time(1, 0), 0.0),
+        (sample::unknown(), time(1, 0), time(2, 30)),
+        (sample::unknown(), time(1, 0), time(2, 30)),
+        (sample::failed(), time(1, 0), 0.0),
+        (sample::passed(), 0.0, 0.0),
+        (sample::failed(), time(6, 0), 0.0),
+    ];
+    assert_eq!((since("failing"), since("unknown")), (0.0, 0.0), "from the start");
+    for (minute, (run, failing, unknown)) in (1..).zip(steps) {
+        metrics.observe(&finished(at_minute(run, minute)));
+        assert_eq!((since("failing"), since("unknown")), (failing, unknown), "minute {minute}");
+    }
+}
+
+#[test]
+fn a_pass_that_turns_into_a_failure_gives_the_earlier_row_back() {
+    let metrics = metrics(&["returns"]);
+    for (minute, run) in [(1, sample::passed()), (2, sample::failed()), (3, sample::passed())] {
+        metrics.observe(&finished(at_minute(run, minute)));
+    }
+    let now = |name: &str| value(&metrics, name, &[]).unwrap();
+    assert_eq!(now("probe_last_success_timestamp_seconds"), seconds(Some(sample::at(210))));
+    metrics.observe(&RunEvent::Late(Box::new(at_minute(sample::failed(), 3))));
+    assert_eq!(now("probe_last_success_timestamp_seconds"), seconds(Some(sample::at(90))));
+    assert_eq!((now("probe_consecutive_failures"), now("probe_failing_since_timestamp_seconds")), (2.0, seconds(Some(sample::at(120)))));
+}
+
+#[test]
+fn the_fault_is_shown_while_the_last_run_did_not_pass_and_only_once_a_probe() {
+    let metrics = metrics(&["returns"]);
+    let shown = || -> Vec<String> {
+        let text = metrics.render().unwrap();
+        let faults = text.lines().filter_map(|l| l.strip_prefix("replypath_probe_fault{"));
+        faults.map(str::to_owned).collect()
+    };
+    let spam = r#"blame="desk",fault="return-in-spam",probe="returns",stage="return"} 1"#;
+    let down = r#"blame="monitor",fault="desk-api-down",probe="returns",stage="land"} 1"#;
+    let see = |run: Run, minute: i64, wanted: &[&str]| {
+        metrics.observe(&finished(at_minute(run, minute)));
+        assert_eq!(shown(), wanted, "minute {minute}");
+    };
+    see(sample::failed(), 1, &[spam]);
+    see(sample::unknown(), 2, &[spam, down]);
+    let mut other = sample::failed();
+    let diagnosis = other.diagnosis.as_mut().unwrap();
+    (diagnosis.fault, diagnosis.candidates) = (None, vec!["return-in-spam".to_owned(), "bounce-ignored".to_owned()]);
+    see(other, 3, &[r#"blame="desk",fault="unclear",probe="returns",stage="return"} 1"#]);
+    let mut strange = sample::failed();
+    strange.diagnosis.as_mut().unwrap().fault = Some("no-such-fault".to_owned());
+    see(strange, 4, &[r#"blame="desk",fault="unclear",probe="returns",stage="return"} 1"#]);
+    see(sample::unknown(), 5, &[r#"blame="desk",fault="unclear",probe="returns",stage="return"} 1"#, down]);
+    see(sample::passed(), 6, &[]);
+    let mut by_hand = at_minute(sample::failed(), 7);
+    by_hand.trigger = Trigger::Manual;
+    metrics.observe(&finished(by_hand));
+    assert_eq!(shown(), [""; 0], "a run by hand moves no verdict");
+    metrics.observe(&finished(at_minute(sample::failed(), 8)));
+    metrics.configure([&sample::probe("other")], ["rt"], ["alice"]);
+    assert_eq!(shown(), [""; 0], "it goes with its probe");
+}
+
+#[test]
+fn a_control_moves_nothing_but_the_number_of_runs_under_way() {
+    let metrics = metrics(&["returns"]);
+    let before = metrics.render().unwrap();
+    let mut control = sample::failed();
+    control.trigger = Trigger::Control;
+    metrics.observe(&finished(control));
+    let steady = |text: &str| text.lines().filter(|l| !l.starts_with("process_")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(steady(&metrics.render().unwrap()), steady(&before));
+}
+
+#[test]
+fn what_the_customer_waits_for_is_counted_by_gateway() {
+    let mut awaiting = sample::probe("returns");
+    awaiting.reply.mode = crate::model::ReplyMode::Await;
+    let metrics = Metrics::new().unwrap();
+    metrics.configure([&awaiting, &sample::probe("shipping")], ["rt"], ["alice"]);
+    let counted = |clock: &str| value(&metrics, &format!("{clock}_seconds_count"), &[]);
+    let clocks = ["landing", "acknowledgement", "human_answer"];
+    assert_eq!(clocks.map(counted), [Some(0.0); 3], "from the start");
+    let mut run = sample::passed();
+    run.probe = awaiting;
+    metrics.observe(&finished(run));
+    metrics.observe(&finished(sample::failed()));
+    assert_eq!(clocks.map(counted), [Some(2.0), Some(2.0), Some(1.0)], "the answer of the second was not there");
+    // Sent after 1 s; landed after 3, acknowledged after 6 in the first run and 3 in the second, answered after 8.
+    let sum = |clock: &str| value(&metrics, &format!("{clock}_seconds_sum"), &[]);
+    assert_eq!(clocks.map(sum), [Some(4.0), Some(7.0), Some(7.0)]);
+    let posting = metrics_of_posting();
+    assert_eq!(value(&posting, "human_answer_seconds_count", &[]), None, "no person answers");
+}
+
+fn metrics_of_posting() -> Metrics {
+    let metrics = metrics(&["billing"]);
+    metrics.observe(&finished(sample::passed()));
+    metrics
+}
+
+#[test]
+fn leftovers_of_the_last_runs_are_summed_by_desk() {
+    let metrics = metrics(&["returns", "shipping"]);
+    let left = || value(&metrics, "leftovers", &[]);
+    metrics.observe(&finished(sample::unknown()));
+    let mut second = at_minute(sample::unknown(), 1);
+    second.leftovers.push(second.leftovers[0].clone());
+    metrics.observe(&finished(second));
+    assert_eq!(left(), Some(3.0));
+    metrics.observe(&finished(at_minute(sample::passed(), 2)));
+    assert_eq!(left(), Some(1.0));
+}
+
+#[test]
+fn the_documented_number_of_series_is_never_passed_and_nearly_reached() {
+    let count = |metrics: &Metrics| metrics.render().unwrap().lines().filter(|l| l.starts_with("replypath_")).count();
+    let grown = |probes: usize, gateways: usize| {
+        let probes: Vec<Probe> = (0..probes)
+            .map(|n| {
+                let mut probe = sample::probe(&format!("p{n}"));
+                probe.reply.mode = crate::model::ReplyMode::Await;
+                probe.gateway = format!("g{}", n % gateways);
+                probe
+            })
+            .collect();
+        let metrics = Metrics::new().unwrap();
+        metrics.configure(&probes, ["rt"], ["alice"]);
+        for probe in &probes {
+            metrics.expected(&probe.name, Some(sample::at(0)));
+            for (mut run, id) in [(sample::passed(), 1), (sample::failed(), 2), (sample::unknown(), 3)] {
+                run.probe = probe.clone();
+                run.id = RunId(format!("{}-{id}", probe.name));
+                for record in run.stages.values_mut() {
+                    record.outcome = record.outcome.or(Some(Outcome::Pass));
+                }
+                if let Some(d) = run.diagnosis.as_mut().filter(|d| d.verdict == Verdict::Fail) {
+                    d.stage = None;
+                    run.stages.extend(sample::passed().stages);
+                }
+                metrics.observe(&finished(run));
+            }
+        }
+        count(&metrics)
+    };
+    let formula = |probes: usize, gateways: usize| crate::config::SERIES_OF_PROBE * probes + SERIES_OF_GATEWAY * gateways + 2 + 1 + 14;
+    for (probes, gateways) in [(1, 1), (6, 1), (6, 3)] {
+        let (is, most) = (grown(probes, gateways), formula(probes, gateways));
+        assert!(is <= most, "{probes} probes behind {gateways} gateways have {is} series, {most} are documented");
+        assert!(is * 100 >= most * 95, "{probes} probes behind {gateways} gateways have {is} series only, {most} are documented");
+    }
+}
+
+#[test]
+fn rules_and_dashboards_name_only_what_is_exposed() {
+    let metrics = Metrics::new().unwrap();
+    let mut awaiting = sample::probe("returns");
+    awaiting.reply.mode = crate::model::ReplyMode::Await;
+    metrics.configure([&awaiting], ["rt"], ["alice"]);
+    for run in [sample::passed(), sample::failed(), sample::unknown()] {
+        metrics.observe(&finished(at_minute(run, 1)));
+    }
+    metrics.expected("returns", Some(sample::at(0)));
+    metrics.certificates.show([("desk.test:443".to_owned(), Some(sample::at(60)))]);
+    let text = metrics.render().unwrap();
+    let exposed: BTreeSet<&str> = text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split(['{', ' ']).next()).collect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dashboards");
+    for file in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        for name in text.split(|c: char| !is_word(c)).filter(|w| w.starts_with("replypath_") && !w.contains(':')) {
+            assert!(exposed.contains(name), "{}: {name} is not on /metrics", file.display());
+        }
+    }
 }

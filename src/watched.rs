@@ -7,8 +7,8 @@ use crate::engine::ports::{
 };
 use crate::metrics::Metrics;
 use crate::model::{
-    Budget, Capability, Delivery, HistoryEntry, MailKey, Position, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass, Run, RunId,
-    Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
+    Budget, Capability, Delivery, HistoryEntry, Judged, MailKey, Position, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass, Run,
+    RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -87,6 +87,18 @@ impl Desk for WatchedDesk {
     }
     async fn mark(&self, ticket: &Ticket, tag: &str) -> Result<(), Acted> {
         self.wrote(self.inner.mark(ticket, tag).await)
+    }
+    async fn note(&self, ticket: &Ticket, text: &str) -> Result<(), Acted> {
+        self.wrote(self.inner.note(ticket, text).await)
+    }
+    async fn move_to(&self, ticket: &Ticket, queue: &str) -> Result<(), Acted> {
+        self.wrote(self.inner.move_to(ticket, queue).await)
+    }
+    fn creates(&self) -> Option<String> {
+        self.inner.creates()
+    }
+    async fn visit(&self) -> Result<bool, Trouble> {
+        self.read(self.inner.visit().await)
     }
     async fn agents_available(&self) -> Result<Option<bool>, Trouble> {
         self.read(self.inner.agents_available().await)
@@ -239,6 +251,12 @@ impl Store for WatchedStore {
     }
     async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError> {
         self.counted(self.inner.standings().await)
+    }
+    async fn history(&self, from: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError> {
+        self.counted(self.inner.history(from, until, limit).await)
+    }
+    async fn troubles(&self, since: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError> {
+        self.counted(self.inner.troubles(since, limit).await)
     }
     async fn prune(&self, retention: &Retention, now: Timestamp) -> Result<u64, StoreError> {
         self.counted(self.inner.prune(retention, now).await)

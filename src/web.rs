@@ -1,4 +1,4 @@
-//! The daemon's HTTP side: `/metrics`, `/healthz`, `/readyz`, and a page that says so.
+//! The daemon's HTTP side for programs that watch it: `/metrics`, `/healthz`, `/readyz`. The pages are in [`crate::page`].
 
 use crate::clock::Clock;
 use crate::metrics::{self, Metrics};
@@ -28,7 +28,7 @@ impl Pulse {
     }
 
     /// How long ago that was; none before the first look.
-    fn age(&self, now: Timestamp) -> Option<Duration> {
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
             last => Some(Duration::from_micros(u64::try_from(now.as_microsecond() - last).unwrap_or(0))),
@@ -36,7 +36,7 @@ impl Pulse {
     }
 }
 
-/// What the pages are made from.
+/// What the answers are made from.
 #[derive(Clone)]
 pub struct Site {
     /// All metrics.
@@ -47,35 +47,17 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The pages.
+/// What programs ask for.
 pub fn router(site: Site) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/metrics", get(exposition))
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .with_state(site)
+    Router::new().route("/metrics", get(exposition)).route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).with_state(site)
 }
 
-/// Serves the pages until `stop` returns; then answers in hand are finished.
+/// Serves these routes until `stop` returns; then answers in hand are finished.
 ///
 /// # Errors
 /// When the listener breaks.
-pub async fn serve(listener: TcpListener, site: Site, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-    axum::serve(listener, router(site)).with_graceful_shutdown(stop).await
-}
-
-async fn index() -> impl IntoResponse {
-    let text = concat!(
-        "replypath ",
-        env!("CARGO_PKG_VERSION"),
-        "\n\n",
-        "/metrics  for Prometheus, text format 0.0.4\n",
-        "/healthz  200 while the process answers\n",
-        "/readyz   200 while the scheduler works, 503 when it has not looked for due probes for 120 s\n",
-        "\nVerdicts in the terminal: replypath list, replypath runs, replypath show RUN\n",
-    );
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text)
+pub async fn serve(listener: TcpListener, routes: Router, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    axum::serve(listener, routes).with_graceful_shutdown(stop).await
 }
 
 async fn exposition(State(site): State<Site>) -> Response {
@@ -104,7 +86,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(serve(listener, site.clone(), async {
+        let server = tokio::spawn(serve(listener, router(site.clone()), async {
             let _ = stopped.await;
         }));
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -138,6 +120,5 @@ mod tests {
         let answer = ask(&site, "/readyz").await;
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("120 s ago"), "{answer}");
         assert!(ask(&site, "/healthz").await.starts_with("HTTP/1.1 200"));
-        assert!(ask(&site, "/").await.contains("/metrics"));
     }
 }

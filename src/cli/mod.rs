@@ -10,13 +10,16 @@ mod desk;
 mod doctor;
 pub mod exit;
 mod faults;
+mod incidents;
 mod init;
 mod list;
 pub mod live;
 mod matrix;
 mod pause;
 mod playground;
+mod report;
 mod reports;
+mod rules;
 mod run;
 mod runs;
 mod sandbox;
@@ -108,10 +111,16 @@ enum Command {
     Resume(pause::Args),
     /// The probes with schedule, last verdict and next start
     List(list::Args),
+    /// What is broken now, since when and on whose side, and what was broken lately
+    Incidents(incidents::Args),
+    /// A period for those who lead support: waiting times by queue and hours, promises kept, incidents
+    Report(report::Args),
     /// The latest runs
     Runs(runs::Args),
     /// Everything that is known of one run
     Show(show::Args),
+    /// The alerting rules for Prometheus, with the thresholds of your own probes
+    Rules(rules::Args),
     /// Close and remove what earlier runs left behind
     Sweep(sweep::Args),
     /// The faults that replypath can name
@@ -218,6 +227,9 @@ async fn dispatch(command: Command, context: &Context) -> Ended {
         Command::Pause(args) => pause::run(&args, true, context).await,
         Command::Resume(args) => pause::run(&args, false, context).await,
         Command::List(args) => list::run(&args, context).await,
+        Command::Incidents(args) => incidents::run(&args, context).await,
+        Command::Report(args) => report::run(&args, context).await,
+        Command::Rules(args) => rules::run(&args, context),
         Command::Runs(args) => runs::run(&args, context).await,
         Command::Show(args) => show::run(&args, context).await,
         Command::Sweep(args) => sweep::run(&args, context).await,

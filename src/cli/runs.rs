@@ -29,7 +29,8 @@ pub struct Args {
     json: bool,
 }
 
-fn since(text: &str) -> Result<jiff::SignedDuration, String> {
+/// A time into the past, in days or any unit that durations have.
+pub(super) fn since(text: &str) -> Result<jiff::SignedDuration, String> {
     // Days have 24 hours here; jiff leaves them to calendars.
     let days = text.strip_suffix('d').and_then(|d| d.trim().parse::<i64>().ok()).and_then(|d| d.checked_mul(24));
     match days {

@@ -25,6 +25,8 @@ enum Kind {
     Desk,
     /// The document of --report json
     Report,
+    /// The document of incidents --report json
+    Incidents,
 }
 
 /// Prints a schema.
@@ -34,6 +36,7 @@ enum Kind {
 pub fn run(args: &Args) -> Ended {
     let schema = match args.kind {
         Kind::Report => Some(crate::report::json::schema()),
+        Kind::Incidents => Some(crate::incident::report::schema()),
         Kind::Config => assemble::schema("config"),
         Kind::Probe => assemble::schema("probe"),
         Kind::Desk => assemble::schema("desk"),

@@ -1,14 +1,15 @@
-//! `serve`: the daemon. Scheduler, engine and HTTP side, reloaded on SIGHUP, ended by SIGTERM or SIGINT.
+//! `serve`: the daemon. Scheduler, engine, status page and metrics, reloaded on SIGHUP, ended by SIGTERM or SIGINT.
 
 use super::exit::Exit;
 use super::session::{Stops, engine_ended};
 use super::{Context, Ended, Failure, assemble, certificates, load};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{Driver, Scheduler, SchedulerParts};
+use crate::daemon::{Driver, Scheduler, SchedulerParts, Watcher};
 use crate::engine::ports::{Desks, Mailboxes, Retention, RunEvent, RunFilter, Store, StoreError};
 use crate::metrics::Metrics;
 use crate::model::Phase;
+use crate::page::{self, Pages};
 use crate::watched::{WatchedDesks, WatchedMailboxes, WatchedStore};
 use crate::web::{self, Pulse, Site};
 use std::net::SocketAddr;
@@ -34,7 +35,7 @@ Signals:
   SIGHUP             reads the configuration again; a faulty one is refused and the old one stays
   SIGTERM or SIGINT  finishes the acts in hand and ends; waiting runs stay in the store for the next start")]
 pub struct Args {
-    /// Where /metrics is served, instead of `listen` in replypath.toml
+    /// Where the status page and /metrics are served, instead of `listen` in replypath.toml
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
@@ -62,9 +63,22 @@ pub async fn run(args: Args, context: &Context) -> Ended {
             }
         }
     });
-    let daemon = Daemon { dir: context.dir.clone(), clock: context.clock.clone(), tap: None, stopped, reloads };
+    let daemon = Daemon { dir: context.dir.clone(), clock: context.clock.clone(), tap: traces()?, stopped, reloads };
     daemon.serve(config, listener).await?;
     Ok(Exit::Passed)
+}
+
+/// Who sends finished runs to a collector of traces, where the environment names one.
+#[cfg(feature = "otel")]
+fn traces() -> Result<Option<mpsc::UnboundedSender<RunEvent>>, Failure> {
+    let named = crate::traces::Collector::from_env(|name| std::env::var(name).ok()).and_then(|c| c.map(|c| c.listen()).transpose());
+    named.map_err(|e| Failure::new(Exit::Usage, e))
+}
+
+/// Built without traces.
+#[cfg(not(feature = "otel"))]
+fn traces() -> Result<Option<mpsc::UnboundedSender<RunEvent>>, Failure> {
+    Ok(None)
 }
 
 /// What the daemon is driven by.
@@ -81,12 +95,19 @@ pub struct Daemon {
     pub reloads: mpsc::Receiver<()>,
 }
 
+/// Where results show.
+struct Shown<'a> {
+    metrics: &'a Arc<Metrics>,
+    pulse: &'a Arc<Pulse>,
+    pages: &'a Arc<Pages>,
+}
+
 /// One configuration at work.
 struct Turn {
     stop: watch::Sender<bool>,
     engine: JoinHandle<Result<(), StoreError>>,
     scheduler: JoinHandle<mpsc::UnboundedReceiver<RunEvent>>,
-    chores: [JoinHandle<()>; 3],
+    chores: [JoinHandle<()>; 4],
 }
 
 impl Daemon {
@@ -104,25 +125,32 @@ impl Daemon {
         metrics.resume(&unfinished(store.as_ref(), &config).await?);
         metrics.reloaded(Some(self.clock.now()));
         let address = listener.local_addr().map_err(|e| Failure::ours(format!("the listener has no address: {e}")))?;
-        tracing::info!(%address, probes = config.probes.len(), "serving /metrics");
+        let pages = Pages::new(store.clone(), self.clock.clone(), pulse.clone(), address, config.daemon.state.clone())
+            .map_err(|e| Failure::ours(format!("the status page cannot be made: {e}")))?;
+        pages.configure(&config).await?;
+        tracing::info!(%address, probes = config.probes.len(), page = %format_args!("http://{address}/"), "serving /metrics");
+        warn_open(&pages, address);
         let site = Site { metrics: metrics.clone(), pulse: pulse.clone(), clock: self.clock.clone() };
+        let routes = web::router(site).merge(page::router(pages.clone()));
         // The pages go last: whoever looks while the runs end still sees them.
         let (close, closed) = watch::channel(false);
-        let mut http = tokio::spawn(web::serve(listener, site, wait(closed)));
+        let mut http = tokio::spawn(web::serve(listener, routes, wait(closed)));
         loop {
-            let turn = self.begin(&config, &store, &metrics, &pulse).await?;
-            let next = self.until_change(&config, &metrics, turn, &mut http).await?;
+            let turn = self.begin(&config, &store, &Shown { metrics: &metrics, pulse: &pulse, pages: &pages }).await?;
+            let next = self.until_change(&config, &metrics, &pages, turn, &mut http).await?;
             match next {
                 ControlFlow::Break(()) => break,
                 ControlFlow::Continue(new) => {
                     config = *new;
                     configure(&metrics, &config);
                     metrics.restore(&store.standings().await?);
+                    pages.configure(&config).await?;
                     metrics.reloaded(Some(self.clock.now()));
                     tracing::info!(probes = config.probes.len(), "the new configuration is at work");
                 }
             }
         }
+        pages.close();
         close.send_replace(true);
         // Answers in hand are finished; a reader that never ends is not waited for.
         let _ = tokio::time::timeout(Duration::from_secs(5), &mut http).await;
@@ -130,7 +158,8 @@ impl Daemon {
         Ok(())
     }
 
-    async fn begin(&self, config: &Config, store: &Arc<dyn Store>, metrics: &Arc<Metrics>, pulse: &Arc<Pulse>) -> Result<Turn, Failure> {
+    async fn begin(&self, config: &Config, store: &Arc<dyn Store>, shown: &Shown<'_>) -> Result<Turn, Failure> {
+        let Shown { metrics, pulse, pages } = *shown;
         let (observer, events) = mpsc::unbounded_channel();
         let mut visited: Option<(Arc<dyn Mailboxes>, Arc<dyn Desks>)> = None;
         let mut expiry = None;
@@ -148,10 +177,12 @@ impl Daemon {
             driver: driver.clone(),
             clock: self.clock.clone(),
             metrics: metrics.clone(),
+            watcher: Some(pages.clone()),
             pulse: pulse.clone(),
             timetable: assemble::timetable(),
         };
         let scheduler = Scheduler::new(parts, config).await?;
+        pages.open(driver.clone(), config);
         let engine = tokio::spawn(drive(driver, stopped.clone()));
         let scheduler = tokio::spawn(schedule(scheduler, stopped.clone(), events, self.tap.clone()));
         let accounts: Vec<String> = config.accounts.keys().cloned().collect();
@@ -167,7 +198,9 @@ impl Daemon {
             }
         });
         let pruning = tokio::spawn(prune(store.clone(), self.clock.clone(), config.daemon.keep_passed, config.daemon.keep_failed));
-        Ok(Turn { stop, engine, scheduler, chores: [visits, certificates, pruning] })
+        let pages = pages.clone();
+        let history = tokio::spawn(async move { pages.keep_up().await });
+        Ok(Turn { stop, engine, scheduler, chores: [visits, certificates, pruning, history] })
     }
 
     /// Lets a turn work until the end or until another configuration was accepted.
@@ -175,6 +208,7 @@ impl Daemon {
         &mut self,
         config: &Config,
         metrics: &Metrics,
+        pages: &Pages,
         mut turn: Turn,
         http: &mut JoinHandle<std::io::Result<()>>,
     ) -> Result<ControlFlow<(), Box<Config>>, Failure> {
@@ -186,9 +220,10 @@ impl Daemon {
                     None => continue,
                 },
                 ended = &mut turn.engine => return Err(engine_ended(ended)),
-                ended = &mut *http => return Err(Failure::ours(format!("/metrics is no longer served: {ended:?}"))),
+                ended = &mut *http => return Err(Failure::ours(format!("the status page and /metrics are no longer served: {ended:?}"))),
             }
         };
+        pages.shut();
         turn.stop.send_replace(true);
         turn.chores.iter().for_each(JoinHandle::abort);
         match turn.engine.await {
@@ -199,6 +234,7 @@ impl Daemon {
         if let Ok(mut events) = turn.scheduler.await {
             while let Ok(event) = events.try_recv() {
                 metrics.observe(&event);
+                pages.observe(&event);
             }
         }
         Ok(next)
@@ -228,6 +264,17 @@ impl Daemon {
     }
 }
 
+/// Says plainly who can read what, where that is more than this machine.
+fn warn_open(pages: &Pages, address: SocketAddr) {
+    if !address.ip().is_loopback() && pages.is_open() {
+        tracing::warn!(
+            %address,
+            "the status page is open for reading to everybody who reaches this address: verdicts, stages and times; evidence is shown only \
+             to who has the token of [page]"
+        );
+    }
+}
+
 async fn drive(driver: Arc<dyn Driver>, stop: watch::Receiver<bool>) -> Result<(), StoreError> {
     driver.run_until_stopped(stop).await
 }
@@ -249,6 +296,7 @@ async fn wait(mut stopped: watch::Receiver<bool>) {
 }
 
 fn configure(metrics: &Metrics, config: &Config) {
+    metrics.blind_after(config.daemon.blind_after);
     metrics.configure(config.probes.values(), config.desks.keys().map(String::as_str), config.accounts.keys().map(String::as_str));
 }
 

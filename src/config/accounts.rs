@@ -5,14 +5,17 @@ use super::read::{At, Doc, looks_secret};
 use super::secrets::{ParamText, SecretText};
 use super::shape::{AccountShape, ConfigShape, DaemonShape, DeskShape, ImapShape, SmtpShape};
 use super::values::RateText;
-use super::{BrowserPrograms, Daemon, DeskSettings, DeskSource, ParamValue};
+use super::{BrowserPrograms, Daemon, DeskSettings, DeskSource, PageAccess, ParamValue};
 use crate::model::{Account, AuthMethod, Budget, MailboxSettings, ServerSettings, SubmissionSettings, TlsMode};
 use crate::problem::{Problem, suggest};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Characters of the page's token: enough that it cannot be guessed over the network.
+const SHORTEST_TOKEN: usize = 16;
 
 /// A definition: where it comes from, and what it can do when it could be read.
 pub struct Definition {
@@ -57,6 +60,19 @@ impl Workshop<'_> {
             resolver: shape.resolver.as_ref().map(|r| r.value.0),
             exchanger_ca: shape.exchanger_ca.as_ref().map(|c| absolute(self.dir, &c.value)),
         }
+    }
+
+    /// Who may see what on the status page. A token that can be guessed is refused.
+    pub fn page(&mut self, shape: Option<&ConfigShape>) -> PageAccess {
+        let Some(shape) = shape.and_then(|s| s.page.as_ref()).map(|p| &p.value) else { return PageAccess::default() };
+        let token = shape.token.as_ref().and_then(|t| self.secret("token", t).map(|secret| (secret, t.span.clone())));
+        if let Some((secret, span)) = &token
+            && secret.expose_secret().chars().count() < SHORTEST_TOKEN
+        {
+            let help = "`openssl rand -hex 16` makes a good one".to_owned();
+            self.doc.problem(span.clone(), format!("`token` must have at least {SHORTEST_TOKEN} characters"), help);
+        }
+        PageAccess { token: token.map(|t| t.0), public: shape.public.as_ref().is_some_and(|p| p.value) }
     }
 
     /// The programs of the browser; a path that leads to no file is noted.

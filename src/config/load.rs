@@ -59,6 +59,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     let shape = shape.map(|s| s.value);
     let complete = shape.is_some();
     let daemon = shop.daemon(shape.as_ref());
+    let page = shop.page(shape.as_ref());
     let browser = shop.browser(shape.as_ref());
     let shape = shape.unwrap_or_default();
     let (accounts, desks) = (entries(&shape.accounts), entries(&shape.desks));
@@ -82,11 +83,14 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     };
     let files = toml_files(&shop.dir.join("probes"), "probes", later);
     let probes = if files.len() > daemon.max_probes {
-        too_many(files.len(), daemon.max_probes, &shape, &mut shop.doc);
+        too_many("probe files", files.len(), daemon.max_probes, &shape, &mut shop.doc);
         Vec::new()
     } else {
         probes(files, &known, later)
     };
+    if probes.len() > daemon.max_probes {
+        too_many("probes with their variants", probes.len(), daemon.max_probes, &shape, &mut shop.doc);
+    }
     super::rates::check(&shape, &known, &probes, &mut shop.doc);
     shop.warn_inline(on_disk);
     let unproven = |id: &str| facts(id).is_some_and(DeskDefinition::unproven);
@@ -97,6 +101,7 @@ fn assemble(mut shop: Workshop<'_>, there: bool, on_disk: bool, problems: &mut V
     Some(Config {
         dir: shop.dir.to_owned(),
         daemon,
+        page,
         browser,
         accounts: built_accounts,
         desks: built_desks,
@@ -123,11 +128,16 @@ fn read_main(dir: &Path, problems: &mut Vec<Problem>) -> Option<String> {
     read_text(&path, MAIN, problems)
 }
 
-fn too_many(count: usize, allowed: usize, shape: &ConfigShape, doc: &mut Doc) {
+fn too_many(what: &str, count: usize, allowed: usize, shape: &ConfigShape, doc: &mut Doc) {
     let daemon = shape.daemon.as_ref();
     let place = daemon.and_then(|d| d.value.max_probes.as_ref()).map(|m| m.span.clone());
-    let message = format!("{count} probe files in probes/, but `max_probes` is {allowed}: {} too many", count - allowed);
-    doc.problem(place, message, format!("raise `max_probes` in [daemon] to {count} when that is meant"));
+    let message = format!("{count} {what} in probes/, but `max_probes` is {allowed}: {} too many", count - allowed);
+    let series = count.saturating_mul(super::SERIES_OF_PROBE);
+    let help = format!(
+        "raise `max_probes` in [daemon] to {count} when that is meant; with at most {} series each, /metrics then shows up to {series}",
+        super::SERIES_OF_PROBE
+    );
+    doc.problem(place, message, help);
 }
 
 /// One file of `probes/`, read but not yet checked: probes may name each other.

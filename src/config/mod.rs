@@ -36,6 +36,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Series that a probe has on `/metrics` at most: what `max_probes` is about.
+pub const SERIES_OF_PROBE: usize = 106;
+
 /// A loaded configuration: every reference resolved, nothing half valid.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -43,6 +46,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// The daemon's settings.
     pub daemon: Daemon,
+    /// Who may see what on the status page.
+    pub page: PageAccess,
     /// Where Chromium is.
     pub browser: BrowserPrograms,
     /// Accounts by key.
@@ -64,7 +69,7 @@ pub struct Config {
 /// Settings of the daemon and of all runs.
 #[derive(Debug, Clone)]
 pub struct Daemon {
-    /// Where `/metrics` is served.
+    /// Where the status page and `/metrics` are served.
     pub listen: SocketAddr,
     /// The folder of the store (absolute).
     pub state: PathBuf,
@@ -84,6 +89,15 @@ pub struct Daemon {
     pub resolver: Option<SocketAddr>,
     /// A PEM file with the only authorities by which exchangers' certificates are judged (absolute); none: the system's.
     pub exchanger_ca: Option<PathBuf>,
+}
+
+/// Who may see what on the status page.
+#[derive(Debug, Clone, Default)]
+pub struct PageAccess {
+    /// The operators' token; none: nobody starts runs from the page, and evidence is shown on this machine alone.
+    pub token: Option<SecretString>,
+    /// Verdicts without evidence are for everybody, though there is a token.
+    pub public: bool,
 }
 
 /// The programs of the browser; none: looked for in the `PATH`.

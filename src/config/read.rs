@@ -218,7 +218,7 @@ pub struct Key {
 
 /// True for the tables of `replypath.toml` in which passwords and tokens stand.
 fn may_hold_secrets(label: &str) -> bool {
-    ["an account", "an intake", "`imap`", "`smtp`", "a desk"].contains(&label)
+    ["an account", "an intake", "`imap`", "`smtp`", "a desk", "[page]"].contains(&label)
 }
 
 /// Refuses every key of `table` that is not in `keys`.

@@ -18,6 +18,8 @@ table! {
     ConfigShape "replypath.toml" {
         /// Settings of the daemon and of all runs.
         optional daemon: DaemonShape,
+        /// Who may see what on the status page, and start runs from it.
+        optional page: PageShape,
         /// Chromium, for probes with `browser = true`.
         optional browser: BrowserShape,
         /// Customer identities, by a key of your choice: `[accounts.alice]`.
@@ -68,7 +70,7 @@ table! {
 table! {
     /// Settings of the daemon and of all runs.
     DaemonShape "[daemon]" {
-        /// Where `/metrics` is served: an IP address and a port.
+        /// Where the status page and `/metrics` are served: an IP address and a port.
         optional listen: Listen = "127.0.0.1:9464",
         /// The folder of the store; a relative path starts beside `replypath.toml`.
         optional state: String = "state",
@@ -88,6 +90,17 @@ table! {
         optional resolver: Listen,
         /// A PEM file with the only authorities by which the certificates of mail exchangers are judged. Default: the system's.
         optional exchanger_ca: String,
+    }
+}
+
+table! {
+    /// The status page. Verdicts, stages and times may be public; evidence (messages, tickets, headers, addresses) is for
+    /// operators. Without a token, it is shown on this machine alone, and no run can be started from the page.
+    PageShape "[page]" {
+        /// The operators' token, of at least 16 characters: with it one sees evidence and starts runs.
+        optional token: SecretText,
+        /// Where there is a token: verdicts without evidence are for everybody who reaches the address. `false` asks everybody to sign in.
+        optional public: bool = false,
     }
 }
 

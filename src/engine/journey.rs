@@ -387,7 +387,7 @@ impl<'e> Journey<'e> {
 }
 
 /// Fills `${token}`, `${run}`, `${customer}` and `${address}`.
-pub(super) fn fill(template: &str, token: &Token, run: &Run) -> String {
+pub fn fill(template: &str, token: &Token, run: &Run) -> String {
     template
         .replace("${token}", token.as_str())
         .replace("${run}", run.id.as_str())

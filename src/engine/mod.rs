@@ -46,6 +46,9 @@ pub mod sweep;
 pub mod ways;
 mod wind_up;
 
+pub use journey::fill;
+pub use special::text as first_text;
+
 use crate::clock::Clock;
 use crate::model::{Account, Budget, Probe, Run, RunId, Stage, TokenKey, Trigger};
 use ports::{Desks, MailEvent, Mailboxes, RunEvent, Store, StoreError, Submission};

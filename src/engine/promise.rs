@@ -3,7 +3,7 @@
 use super::journey::Journey;
 use crate::check::{self, Promise, hours};
 use crate::clock::after;
-use crate::model::{Looked, MailRole, Observation, Outcome, ReceivedMail, ReplyMode, SeenMail, Stage};
+use crate::model::{Looked, MailRole, Observation, Outcome, PROMISE_CHECK, ReceivedMail, ReplyMode, SeenMail, Stage};
 use jiff::Timestamp;
 
 /// The fact of an acknowledgement's observation that holds its promise.
@@ -42,7 +42,7 @@ impl Journey<'_> {
         let came = answer.mail.received.map_or(answer.seen, |received| received.min(answer.seen));
         let kept = came <= due;
         let outcome = if kept { Outcome::Pass } else { Outcome::Fail };
-        self.check(Stage::Return, "promise", outcome, format!("{expected}: until {due:.0}"), format!("answered at {came:.0}"));
+        self.check(Stage::Return, PROMISE_CHECK, outcome, format!("{expected}: until {due:.0}"), format!("answered at {came:.0}"));
         if !kept {
             hints.push("promise-broken");
         }

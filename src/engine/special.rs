@@ -19,7 +19,7 @@ pub(super) fn subject(probe: &Probe) -> String {
 }
 
 /// The text's template. A message without subject has its token there.
-pub(super) fn text(probe: &Probe) -> String {
+pub fn text(probe: &Probe) -> String {
     let request = probe.channel.request();
     let Channel::Email(email) = &probe.channel else { return request.text.to_owned() };
     let mut text = request.text.to_owned();

@@ -1,6 +1,6 @@
 //! The metrics of the process itself.
 
-use super::registered;
+use super::families::registered;
 use super::series::seconds;
 use jiff::Timestamp;
 use prometheus::{Counter, Gauge, Registry};

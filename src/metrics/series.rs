@@ -24,12 +24,6 @@ pub(super) fn set<S: AsRef<str> + std::fmt::Debug>(vec: &GaugeVec, labels: &[S],
     }
 }
 
-pub(super) fn bump<S: AsRef<str> + std::fmt::Debug>(vec: &GaugeVec, labels: &[S]) {
-    if let Ok(gauge) = vec.get_metric_with_label_values(labels) {
-        gauge.inc();
-    }
-}
-
 pub(super) fn add<S: AsRef<str> + std::fmt::Debug>(vec: &CounterVec, labels: &[S]) {
     if let Ok(counter) = vec.get_metric_with_label_values(labels) {
         counter.inc();

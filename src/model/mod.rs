@@ -10,6 +10,7 @@ mod context;
 mod context_report;
 mod diagnosis;
 mod form;
+mod judged;
 mod mail;
 mod observation;
 mod probe;
@@ -26,6 +27,7 @@ pub use context::{Context, Control, ControlKind, ExchangerSight, IntakePlace, In
 pub use context_report::ContextReport;
 pub use diagnosis::{Blame, Diagnosis, Severity, Verdict};
 pub use form::{FieldBy, Fill, FormBy, FormChannel, FormField, FormMemory, FormPrint};
+pub use judged::{Clocks, Judged, PROMISE_CHECK};
 pub use mail::{Attachment, AutoMark, Bounce, BounceAction, MailKey, OutgoingAttachment, OutgoingMail, Position, ReceivedMail};
 pub use observation::{Looked, Observation, ResultClass, Source};
 pub use probe::{

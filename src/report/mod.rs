@@ -8,6 +8,7 @@ pub mod json;
 pub mod junit;
 pub mod look;
 pub mod ndjson;
+pub mod period;
 #[cfg(test)]
 pub mod sample;
 pub mod ways;

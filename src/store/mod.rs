@@ -5,6 +5,8 @@
 
 mod budget;
 mod failure;
+mod history;
+mod list;
 mod mail;
 mod prune;
 mod rows;
@@ -17,12 +19,12 @@ mod worker;
 
 use crate::clock::Clock;
 use crate::engine::ports::{BudgetAnswer, Claimed, ProbeStanding, Retention, RunFilter, Step, Store, StoreError};
-use crate::model::{Budget, Delivery, Position, Run, RunId, Token, TokenKey};
+use crate::model::{Budget, Delivery, Judged, Position, Run, RunId, Token, TokenKey};
 use async_trait::async_trait;
 use failure::Fail;
 use jiff::Timestamp;
 use rows::{Row, Stored, StoredClaim, count, micros, micros_after, time};
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -397,13 +399,23 @@ impl Store for SqliteStore {
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         let filter = filter.clone();
-        let rows = self.read(move |c| list(c, &filter)).await?;
+        let rows = self.read(move |c| list::runs(c, &filter)).await?;
         rows.iter().map(Stored::parse).collect()
     }
 
     async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError> {
         let rows = self.read(standing::all).await?;
         rows.into_iter().map(|row| row.parse()).collect()
+    }
+
+    async fn history(&self, from: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError> {
+        let lines = self.read(move |c| history::within(c, from, until, limit)).await?;
+        lines.iter().map(|line| history::read(line)).collect()
+    }
+
+    async fn troubles(&self, since: Timestamp, limit: usize) -> Result<Vec<Judged>, StoreError> {
+        let lines = self.read(move |c| history::troubles(c, since, limit)).await?;
+        lines.iter().map(|line| history::read(line)).collect()
     }
 
     async fn prune(&self, retention: &Retention, now: Timestamp) -> Result<u64, StoreError> {
@@ -441,35 +453,4 @@ fn readable(claim: &StoredClaim) -> Option<Claimed> {
             None
         }
     }
-}
-
-/// Runs without their observations.
-const LIST: &str = "SELECT r.id, b.json, s.json FROM runs r JOIN bodies b ON b.run = r.num LEFT JOIN snapshots s ON s.num = r.snapshot";
-
-fn list(connection: &Connection, filter: &RunFilter) -> Result<Vec<Stored>, Fail> {
-    let mut sql = format!("{LIST} WHERE 1");
-    let mut values: Vec<rusqlite::types::Value> = Vec::new();
-    if let Some(probe) = &filter.probe {
-        sql.push_str(" AND r.probe = ?");
-        values.push(probe.clone().into());
-    }
-    if !filter.controls {
-        sql.push_str(" AND r.\"trigger\" <> 'control'");
-    }
-    if filter.not_passed {
-        sql.push_str(" AND r.verdict <> 'pass'");
-    }
-    if let Some(since) = filter.since {
-        sql.push_str(" AND r.started >= ?");
-        values.push(micros(since).into());
-    }
-    sql.push_str(" ORDER BY r.started DESC, r.num DESC LIMIT ?");
-    values.push(count(filter.limit).into());
-    let rows = connection
-        .prepare_cached(&sql)?
-        .query_map(params_from_iter(values), |row| {
-            Ok(Stored { id: row.get(0)?, json: row.get(1)?, probe: row.get(2)?, observations: Vec::new() })
-        })?
-        .collect::<Result<_, _>>()?;
-    Ok(rows)
 }

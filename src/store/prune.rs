@@ -1,6 +1,7 @@
 //! Retention: what is removed, in small portions, so that runs under way never wait long for the writer.
 
 use super::failure::Fail;
+use super::history;
 use super::rows::{count, micros_before, whole};
 use crate::engine::ports::Retention;
 use crate::model::Run;
@@ -59,7 +60,7 @@ pub(super) fn rest(connection: &Connection, retention: &Retention, now: Timestam
         )?
         .execute([micros_before(now, STANDING_KEPT)])?;
     connection.prepare_cached(UNUSED_SNAPSHOTS)?.execute([])?;
-    Ok(())
+    history::prune(connection, retention, now)
 }
 
 /// A passed run whose texts have had their time.

@@ -1,5 +1,6 @@
 //! Between domain types and rows: serialised outside the writer's thread, read back outside it too.
 
+use super::history;
 use crate::clock::after;
 use crate::engine::ports::{Claimed, StoreError};
 use crate::model::{Delivery, Observation, Phase, Run, RunId, Verdict};
@@ -34,6 +35,8 @@ pub(super) struct Row {
     pub(super) observations: i64,
     /// The first observation in `texts`.
     pub(super) kept: i64,
+    /// What stays of the run in the history, once it has its verdict.
+    pub(super) line: Option<String>,
     /// JSON of the observations from `kept` on.
     pub(super) texts: Vec<String>,
 }
@@ -64,6 +67,7 @@ impl Row {
             json: serde_json::to_string(run).map_err(unstorable)?,
             observations: count(run.observations.len()),
             kept: count(kept),
+            line: history::line(run).map_err(unstorable)?,
             texts,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::failure::Fail;
 use super::rows::{Row, Snapshot, Stored, StoredClaim};
-use super::standing;
+use super::{history, standing};
 use crate::model::RunId;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, named_params, params};
 
@@ -137,6 +137,16 @@ impl Head {
     }
 }
 
+impl Head {
+    /// The verdict, what it names, and when it was given have not changed.
+    fn same_answer(&self, row: &Row) -> bool {
+        self.verdict.as_deref() == row.verdict
+            && self.stage.as_deref() == row.stage
+            && self.fault == row.fault
+            && self.finished == row.finished
+    }
+}
+
 /// A step as the writer gets it.
 pub(super) struct Move {
     pub(super) row: Row,
@@ -183,17 +193,17 @@ pub(super) fn commit(connection: &Connection, step: &Move, now: i64) -> Result<i
     if row.trigger == "scheduled" && row.phase == "finished" && row.verdict.is_some() {
         standing::judged(connection, head.num, head.verdict.as_deref(), row)?;
     }
+    if let (Some(line), Some(verdict), Some(finished)) = (&row.line, row.verdict, row.finished)
+        && !(head.phase == row.phase && head.same_answer(row))
+    {
+        history::put(connection, row.id.as_str(), &row.probe, finished, verdict, line)?;
+    }
     Ok(step.epoch + 1)
 }
 
 /// Everything beside the body and the hot columns, as far as it changed.
 fn write_parts(connection: &Connection, head: &Head, row: &Row) -> Result<(), Fail> {
-    let same = head.phase == row.phase
-        && head.verdict.as_deref() == row.verdict
-        && head.stage.as_deref() == row.stage
-        && head.fault == row.fault
-        && head.finished == row.finished
-        && head.position == row.position;
+    let same = head.phase == row.phase && head.same_answer(row) && head.position == row.position;
     if !same {
         connection
             .prepare_cached(

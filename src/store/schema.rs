@@ -2,7 +2,7 @@
 
 use super::failure::{Fail, explain};
 use super::rows::{Snapshot, count};
-use super::{runs, standing};
+use super::{history, runs, standing};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::Duration;
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Never changed once released; only appended to.
-const MIGRATIONS: &[Migration] = &[first, with_standings, with_snapshots, with_kept, with_woken];
+const MIGRATIONS: &[Migration] = &[first, with_standings, with_snapshots, with_kept, with_woken, with_history];
 
 /// The version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -124,6 +124,12 @@ fn with_kept(connection: &Connection) -> rusqlite::Result<()> {
 /// Version 5: a run that is woken while it is in hand comes again at once when it is given back.
 fn with_woken(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("ALTER TABLE runs ADD COLUMN woken INTEGER NOT NULL DEFAULT 0;")
+}
+
+/// Version 6: what stays of a run when the run has gone.
+fn with_history(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(history::TABLE)?;
+    history::fill(connection)
 }
 
 /// Version 3: a run's probe, which never changes, in a table of its own and once for all runs that had the same;

@@ -98,13 +98,16 @@ pub(super) struct StoredStanding {
     last_pass: Option<i64>,
     failures: u32,
     unknown_since: Option<i64>,
+    failing_since: Option<String>,
 }
 
 /// Every standing, by probe name.
 pub(super) fn all(connection: &Connection) -> Result<Vec<StoredStanding>, Fail> {
     let rows = connection
         .prepare_cached(
-            "SELECT t.probe, t.last_judged, t.last, t.last_pass, t.failures, t.unknown_since, j.json, l.json FROM standings t
+            "SELECT t.probe, t.last_judged, t.last, t.last_pass, t.failures, t.unknown_since, j.json, l.json,
+             CASE WHEN t.failures > 0 THEN (SELECT json ->> '$.started' FROM history h WHERE h.probe = t.probe AND h.verdict = 'fail'
+                AND h.finished > coalesce(t.last_pass, -9223372036854775808) ORDER BY h.finished LIMIT 1) END FROM standings t
              LEFT JOIN snapshots j ON j.num = t.last_judged_snapshot LEFT JOIN snapshots l ON l.num = t.last_snapshot ORDER BY t.probe",
         )?
         .query_map([], |row| {
@@ -116,6 +119,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<StoredStanding>, Fail> 
                 last_pass: row.get(3)?,
                 failures: row.get(4)?,
                 unknown_since: row.get(5)?,
+                failing_since: row.get(8)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -137,6 +141,7 @@ impl StoredStanding {
             last_pass: self.last_pass.map(time),
             failures_in_a_row: self.failures,
             unknown_since: self.unknown_since.map(time),
+            failing_since: self.failing_since.and_then(|at| at.parse().ok()),
             probe: self.probe,
         })
     }

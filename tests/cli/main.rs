@@ -4,6 +4,7 @@
 mod contracts;
 mod daemon;
 mod document;
+mod history;
 mod runs;
 mod site;
 mod words;

@@ -4,7 +4,7 @@
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 export DEBIAN_FRONTEND=noninteractive
-PACKAGES=(postfix dovecot-core dovecot-imapd dovecot-lmtpd openssl curl request-tracker5 rt5-db-sqlite rt5-clients rt5-standalone starlet msmtp python3-venv chromium chromium-driver)
+PACKAGES=(postfix dovecot-core dovecot-imapd dovecot-lmtpd openssl curl request-tracker5 rt5-db-sqlite rt5-clients rt5-standalone starlet msmtp python3-venv chromium chromium-driver prometheus prometheus-alertmanager)
 
 missing() {
   local p

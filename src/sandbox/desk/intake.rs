@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What mail waits more in a backlog, and how much more each waits than the one before it; at most [`BACKLOG_LIMIT`].
-const BACKLOG: Duration = Duration::from_secs(24);
+const BACKLOG: Duration = Duration::from_secs(25);
 const BACKLOG_GROWTH: Duration = Duration::from_secs(4);
 const BACKLOG_LIMIT: Duration = Duration::from_secs(60);
 /// What one slow mail waits more.

@@ -1,6 +1,6 @@
 //! What is asked at every tick uses an index, whatever the number of waiting runs.
 
-use crate::store::{mail, runs, schema};
+use crate::store::{history, mail, runs, schema};
 use rusqlite::Connection;
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -29,9 +29,25 @@ fn due_runs_owners_and_accounts_are_found_by_index_without_sorting() {
 fn lists_are_read_in_index_order() {
     let c = schema::open_in_memory().unwrap();
     for (and, index) in [("", "runs_started"), ("AND r.probe = ?", "runs_probe"), ("AND r.verdict <> 'pass'", "runs_bad")] {
-        let found = plan(&c, &format!("{} WHERE 1 {and} ORDER BY r.started DESC, r.num DESC LIMIT ?", crate::store::LIST));
+        let found = plan(&c, &format!("{} WHERE 1 {and} ORDER BY r.started DESC, r.num DESC LIMIT ?", crate::store::list::LIST));
         assert!(found.contains(index) && !found.contains("TEMP B-TREE"), "{and}\n{found}");
     }
+}
+
+#[test]
+fn history_is_read_by_index_and_sorted_by_none() {
+    let c = schema::open_in_memory().unwrap();
+    for (sql, index) in [
+        (history::WITHIN, "history_finished (finished>? AND finished<?)"),
+        (history::BAD, "history_bad (finished>?)"),
+        (history::PASS_BEFORE, "history_probe (probe=? AND verdict=? AND finished<?)"),
+        (history::PASS_AFTER, "history_probe (probe=? AND verdict=? AND finished>?)"),
+    ] {
+        let found = plan(&c, sql);
+        assert!(found.ends_with(index), "{sql}\n{found}");
+    }
+    let found = plan(&c, history::BAD_OF_PROBE);
+    assert!(found.contains("history_probe (probe=? AND verdict=? AND finished>? AND finished<?)"), "{found}");
 }
 
 /// Steps of SQLite's virtual machine for one question: the same on every machine.

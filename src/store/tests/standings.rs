@@ -14,18 +14,19 @@ async fn a_standing_follows_the_scheduled_verdicts() {
     for (number, verdict) in [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::Unknown, Verdict::Fail].into_iter().enumerate() {
         clock.advance(Duration::from_secs(60));
         times.push(clock.now());
-        ended(&store, &clock, run(&format!("r{number}"), "mail"), verdict).await;
+        ended(&store, &clock, Run { started: clock.now(), ..run(&format!("r{number}"), "mail") }, verdict).await;
         let s = standing(&store, "mail").await;
         assert_eq!(s.last_pass, Some(times[0]));
         assert_eq!(s.last.unwrap().id.0, format!("r{number}"));
         let judged = [0, 1, 1, 1, 4][number];
         assert_eq!(s.last_judged.unwrap().id.0, format!("r{judged}"));
         assert_eq!(s.failures_in_a_row, [0, 1, 1, 1, 2][number]);
+        assert_eq!(s.failing_since, (number > 0).then(|| times[1]));
         assert_eq!(s.unknown_since, [None, None, Some(2), Some(2), None][number].map(|i: usize| times[i]));
     }
     ended(&store, &clock, run("r9", "mail"), Verdict::Pass).await;
     let s = standing(&store, "mail").await;
-    assert_eq!((s.failures_in_a_row, s.last_pass), (0, Some(clock.now())));
+    assert_eq!((s.failures_in_a_row, s.failing_since, s.last_pass), (0, None, Some(clock.now())));
 }
 
 #[tokio::test]

@@ -1,0 +1,9 @@
+//! The daemon's pages over HTTP: what they say in every state, and what they never show.
+
+mod api;
+mod kit;
+mod live;
+mod places;
+mod safety;
+mod starts;
+mod states;
