@@ -43,6 +43,10 @@ const KEPT: [&str; 12] = [
     "SSL_CERT_DIR",
 ];
 const READY: &str = "started successfully on port ";
+/// What the driver says when the port that it chose is taken.
+const PORT_TAKEN: &str = "port not available";
+/// So often it may choose another one.
+const STARTS: u32 = 4;
 /// The time in which the keeper has removed everything.
 const GONE: Duration = Duration::from_secs(5);
 
@@ -79,6 +83,17 @@ pub(super) struct Tree {
 impl Tree {
     /// Starts the driver on a free port of its own choice and returns once it listens.
     pub(super) async fn start(driver: &Path) -> Result<Tree, Stop> {
+        let mut tries = 1;
+        loop {
+            match Tree::start_once(driver).await {
+                // It takes a port that is free for IPv6 and wants the same one for IPv4, which somebody else may have.
+                Err(stop) if tries < STARTS && stop.found.contains(PORT_TAKEN) => tries += 1,
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_once(driver: &Path) -> Result<Tree, Stop> {
         let folder = fresh_folder().map_err(|e| trouble::crashed(format!("no folder for the browser's profile: {e}")))?;
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "sh"]).arg(&folder).arg(driver).arg("--port=0");

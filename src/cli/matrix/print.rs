@@ -31,6 +31,9 @@ fn human(sheet: &Sheet) -> String {
     for miss in &sheet.misses {
         text.push_str(&format!("{}\n", miss.line()));
     }
+    for miss in &sheet.replayed {
+        text.push_str(&format!("played again with few beside it, at first: {}\n", miss.line()));
+    }
     text
 }
 
@@ -64,6 +67,9 @@ fn markdown(sheet: &Sheet) -> String {
             line.limits_taken.map_or_else(String::new, |l| l.to_string()),
             line.wrong.join("; ").replace('|', "\\|")
         ));
+    }
+    for miss in &sheet.replayed {
+        text.push_str(&format!("\nPlayed again with few beside it, at first: {}\n", miss.line()));
     }
     text.push_str("\n| expected | named instead | times |\n| --- | --- | --- |\n");
     for (expected, named, times) in &sheet.confusion {

@@ -42,6 +42,14 @@ pub struct Line {
     pub found: String,
 }
 
+impl Line {
+    /// What is not as expected, by name.
+    pub fn miss(&self) -> Miss {
+        let (fault, expected, found) = (self.fault.clone(), self.expected.clone(), self.found.clone());
+        Miss { fault, why: self.wrong.join("; "), expected, found }
+    }
+}
+
 /// A miss, by name, with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Miss {
@@ -87,6 +95,8 @@ pub struct Sheet {
     pub healthy_runs: usize,
     /// Every row and variation that is not as expected.
     pub misses: Vec<Miss>,
+    /// Rows that were missed with many desks at once and played again with few: what was said at first.
+    pub replayed: Vec<Miss>,
     /// Faults that are not drawn as pairs, with the reason. Only with pairs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<(String, String)>,
@@ -279,12 +289,7 @@ impl Sheet {
             let named = line.candidates.first().cloned().unwrap_or_else(|| "none".to_owned());
             *confusion.entry((line.fault.clone(), named)).or_default() += 1;
         }
-        let misses = self.table.iter().filter(|l| !l.wrong.is_empty()).map(|l| Miss {
-            fault: l.fault.clone(),
-            why: l.wrong.join("; "),
-            expected: l.expected.clone(),
-            found: l.found.clone(),
-        });
+        let misses = self.table.iter().filter(|l| !l.wrong.is_empty()).map(Line::miss);
         Sheet {
             rows: self.table.len(),
             detected: count(|l| l.detected),
