@@ -115,12 +115,20 @@ pub fn context() -> impl Strategy<Value = Context> {
         })
 }
 
-/// Looks of which none could be made.
+/// Looks of which none could be made; of a control that was skipped anything may be written down.
 pub fn blind() -> impl Strategy<Value = Context> {
-    let sight = || sight(option::of(unseen()), Just(false));
-    let skipped = || prop_oneof![Just(None), Just(Some("no second account".to_owned()))];
-    (vec(neighbour(sight()), 0..4), vec(control(sight(), skipped(), 0..1), 0..5), option::of(intake(Just(None), Just(false))))
-        .prop_map(|(neighbours, controls, intake)| Context { neighbours, controls, intake, ..Context::default() })
+    let sight_of = |outcome| sight(option::of(outcome), Just(false));
+    let unmade = prop_oneof![
+        control(sight_of(outcome().boxed()), Just(Some("no second account".to_owned())), 0..2),
+        control(sight_of(unseen().boxed()), Just(None), 0..1),
+    ];
+    let neighbours = vec(neighbour(sight_of(unseen().boxed())), 0..4);
+    (neighbours, vec(unmade, 0..5), option::of(intake(Just(None), Just(false)))).prop_map(|(neighbours, controls, intake)| Context {
+        neighbours,
+        controls,
+        intake,
+        ..Context::default()
+    })
 }
 
 /// A recorded run to begin with, whatever row it is of.
