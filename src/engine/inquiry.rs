@@ -1,8 +1,9 @@
 //! What is asked from outside once a run's own stages are decided: it separates the look-alikes of what failed.
 
 use super::journey::{Journey, Walk};
+use super::ports::Desk;
 use crate::clock::after;
-use crate::model::{Looked, Observation, Outcome, ResultClass, Source, Stage, View};
+use crate::model::{Looked, Observation, Outcome, ResultClass, Source, Stage, Token, View};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -90,7 +91,21 @@ impl Journey<'_> {
             return Ok(None);
         }
         self.poll_after(LATE, true, PAUSE);
-        Ok((self.now() < until).then(|| self.poll_next(LATE)))
+        if self.now() < until {
+            return Ok(Some(self.poll_next(LATE)));
+        }
+        self.look_for_late_held(&*desk, &token).await;
+        Ok(None)
+    }
+
+    /// What came late and is held back where no agent looks is cleaned up too; where it lies is told.
+    async fn look_for_late_held(&mut self, desk: &dyn Desk, token: &Token) {
+        for view in desk.views().to_vec().into_iter().filter(|v| *v != View::Normal) {
+            let Ok(found) = desk.find(&self.needle(token), view).await else { continue };
+            let Some(first) = found.first() else { continue };
+            self.note(format!("ticket {} came after its limit and lies in {}", first.reference.number, view.as_str()));
+            self.remember_tickets(&found);
+        }
     }
 
     /// What was in no folder of the desk's mailbox when its time was over, and came later, was kept waiting by the mail
