@@ -42,7 +42,9 @@ pub(crate) fn mails(world: &World, address: &str, count: usize) {
 
 /// Puts an answer to an earlier request into a mailbox: it has this request's subject, but for its marks.
 pub(crate) fn stale(world: &World, address: &str, subject: &str) {
-    let is_mark = |word: &str| word.len() > 9 && word.contains(|c: char| c.is_ascii_digit()) && word.chars().all(char::is_alphanumeric);
+    // A long word, or one with a digit in it: a mark need not have one.
+    let tells = |word: &str| word.len() > 14 || word.len() > 9 && word.contains(|c: char| c.is_ascii_digit());
+    let is_mark = |word: &str| tells(word) && word.chars().all(|c| c.is_ascii_alphanumeric());
     let pieces = subject.split_inclusive(|c: char| !c.is_alphanumeric());
     let other: String = pieces
         .map(|piece| {

@@ -141,9 +141,9 @@ fn an_agent_who_is_away_is_seen_before_anything_is_said() {
 fn fifty_visitors_at_once() {
     let stack = stack_or_skip!();
     let (lane, word) = (Lane(6), nonce());
-    let site = site(stack, stack.word("SYNAPSE_URL"), lane, "customer84@customers.test");
+    let site = Site::at(stack, "customer84@customers.test", Desk::matrix(stack.word("SYNAPSE_URL"), lane).patient());
     for n in 0..50 {
-        site.probe(&format!("case{n}"), &probe(&word, lane));
+        site.probe(&format!("case{n}"), &probe(&word, lane).limit("send", "120s"));
     }
     let ran = site.run(&["run", "--all"]);
     assert_every_stage_passed(&ran);

@@ -42,6 +42,11 @@ impl<'a> Ways<'a> {
 }
 
 impl Desk {
+    /// The same, asked by many at once on a busy machine.
+    pub fn patient(self) -> Desk {
+        Desk(format!("timeout = \"90s\"\n{}", self.0))
+    }
+
     /// Request Tracker, reached there.
     pub fn rt(stack: &Stack, url: &str) -> Desk {
         Desk(format!("use = \"rt\"\n[desks.helpdesk.params]\nurl = \"{url}\"\ntoken = \"{}\"\n", stack.word("RT_TOKEN")))
