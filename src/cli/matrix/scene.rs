@@ -204,7 +204,11 @@ impl Scene {
     }
 }
 
+/// A stranger's ticket into which a desk put our mail is not ours to close.
 fn is_of(ticket: &Ticket, run: &Run) -> bool {
+    if !ticket.requester.eq_ignore_ascii_case(&run.address) {
+        return false;
+    }
     let holds = |text: &str| run.messages.iter().any(|m| m.token.is_in(text));
     holds(&ticket.subject) || ticket.messages.iter().any(|m| holds(&m.text))
 }
