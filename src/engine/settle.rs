@@ -22,6 +22,8 @@ impl Journey<'_> {
         if self.outcome(Stage::Land) == Some(Outcome::Pass) {
             self.count_tickets_again().await;
             self.look_at_queue_again().await;
+        } else if self.run.context.landed_late.is_some() {
+            self.remember_late_tickets().await;
         }
         self.run.phase = Phase::CleaningUp;
         Ok(Some(self.now()))
@@ -117,6 +119,14 @@ impl Journey<'_> {
         }
         self.remember_tickets(&fresh);
         self.count_tickets(self.run.tickets.len());
+    }
+
+    /// A second ticket of what came late is cleaned up too.
+    async fn remember_late_tickets(&mut self) {
+        let (Some(desk), Some(token)) = (self.desk(), self.token(Stage::Send)) else { return };
+        if let Ok(found) = desk.find(&self.needle(&token), View::Normal).await {
+            self.remember_tickets(&found);
+        }
     }
 
     /// A desk that cuts away what quotes leaves no token in the ticket that a follow-up opened: then the time between the

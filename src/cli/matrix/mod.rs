@@ -109,7 +109,8 @@ pub async fn run(args: Args, context: &Context) -> Ended {
 }
 
 /// Many desks at once share one machine, and a fault that is told by times can be missed for want of it: a row that was
-/// missed is played once more, with few beside it. Gives the first answers of these rows; a false alarm is never played again.
+/// missed is played once more, with few beside it, and so is one whose fault was called by another name by the probe beside.
+/// Gives the first answers of these rows. A false alarm over a variation or a healthy desk is never played again.
 async fn play_missed_again(
     expected: &Expected,
     args: &Args,
@@ -120,7 +121,12 @@ async fn play_missed_again(
     let first = judge(expected, args, played);
     let is_row = |asked: &Asked, fault: &str| matches!(asked, Asked::Row(_) | Asked::Pair(_)) && asked.name(0) == fault;
     let wrong = first.table.iter().filter(|line| !line.wrong.is_empty());
-    let missed: Vec<score::Miss> = wrong.filter(|l| cases.iter().any(|(a, _)| is_row(a, &l.fault))).map(score::Line::miss).collect();
+    let mut missed: Vec<score::Miss> = wrong.filter(|l| cases.iter().any(|(a, _)| is_row(a, &l.fault))).map(score::Line::miss).collect();
+    for (asked, result) in played.iter() {
+        if let Asked::Row(row) = asked {
+            missed.extend(score::beside(row, result).into_iter().map(|miss| score::Miss { fault: row.fault.clone(), ..miss }));
+        }
+    }
     if missed.is_empty() || missed.len() > AGAIN {
         return Vec::new();
     }

@@ -86,7 +86,7 @@ impl Excluded {
         while drawn.len() < count && !left.is_empty() {
             let place = usize::try_from(rng.below(left.len() as u64)).unwrap_or(0);
             let (a, b) = left.swap_remove(place);
-            let case = Case { tidy: true, ..Case::of(&[&a.fault, &b.fault], vec![a.probe.clone()], rng.below(1_000_000)) };
+            let case = Case { tidy: true, ..Case::of(&[&a.fault, &b.fault], super::together(a), rng.below(1_000_000)) };
             drawn.push((a.clone(), b.clone(), case));
         }
         drawn
