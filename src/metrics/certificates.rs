@@ -1,19 +1,19 @@
 //! The ends of the certificates that customers and their providers meet.
 
+use super::exposition::Numbers;
 use super::series::{drop_series, seconds, set};
 use jiff::Timestamp;
-use prometheus::GaugeVec;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// One series a place, `HOST:PORT`.
 pub struct Certificates {
-    expiry: GaugeVec,
+    expiry: Arc<Numbers>,
     shown: Mutex<BTreeSet<String>>,
 }
 
 impl Certificates {
-    pub(super) fn new(expiry: GaugeVec) -> Certificates {
+    pub(super) fn new(expiry: Arc<Numbers>) -> Certificates {
         Certificates { expiry, shown: Mutex::default() }
     }
 

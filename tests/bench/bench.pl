@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# bench.pl STACK BINARY roundtrips|idle|waiting|start|ways: one set of figures; see README.md.
+# bench.pl STACK BINARY roundtrips|idle|waiting|start|ways|page: one set of figures; see README.md.
 use strict;
 use warnings;
 use utf8;
@@ -12,7 +12,8 @@ use Time::HiRes qw(time sleep);
 my ($stack, $binary, $what) = @ARGV;
 my %env = map { /^([^=]+)=(.*)$/ ? ($1, $2) : () } lines("$stack/env");
 $| = 1;
-my %sets = (roundtrips => \&roundtrips, idle => \&idle, waiting => \&waiting, start => \&start, ways => \&ways);
+binmode STDOUT, ':encoding(UTF-8)';
+my %sets = (roundtrips => \&roundtrips, idle => \&idle, waiting => \&waiting, start => \&start, ways => \&ways, page => \&page);
 ($sets{$what} or die "bench: $what is none of " . join(', ', sort keys %sets) . "\n")->();
 
 sub lines { my ($file) = @_; open(my $f, '<', $file) or die "$file: $!\n"; my @l = <$f>; chomp @l; return @l }
@@ -275,16 +276,28 @@ sub group {
 my $sandbox;
 END { kill 'TERM', $sandbox if $sandbox }
 
-# Journeys through the sandbox's form and chat, without a browser and in Chromium: the desk runs in a process of its own.
-sub ways {
-    my $desk = "$stack/bench-ways";
-    system('rm', '-rf', $desk, "$stack/bench.desk", "$stack/bench.desk.err");
-    $sandbox = launch("$stack/bench.desk", $binary, 'sandbox', '--init', $desk);
+# The sandbox as a process of its own, with a configuration for it in that folder.
+sub open_sandbox {
+    my ($dir) = @_;
+    $sandbox = launch("$stack/bench.desk", $binary, 'sandbox', '--init', $dir);
     my $begin = time;
     until (grep { /Ctrl-C/ } map { lines($_) } glob("$stack/bench.desk*")) {
         die "bench: the sandbox did not start\n" if time - $begin > 30 || waitpid($sandbox, POSIX::WNOHANG()) == $sandbox;
         sleep 0.05;
     }
+}
+
+sub close_sandbox {
+    kill 'TERM', $sandbox;
+    waitpid $sandbox, 0;
+    $sandbox = 0;
+}
+
+# Journeys through the sandbox's form and chat, without a browser and in Chromium: the desk runs in a process of its own.
+sub ways {
+    my $desk = "$stack/bench-ways";
+    system('rm', '-rf', $desk, "$stack/bench.desk", "$stack/bench.desk.err");
+    open_sandbox($desk);
     my ($web) = map { m{^page = "(\S+?)/contact"} ? $1 : () } lines("$desk/probes/contact-form.toml");
     my $patient = join '', map { "$_ = \"15m\"\n" } qw(send accept land queue format acknowledge reply return follow_up clean_up);
     my $common = "desk = \"sandbox\"\naccount = \"alice\"\nsettle = \"1s\"\nclean_up = \"close\"\n";
@@ -339,8 +352,110 @@ sub ways {
             @lags && $name !~ /Chromium/ ? sprintf(', push to notice p50 %.0f ms, p99 %.0f ms', at(0.5, @lags), at(0.99, @lags)) : '';
         system('rm', '-rf', $dir);
     }
-    kill 'TERM', $sandbox;
-    waitpid $sandbox, 0;
-    $sandbox = 0;
+    close_sandbox();
     system('rm', '-rf', $desk);
+}
+
+# CPU seconds of all threads of a process so far, to the nanosecond.
+sub spent {
+    my ($pid) = @_;
+    my $sum = 0;
+    for (glob "/proc/$pid/task/*/schedstat") { my ($line) = eval { lines($_) }; $sum += (split ' ', $line)[0] / 1e9 if $line }
+    return $sum;
+}
+
+# One answer over a connection of its own: seconds, status, body.
+sub ask {
+    my ($port, $path) = @_;
+    my $begin = time;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or return;
+    print $s "GET $path HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n";
+    my $text = do { local $/; <$s> } // '';
+    my $took = time - $begin;
+    my ($head, $body) = split /\r\n\r\n/, $text, 2;
+    return ($took, ($head // '') =~ m{^HTTP/1\.\d (\d+)} ? $1 : 0, $body // '');
+}
+
+# The status page and /metrics over stores of several sizes. The runs in them are copies of two that are made in the sandbox first.
+sub page {
+    my $desk = "$stack/bench-desk";
+    system('rm', '-rf', $desk, "$stack/bench.desk", "$stack/bench.desk.err");
+    open_sandbox($desk);
+    my $top = join '', map { "$_\n" } lines("$desk/replypath.toml");
+    my $mail = join "\n", 'desk = "sandbox"', 'account = "alice"', 'settle = "1s"', 'clean_up = "close"', 'every = "12h"', '[email]',
+        'to = "billing@desk.test"', 'subject = "Invoice ${token}"', 'text = "Where is my invoice? ${token}"', '';
+    unlink glob("$desk/probes/*.toml");
+    spew("$desk/probes/passed.toml", $mail);
+    spew("$desk/probes/failed.toml", "$mail\[expect]\nqueue = \"No such queue\"\n[limits]\nqueue = \"1s\"\n");
+    system("$binary --config $desk run --all >$stack/bench.out 2>$stack/bench.out.err");
+    close_sandbox();
+    for (split /,/, $ENV{BENCH_PAGE} || '50:5000,200:20000,2000:200000,1000:1000000') { grown($desk, $top, $mail, split /:/) }
+    system('rm', '-rf', $desk);
+}
+
+# One size: 20 probes behind each gateway, first all well, then two gateways broken.
+sub grown {
+    my ($desk, $top, $mail, $probes, $runs) = @_;
+    my $dir = "$stack/bench-page";
+    system('rm', '-rf', $dir);
+    mkdir $_ or die "$_: $!\n" for $dir, "$dir/probes";
+    my ($port) = map { /^PORT=(\d+)/ ? $1 : () } `perl $env{SCRIPTS}/ports.pl PORT`;
+    # Nothing is removed because of its age while it is measured.
+    spew("$dir/replypath.toml", $top =~ s/^listen = .*/listen = "127.0.0.1:$port"\nmax_probes = 20000/mr =~ s/^keep_(\w+) = .*/keep_$1 = "90d"/mgr);
+    spew(sprintf("$dir/probes/path-%04d.toml", $_), sprintf("gateway = \"gateway-%03d\"\n%s", $_ / 20, $mail)) for 0 .. $probes - 1;
+    my @fill = ($ENV{BENCH_FILL} || (qw(cargo bench --quiet --locked --bench fill --manifest-path), "$env{SCRIPTS}/../../Cargo.toml", '--'), $dir, "$desk/state");
+    my $begin = time;
+    system(@fill, $runs, 70 * 3600, 0) == 0 or die "bench: the store cannot be filled\n";
+    printf "%d probes, %d runs: filled in %.0f s, %.0f MB\n", $probes, $runs, time - $begin, (-s "$dir/state/replypath.db") / 1e6;
+    for my $broken (0, 2) {
+        system(@fill, 3 * $probes, 30, $broken) == 0 or die "bench: the store cannot be filled\n" if $broken;
+        served($dir, $port, $probes, $broken);
+        command($dir, $_) for 'incidents', 'report --since 30d';
+    }
+    system('rm', '-rf', $dir);
+}
+
+# The daemon from its start on, and what it answers.
+sub served {
+    my ($dir, $port, $probes, $broken) = @_;
+    my $name = $broken ? "  $broken gateways broken" : '  all well';
+    my $begin = time;
+    my $pid = launch("$stack/bench.out", $binary, '--config', $dir, 'serve');
+    my $ready = sub { my (undef, $status) = ask($port, '/readyz'); ($status // 0) == 200 };
+    until ($ready->()) {
+        die "bench: serve ended:\n" . join("\n", lines("$stack/bench.out.err")) . "\n" if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        die "bench: not ready after a minute\n" if time - $begin > 60;
+        sleep 0.005;
+    }
+    my ($took, $start) = (time - $begin, spent($pid));
+    # Until it rests: then the strips are read.
+    for (my $last = -1; spent($pid) - $last > 0.05;) { $last = spent($pid); sleep 2 }
+    my ($peak, $now) = memory($pid);
+    printf "$name: ready after %.0f ms, CPU %.0f ms; CPU of what follows %.0f ms; memory %.1f MB (%.1f kB a probe), %.1f MB at most\n",
+        1000 * $took, 1000 * $start, 1000 * (spent($pid) - $start), $now, 1024 * $now / $probes, $peak;
+    my (undef, undef, $listed) = ask($port, '/api/v1/runs?limit=1');
+    my $run = decode_json($listed)->{runs}[0]{run};
+    for my $path ('/', '/?show=recent', '/probes/path-0000', "/runs/$run", '/status.txt', '/api/v1/probes', '/metrics') {
+        my ($first) = ask($port, $path);
+        my ($before, @took, $body) = spent($pid);
+        for (1 .. 9) { (my $t, undef, $body) = ask($port, $path); push @took, $t }
+        my $cpu = (spent($pid) - $before) / 9;
+        my $series = () = $path eq '/metrics' ? $body =~ /^[^#]/mg : ();
+        printf "$name: %-20s %7.1f kB, CPU %6.2f ms, answered in %6.1f ms (best of 9; median %.1f, first %.1f)%s\n", $path =~ s{/runs/.*}{/runs/…}r,
+            length($body) / 1000, 1000 * $cpu, at(0, @took), at(0.5, @took), 1000 * $first,
+            $series ? sprintf('; %d series, CPU %.2f µs each', $series, 1e6 * $cpu / $series) : '';
+    }
+    ($peak, $now) = memory($pid);
+    printf "$name: memory after these %.1f MB (%.1f kB a probe), %.1f MB at most\n", $now, 1024 * $now / $probes, $peak;
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+}
+
+# A command on the same store.
+sub command {
+    my ($dir, $command) = @_;
+    my $begin = time;
+    my ($status, $cpu, $peak) = finish(launch("$stack/bench.out", $binary, '--config', $dir, split ' ', $command));
+    die "bench: $command ended with $status\n" if $status;
+    printf "  %-20s CPU %.2f s, %.2f s, %.0f MB at most\n", "$command:", $cpu, time - $begin, $peak;
 }
