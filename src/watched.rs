@@ -7,8 +7,8 @@ use crate::engine::ports::{
 };
 use crate::metrics::Metrics;
 use crate::model::{
-    Budget, Capability, Delivery, HistoryEntry, Judged, MailKey, Position, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass, Run,
-    RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
+    Brief, Budget, Capability, Delivery, HistoryEntry, Judged, MailKey, Position, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass,
+    Run, RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -248,6 +248,9 @@ impl Store for WatchedStore {
     }
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         self.counted(self.inner.runs(filter).await)
+    }
+    async fn briefs(&self, probe: &str, limit: usize) -> Result<Vec<Brief>, StoreError> {
+        self.counted(self.inner.briefs(probe, limit).await)
     }
     async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError> {
         self.counted(self.inner.standings().await)

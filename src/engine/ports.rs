@@ -6,7 +6,7 @@ mod desk;
 
 pub use super::around::{Directory, Exchangers, FixedDirectory, Intakes, NoExchangers, NoIntakes, no_intake};
 use crate::model::{
-    Act, Budget, Delivery, Judged, MailKey, Observation, OutgoingMail, Position, ReceivedMail, ResultClass, Run, RunId, Token, TokenKey,
+    Act, Brief, Budget, Delivery, Judged, MailKey, Observation, OutgoingMail, Position, ReceivedMail, ResultClass, Run, RunId, Token, TokenKey,
 };
 use async_trait::async_trait;
 pub use desk::{Acted, Desk, Desks, FoundTicket, Needle};
@@ -212,6 +212,8 @@ pub trait Store: Send + Sync {
     async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError>;
     /// Runs, newest first, without observations.
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError>;
+    /// The last runs of a probe in short, newest first, without controls. No evidence is read for them.
+    async fn briefs(&self, probe: &str, limit: usize) -> Result<Vec<Brief>, StoreError>;
     /// The standing of every probe that has runs.
     async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError>;
     /// What stays of the scheduled runs that ended from `from` on and before `until`, oldest first, at most so many. Kept as

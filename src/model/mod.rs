@@ -5,6 +5,7 @@
 
 mod account;
 mod asks;
+mod brief;
 mod chat;
 mod context;
 mod context_report;
@@ -22,6 +23,7 @@ mod token;
 
 pub use account::{Account, AuthMethod, Budget, Intake, MailboxSettings, Rate, ServerSettings, SubmissionSettings, TlsMode};
 pub use asks::{Calendar, Canaries, Controls};
+pub use brief::Brief;
 pub use chat::{AnswerBy, ChatBy, ChatChannel, ChatLine, ChatMemory, Speaker, Visitor, WhenOffline, Widget, WidgetStep};
 pub use context::{Context, Control, ControlKind, ExchangerSight, IntakePlace, IntakeSight, Neighbour, StageSight};
 pub use context_report::ContextReport;

@@ -243,25 +243,34 @@ impl Board {
         }
     }
 
-    /// Takes runs of a probe from the store, those of other programs on the same store among them. A probe without a
-    /// schedule has no standing there: it is judged by them.
-    pub fn recall(&self, probe: &str, runs: &[Run]) {
+    /// The runs among the last ones of a probe of which more is shown than that they were: those that are under way, and for a
+    /// probe without a schedule, which has no standing in the store, the newest one that is not known yet.
+    pub fn wanting(&self, probe: &str, briefs: &[Brief]) -> Vec<RunId> {
+        let Some(seat) = self.seats().get(probe).cloned() else { return Vec::new() };
+        let under_way = briefs.iter().filter(|b| b.finished.is_none());
+        let newest = briefs.iter().filter(|b| b.finished.is_some() && seat.probe.schedule.is_none() && seat.judges(b.trigger));
+        let newest = newest.max_by_key(|b| b.finished).filter(|b| seat.last.as_ref().is_none_or(|l| l.run != **b));
+        under_way.chain(newest).map(|b| b.id.clone()).collect()
+    }
+
+    /// Takes the last runs of a probe from the store, those of other programs on the same store among them; `whole` are those
+    /// that [`Board::wanting`] named.
+    pub fn recall(&self, probe: &str, briefs: Vec<Brief>, whole: &[Run]) {
         self.change(probe, |seat| {
-            for run in runs.iter().filter(|r| r.trigger != Trigger::Control) {
-                match run.finished {
-                    Some(_) => {
-                        seat.running.remove(&run.id);
-                        seat.remember(Brief::of(run));
-                    }
-                    // Its end may have been told while the store was read.
-                    None if seat.history.iter().any(|b| b.id == run.id) => {}
-                    None => drop(seat.running.insert(run.id.clone(), UnderWay { run: Brief::of(run), cells: cells(run) })),
+            for brief in briefs.into_iter().filter(|b| b.trigger != Trigger::Control && b.finished.is_some()) {
+                seat.running.remove(&brief.id);
+                seat.remember(brief);
+            }
+            for run in whole.iter().filter(|r| r.trigger != Trigger::Control) {
+                // Its end may have been told while the store was read.
+                if run.finished.is_none() && !seat.history.iter().any(|b| b.id == run.id) {
+                    seat.running.insert(run.id.clone(), UnderWay { run: Brief::of(run), cells: cells(run) });
                 }
             }
             if seat.probe.schedule.is_some() {
                 return;
             }
-            let newest = runs.iter().filter(|r| r.finished.is_some() && seat.judges(r.trigger)).max_by_key(|r| r.finished);
+            let newest = whole.iter().filter(|r| r.finished.is_some() && seat.judges(r.trigger)).max_by_key(|r| r.finished);
             if let Some(newest) = newest.filter(|r| seat.last.as_ref().is_none_or(|l| l.run.finished <= r.finished)) {
                 seat.last = Some(Last::of(newest));
                 let judged = seat.judging().find(|b| b.verdict != Some(Verdict::Unknown)).cloned();

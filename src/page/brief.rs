@@ -1,8 +1,8 @@
-//! A run in few words: what a strip of history, a list and a grid need of it, without its evidence.
+//! The words of pages for a run and its stages.
 
-use crate::model::{Blame, Judged, Outcome, Run, RunId, Stage, Trigger, Verdict};
+pub use crate::model::Brief;
+use crate::model::{Outcome, Run, Stage, Verdict};
 use jiff::Timestamp;
-use std::sync::Arc;
 
 /// One stage of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,54 +15,7 @@ pub struct Cell {
     pub seconds: Option<f64>,
 }
 
-/// A run without its evidence.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Brief {
-    /// Its id.
-    pub id: RunId,
-    /// Why it was started.
-    pub trigger: Trigger,
-    /// Begin.
-    pub started: Timestamp,
-    /// End; none while it is under way.
-    pub finished: Option<Timestamp>,
-    /// The answer; none while it is under way.
-    pub verdict: Option<Verdict>,
-    /// The earliest stage that failed or could not be judged.
-    pub stage: Option<Stage>,
-    /// The fault that the evidence singles out, else the first candidate.
-    pub fault: Option<String>,
-    /// Whose side.
-    pub blame: Option<Blame>,
-    /// Private content was exposed.
-    pub security: bool,
-    /// What incidents are made of; none for a run that no schedule started.
-    pub judged: Option<Arc<Judged>>,
-}
-
 impl Brief {
-    /// The run in few words.
-    pub fn of(run: &Run) -> Brief {
-        let d = run.diagnosis.as_ref();
-        Brief {
-            id: run.id.clone(),
-            trigger: run.trigger,
-            started: run.started,
-            finished: run.finished,
-            verdict: d.map(|d| d.verdict),
-            stage: d.and_then(|d| d.stage),
-            fault: d.and_then(|d| d.fault.clone().or_else(|| d.candidates.first().cloned())),
-            blame: d.and_then(|d| d.blame),
-            security: d.is_some_and(|d| d.security),
-            judged: Judged::of(run).map(Arc::new),
-        }
-    }
-
-    /// When it ended, or began while it is under way.
-    pub fn at(&self) -> Timestamp {
-        self.finished.unwrap_or(self.started)
-    }
-
     /// Its end in words: `ok`, `FAIL at land`, `unknown at send`, `under way`.
     pub fn words(&self) -> String {
         let at = self.stage.map(|s| format!(" at {s}")).unwrap_or_default();

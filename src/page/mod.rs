@@ -33,7 +33,7 @@ pub use routes::router;
 use crate::clock::{Clock, after};
 use crate::config::Config;
 use crate::daemon::{Driver, Due, Watcher};
-use crate::engine::ports::{RunEvent, RunFilter, Store, StoreError};
+use crate::engine::ports::{RunEvent, Store, StoreError};
 use crate::incident::Incident;
 use crate::model::{Account, Run, Trigger};
 use crate::web::{Pulse, READY_WITHIN};
@@ -141,12 +141,21 @@ impl Pages {
     /// Reads the last runs of these probes.
     pub async fn recall(&self, probes: impl Iterator<Item = &String>) {
         for name in probes {
-            let filter = RunFilter { probe: Some(name.clone()), limit: HISTORY, ..RunFilter::default() };
-            match self.store.runs(&filter).await {
-                Ok(runs) => self.board.recall(name, &runs),
-                Err(error) => return tracing::error!(%error, "the history of the status page cannot be read"),
+            if let Err(error) = self.recall_one(name).await {
+                return tracing::error!(%error, "the history of the status page cannot be read");
             }
         }
+    }
+
+    /// Reads the last runs of a probe, in short as far as that is enough.
+    async fn recall_one(&self, probe: &str) -> Result<(), StoreError> {
+        let briefs = self.store.briefs(probe, HISTORY).await?;
+        let mut whole = Vec::new();
+        for id in self.board.wanting(probe, &briefs) {
+            whole.extend(self.store.run(&id).await?);
+        }
+        self.board.recall(probe, briefs, &whole);
+        Ok(())
     }
 
     /// Runs can be started from now on, by this driver.

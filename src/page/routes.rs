@@ -75,7 +75,7 @@ async fn index(State(pages): Site, asked: Asked, query: Result<Query<Filter>, Qu
 async fn one_probe(State(pages): Site, asked: Asked, Path(name): Path<String>) -> Result<Response, Fault> {
     let filter = RunFilter { probe: Some(name.clone()), limit: super::board::HISTORY, ..RunFilter::default() };
     let runs = pages.store.runs(&filter).await.map_err(|e| Fault::page(&e))?;
-    pages.board.recall(&name, &runs);
+    pages.board.recall(&name, runs.iter().map(Brief::of).collect(), &runs);
     let seats = pages.board.seats();
     let Some(seat) = seats.get(&name) else { return Ok(gone(Base::ONE, asked.now, "There is no such reply path")) };
     Ok(html_page(probe::probe_page(asked.view(Base::ONE), seat, &runs)))

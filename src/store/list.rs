@@ -1,9 +1,11 @@
 //! Lists of runs.
 
 use super::failure::Fail;
-use super::rows::{Stored, count, micros};
-use crate::engine::ports::RunFilter;
-use rusqlite::{Connection, params_from_iter};
+use super::history;
+use super::rows::{Stored, count, micros, time};
+use crate::engine::ports::{RunFilter, StoreError};
+use crate::model::{Brief, Diagnosis, RunId, Trigger};
+use rusqlite::{Connection, params, params_from_iter};
 
 /// Runs without their observations.
 pub(super) const LIST: &str =
@@ -36,4 +38,51 @@ pub(super) fn runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<St
         })?
         .collect::<Result<_, _>>()?;
     Ok(rows)
+}
+
+/// The last runs of a probe with their line of the history, and with their diagnosis where there is no such line.
+pub(super) const BRIEFS: &str = "SELECT r.id, r.\"trigger\", r.started, r.finished, h.json,
+     CASE WHEN h.json IS NULL AND r.finished IS NOT NULL THEN (SELECT json -> '$.diagnosis' FROM bodies WHERE run = r.num) END
+     FROM runs r LEFT JOIN history h ON h.run = r.id
+     WHERE r.probe = ?1 AND r.\"trigger\" <> 'control' ORDER BY r.started DESC, r.num DESC LIMIT ?2";
+
+/// A run in short as it stands in the tables.
+pub(super) struct StoredBrief {
+    id: String,
+    trigger: String,
+    started: i64,
+    finished: Option<i64>,
+    line: Option<String>,
+    diagnosis: Option<String>,
+}
+
+/// The last runs of a probe, newest first.
+pub(super) fn briefs(connection: &Connection, probe: &str, limit: usize) -> Result<Vec<StoredBrief>, Fail> {
+    let rows = connection
+        .prepare_cached(BRIEFS)?
+        .query_map(params![probe, count(limit)], |row| {
+            Ok(StoredBrief {
+                id: row.get(0)?,
+                trigger: row.get(1)?,
+                started: row.get(2)?,
+                finished: row.get(3)?,
+                line: row.get(4)?,
+                diagnosis: row.get(5)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
+}
+
+impl StoredBrief {
+    pub(super) fn parse(self) -> Result<Brief, StoreError> {
+        if let Some(line) = &self.line {
+            return history::read(line).map(Brief::of_judged);
+        }
+        let diagnosis = self.diagnosis.as_deref().map(serde_json::from_str::<Option<Diagnosis>>).transpose();
+        let diagnosis =
+            diagnosis.map_err(|e| StoreError::Failed(format!("the verdict of run {} in the store cannot be read: {e}", self.id)))?.flatten();
+        let trigger = if self.trigger == Trigger::Scheduled.as_str() { Trigger::Scheduled } else { Trigger::Manual };
+        Ok(Brief::told(RunId(self.id), trigger, time(self.started), self.finished.map(time), diagnosis.as_ref()))
+    }
 }

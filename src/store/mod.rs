@@ -19,7 +19,7 @@ mod worker;
 
 use crate::clock::Clock;
 use crate::engine::ports::{BudgetAnswer, Claimed, ProbeStanding, Retention, RunFilter, Step, Store, StoreError};
-use crate::model::{Budget, Delivery, Judged, Position, Run, RunId, Token, TokenKey};
+use crate::model::{Brief, Budget, Delivery, Judged, Position, Run, RunId, Token, TokenKey};
 use async_trait::async_trait;
 use failure::Fail;
 use jiff::Timestamp;
@@ -34,6 +34,9 @@ use worker::{Mode, Worker};
 pub const FILE_NAME: &str = "replypath.db";
 /// How long to wait for another program's transaction.
 const BUSY: Duration = Duration::from_secs(10);
+
+const LAST_PASSED: &str = "SELECT num, id FROM runs
+     WHERE probe = ?1 AND verdict = 'pass' AND id <> ?2 AND \"trigger\" <> 'control' ORDER BY started DESC LIMIT 1";
 
 /// A [`Store`] in one SQLite file.
 pub struct SqliteStore {
@@ -283,9 +286,7 @@ impl Store for SqliteStore {
         let stored = self
             .read(move |c| {
                 let found: Option<(i64, String)> = c
-                    .prepare_cached(
-                        "SELECT num, id FROM runs WHERE probe = ?1 AND verdict = 'pass' AND id <> ?2 AND \"trigger\" <> 'control' ORDER BY started DESC LIMIT 1",
-                    )?
+                    .prepare_cached(LAST_PASSED)?
                     .query_row([&probe, &not], |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional()?;
                 found.map(|(num, id)| runs::load(c, num, id)).transpose()
@@ -401,6 +402,12 @@ impl Store for SqliteStore {
         let filter = filter.clone();
         let rows = self.read(move |c| list::runs(c, &filter)).await?;
         rows.iter().map(Stored::parse).collect()
+    }
+
+    async fn briefs(&self, probe: &str, limit: usize) -> Result<Vec<Brief>, StoreError> {
+        let probe = probe.to_owned();
+        let rows = self.read(move |c| list::briefs(c, &probe, limit)).await?;
+        rows.into_iter().map(list::StoredBrief::parse).collect()
     }
 
     async fn standings(&self) -> Result<Vec<ProbeStanding>, StoreError> {

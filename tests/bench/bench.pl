@@ -431,8 +431,12 @@ sub served {
     # Until it rests: then the strips are read.
     for (my $last = -1; spent($pid) - $last > 0.05;) { $last = spent($pid); sleep 2 }
     my ($peak, $now) = memory($pid);
-    printf "$name: ready after %.0f ms, CPU %.0f ms; CPU of what follows %.0f ms; memory %.1f MB (%.1f kB a probe), %.1f MB at most\n",
-        1000 * $took, 1000 * $start, 1000 * (spent($pid) - $start), $now, 1024 * $now / $probes, $peak;
+    my $after = spent($pid) - $start;
+    my $rest = spent($pid);
+    sleep 10;
+    $rest = (spent($pid) - $rest) / 10;
+    printf "$name: ready after %.0f ms, CPU %.0f ms; CPU of what follows %.0f ms, then %.1f ms a second; memory %.1f MB (%.1f kB a probe), %.1f MB at most\n",
+        1000 * $took, 1000 * $start, 1000 * $after, 1000 * $rest, $now, 1024 * $now / $probes, $peak;
     my (undef, undef, $listed) = ask($port, '/api/v1/runs?limit=1');
     my $run = decode_json($listed)->{runs}[0]{run};
     for my $path ('/', '/?show=recent', '/probes/path-0000', "/runs/$run", '/status.txt', '/api/v1/probes', '/metrics') {

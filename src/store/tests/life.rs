@@ -385,3 +385,28 @@ async fn controls_stand_in_no_list_have_no_standing_and_block_nobody() {
     assert!(!store.has_unfinished("a").await.unwrap());
     assert_eq!(store.standings().await.unwrap().iter().map(|s| s.probe.as_str()).collect::<Vec<_>>(), ["a"]);
 }
+
+#[tokio::test]
+async fn runs_in_short_are_what_the_whole_runs_are_in_short() {
+    let (store, clock) = store();
+    let by_hand = Run { trigger: Trigger::Manual, ..run("by-hand", "mail") };
+    let control = Run { trigger: Trigger::Control, ..run("control", "mail") };
+    for (begun, verdict) in [
+        (run("passed", "mail"), Verdict::Pass),
+        (run("failed", "mail"), Verdict::Fail),
+        (by_hand, Verdict::Fail),
+        (control, Verdict::Pass),
+        (run("other", "form"), Verdict::Pass),
+    ] {
+        clock.advance(Duration::from_secs(60));
+        ended(&store, &clock, Run { started: clock.now(), ..begun }, verdict).await;
+    }
+    clock.advance(Duration::from_secs(60));
+    store.create_run(&Run { started: clock.now(), ..run("open", "mail") }).await.unwrap();
+    let filter = RunFilter { probe: Some("mail".to_owned()), limit: 9, ..RunFilter::default() };
+    let whole: Vec<Brief> = store.runs(&filter).await.unwrap().iter().map(Brief::of).collect();
+    let names: Vec<&str> = whole.iter().map(|b| b.id.as_str()).collect();
+    assert_eq!(names, ["open", "by-hand", "failed", "passed"]);
+    assert_eq!(store.briefs("mail", 9).await.unwrap(), whole);
+    assert_eq!(store.briefs("mail", 2).await.unwrap(), whole[..2]);
+}

@@ -1,6 +1,6 @@
 //! What is asked at every tick uses an index, whatever the number of waiting runs.
 
-use crate::store::{history, mail, runs, schema};
+use crate::store::{LAST_PASSED, history, list, mail, runs, schema};
 use rusqlite::Connection;
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -29,7 +29,7 @@ fn due_runs_owners_and_accounts_are_found_by_index_without_sorting() {
 fn lists_are_read_in_index_order() {
     let c = schema::open_in_memory().unwrap();
     for (and, index) in [("", "runs_started"), ("AND r.probe = ?", "runs_probe"), ("AND r.verdict <> 'pass'", "runs_bad")] {
-        let found = plan(&c, &format!("{} WHERE 1 {and} ORDER BY r.started DESC, r.num DESC LIMIT ?", crate::store::list::LIST));
+        let found = plan(&c, &format!("{} WHERE 1 {and} ORDER BY r.started DESC, r.num DESC LIMIT ?", list::LIST));
         assert!(found.contains(index) && !found.contains("TEMP B-TREE"), "{and}\n{found}");
     }
 }
@@ -48,6 +48,13 @@ fn history_is_read_by_index_and_sorted_by_none() {
     }
     let found = plan(&c, history::BAD_OF_PROBE);
     assert!(found.contains("history_probe (probe=? AND verdict=? AND finished>? AND finished<?)"), "{found}");
+}
+
+#[test]
+fn the_last_runs_of_a_probe_are_read_by_index_and_sorted_by_none() {
+    let c = schema::open_in_memory().unwrap();
+    let found = plan(&c, list::BRIEFS);
+    assert!(found.contains("runs_probe (probe=?)") && found.contains("(run=?)") && !found.contains("TEMP B-TREE"), "{found}");
 }
 
 /// Steps of SQLite's virtual machine for one question: the same on every machine.
@@ -79,4 +86,31 @@ fn ten_thousand_waiting_runs_cost_a_tick_no_more_than_ten() {
         ]
     };
     assert_eq!(cost(10_000), cost(10));
+}
+
+#[test]
+fn what_a_page_reads_of_a_probe_costs_the_same_however_many_runs_there_are() {
+    let cost = |runs: i64| {
+        let c = schema::open_in_memory().unwrap();
+        c.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+             INSERT INTO runs (id, epoch, owner, probe, gateway, account, \"trigger\", phase, verdict, started, finished, marks, observations)
+             SELECT 'r' || i, 1, 'me', 'p' || (i % 2), 'g', 'alice', 'scheduled', 'finished', 'pass', i, i + 1, 0, 0 FROM n",
+            [runs],
+        )
+        .unwrap();
+        c.execute_batch(
+            "INSERT INTO bodies (run, json) SELECT num, '{}' FROM runs;
+             INSERT INTO history (run, probe, finished, verdict, json) SELECT id, probe, finished, verdict, '{}' FROM runs WHERE num % 3 > 0",
+        )
+        .unwrap();
+        let whole = format!("{} WHERE 1 AND r.probe = ? AND r.\"trigger\" <> 'control' ORDER BY r.started DESC, r.num DESC LIMIT ?", list::LIST);
+        [
+            steps(&c, list::BRIEFS, &[&"p1", &40]),
+            steps(&c, &whole, &[&"p1", &40]),
+            steps(&c, LAST_PASSED, &[&"p1", &"r2"]),
+            steps(&c, history::PASS_BEFORE, &[&"p1", &runs]),
+        ]
+    };
+    assert_eq!(cost(20_000), cost(200));
 }
