@@ -10,7 +10,7 @@ use crate::model::{Account, Phase, Probe, Run, RunId, Source, Stage, Trigger};
 use crate::web::Pulse;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -199,10 +199,10 @@ impl Scheduler {
     /// One look: starts what is due, or records why not.
     pub async fn look(&mut self) {
         let now = self.clock.now();
-        let paused = match self.store.paused().await {
+        let paused: BTreeSet<String> = match self.store.paused().await {
             Ok(paused) => {
                 self.store_fails = false;
-                paused
+                paused.into_iter().collect()
             }
             Err(error) => {
                 self.trouble("the paused probes cannot be read, so nothing is started", &error);
@@ -213,7 +213,7 @@ impl Scheduler {
         let names: Vec<String> = self.planned.keys().cloned().collect();
         for name in names {
             let Some(mut planned) = self.planned.remove(&name) else { continue };
-            let is_paused = paused.iter().any(|p| *p == name || p == "*");
+            let is_paused = paused.contains(&name) || paused.contains("*");
             self.look_at(&mut planned, is_paused, now).await;
             self.planned.insert(name, planned);
         }

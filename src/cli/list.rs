@@ -10,6 +10,7 @@ use crate::report::human::verdict_word;
 use crate::report::look::{self, FAINT, STRONG, UNSURE, style_of};
 use anstyle::Style;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// Arguments of `list`.
 #[derive(clap::Args)]
@@ -36,11 +37,12 @@ pub async fn run(args: &Args, context: &Context) -> Ended {
 async fn table(probes: &[Probe], config: &Config, store: &dyn Store, context: &Context) -> Result<String, super::Failure> {
     let now = context.clock.now();
     let standings = store.standings().await?;
+    let standings: BTreeMap<&str, &ProbeStanding> = standings.iter().map(|s| (s.probe.as_str(), s)).collect();
     let paused = store.paused().await?;
     let head = ["PROBE", "BY", "DESK", "GATEWAY", "SCHEDULE", "LAST VERDICT", "NEXT START", "TAGS"].map(|h| (FAINT, h.to_owned())).to_vec();
     let mut rows = vec![head];
     for probe in probes {
-        let standing = standings.iter().find(|s| s.probe == probe.name);
+        let standing = standings.get(probe.name.as_str()).copied();
         let next = next(probe, store.last_start(&probe.name).await?, &paused, now);
         rows.push(vec![
             (STRONG, probe.name.clone()),

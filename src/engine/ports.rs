@@ -6,7 +6,8 @@ mod desk;
 
 pub use super::around::{Directory, Exchangers, FixedDirectory, Intakes, NoExchangers, NoIntakes, no_intake};
 use crate::model::{
-    Act, Brief, Budget, Delivery, Judged, MailKey, Observation, OutgoingMail, Position, ReceivedMail, ResultClass, Run, RunId, Token, TokenKey,
+    Act, Brief, Budget, Delivery, Judged, MailKey, Observation, OutgoingMail, Position, ReceivedMail, ResultClass, Run, RunId, Token,
+    TokenKey,
 };
 use async_trait::async_trait;
 pub use desk::{Acted, Desk, Desks, FoundTicket, Needle};
@@ -129,9 +130,9 @@ pub struct Retention {
 pub struct ProbeStanding {
     /// Probe name.
     pub probe: String,
-    /// The last finished scheduled run that passed or failed (without observations).
+    /// The last finished scheduled run that passed or failed, without observations, mails, messages, acts and polls.
     pub last_judged: Option<Run>,
-    /// The last finished scheduled run, whatever its verdict (without observations).
+    /// The last finished scheduled run, whatever its verdict, without these too.
     pub last: Option<Run>,
     /// When the last scheduled pass finished.
     pub last_pass: Option<Timestamp>,

@@ -15,8 +15,10 @@ const GATEWAY: [&str; 3] = ["desk", "channel", "gateway"];
 const TRIGGERS: [&str; 2] = ["scheduled", "manual"];
 const BUCKETS: [f64; 14] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
 /// Clocks of people: in a chat answers come after seconds, elsewhere after minutes, hours and weekends.
-const CLOCK: [f64; 19] =
-    [0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0, 86_400.0, 172_800.0, 604_800.0];
+const CLOCK: [f64; 19] = [
+    0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0, 86_400.0, 172_800.0,
+    604_800.0,
+];
 
 impl Metrics {
     /// Every metric. Nothing is exposed for probes before [`Metrics::configure`].

@@ -80,8 +80,9 @@ impl StoredBrief {
             return history::read(line).map(Brief::of_judged);
         }
         let diagnosis = self.diagnosis.as_deref().map(serde_json::from_str::<Option<Diagnosis>>).transpose();
-        let diagnosis =
-            diagnosis.map_err(|e| StoreError::Failed(format!("the verdict of run {} in the store cannot be read: {e}", self.id)))?.flatten();
+        let diagnosis = diagnosis
+            .map_err(|e| StoreError::Failed(format!("the verdict of run {} in the store cannot be read: {e}", self.id)))?
+            .flatten();
         let trigger = if self.trigger == Trigger::Scheduled.as_str() { Trigger::Scheduled } else { Trigger::Manual };
         Ok(Brief::told(RunId(self.id), trigger, time(self.started), self.finished.map(time), diagnosis.as_ref()))
     }

@@ -285,10 +285,8 @@ impl Store for SqliteStore {
         let (probe, not) = (probe.to_owned(), not.0.clone());
         let stored = self
             .read(move |c| {
-                let found: Option<(i64, String)> = c
-                    .prepare_cached(LAST_PASSED)?
-                    .query_row([&probe, &not], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?;
+                let found: Option<(i64, String)> =
+                    c.prepare_cached(LAST_PASSED)?.query_row([&probe, &not], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
                 found.map(|(num, id)| runs::load(c, num, id)).transpose()
             })
             .await?;

@@ -95,21 +95,36 @@ pub(super) struct StoredStanding {
     probe: String,
     last_judged: Option<(String, Option<String>)>,
     last: Option<(String, Option<String>)>,
+    /// The last run is the last one that passed or failed too, and read once.
+    last_is_judged: bool,
     last_pass: Option<i64>,
     failures: u32,
     unknown_since: Option<i64>,
     failing_since: Option<String>,
 }
 
+/// The copy of a run in that column without what only its own page shows: with a thousand probes it would be most of what a
+/// start reads and keeps. What is no JSON stays as it is, so that the reader says so.
+fn light(column: &str) -> String {
+    format!(
+        "CASE WHEN json_valid({column}) THEN
+            json_replace({column}, '$.mails', json('[]'), '$.messages', json('[]'), '$.acts', json('[]'), '$.polls', json('{{}}'))
+         ELSE {column} END"
+    )
+}
+
 /// Every standing, by probe name.
 pub(super) fn all(connection: &Connection) -> Result<Vec<StoredStanding>, Fail> {
+    let (judged, last) = (light("t.last_judged"), light("t.last"));
     let rows = connection
-        .prepare_cached(
-            "SELECT t.probe, t.last_judged, t.last, t.last_pass, t.failures, t.unknown_since, j.json, l.json,
+        .prepare_cached(&format!(
+            "SELECT t.probe, CASE WHEN t.last_judged = t.last THEN NULL ELSE {judged} END, {last},
+             t.last_pass, t.failures, t.unknown_since, j.json, l.json,
              CASE WHEN t.failures > 0 THEN (SELECT json ->> '$.started' FROM history h WHERE h.probe = t.probe AND h.verdict = 'fail'
-                AND h.finished > coalesce(t.last_pass, -9223372036854775808) ORDER BY h.finished LIMIT 1) END FROM standings t
+                AND h.finished > coalesce(t.last_pass, -9223372036854775808) ORDER BY h.finished LIMIT 1) END,
+             coalesce(t.last_judged = t.last, 0) FROM standings t
              LEFT JOIN snapshots j ON j.num = t.last_judged_snapshot LEFT JOIN snapshots l ON l.num = t.last_snapshot ORDER BY t.probe",
-        )?
+        ))?
         .query_map([], |row| {
             let with_probe = |json: Option<String>, probe: Option<String>| json.map(|json| (json, probe));
             Ok(StoredStanding {
@@ -120,6 +135,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<StoredStanding>, Fail> 
                 failures: row.get(4)?,
                 unknown_since: row.get(5)?,
                 failing_since: row.get(8)?,
+                last_is_judged: row.get(9)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -135,9 +151,10 @@ impl StoredStanding {
                 .transpose()
                 .map_err(|e| StoreError::Failed(format!("the last run of probe {} in the store cannot be read: {e}", self.probe)))
         };
+        let last = run(self.last)?;
         Ok(ProbeStanding {
-            last_judged: run(self.last_judged)?,
-            last: run(self.last)?,
+            last_judged: if self.last_is_judged { last.clone() } else { run(self.last_judged)? },
+            last,
             last_pass: self.last_pass.map(time),
             failures_in_a_row: self.failures,
             unknown_since: self.unknown_since.map(time),

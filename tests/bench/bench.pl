@@ -390,7 +390,7 @@ sub page {
     system("$binary --config $desk run --all >$stack/bench.out 2>$stack/bench.out.err");
     close_sandbox();
     for (split /,/, $ENV{BENCH_PAGE} || '50:5000,200:20000,2000:200000,1000:1000000') { grown($desk, $top, $mail, split /:/) }
-    system('rm', '-rf', $desk);
+    system('rm', '-rf', $desk) unless $ENV{REPLYPATH_KEEP};
 }
 
 # One size: 20 probes behind each gateway, first all well, then two gateways broken.
@@ -412,7 +412,7 @@ sub grown {
         served($dir, $port, $probes, $broken);
         command($dir, $_) for 'incidents', 'report --since 30d';
     }
-    system('rm', '-rf', $dir);
+    system('rm', '-rf', $dir) unless $ENV{REPLYPATH_KEEP};
 }
 
 # The daemon from its start on, and what it answers.

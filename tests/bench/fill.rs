@@ -1,7 +1,8 @@
 //! `fill DIR TEMPLATES RUNS SECONDS BROKEN`: fills the store of the configuration in DIR with so many finished scheduled runs of
 //! so many last seconds, through the store's own steps. They are copies of the runs in the store folder TEMPLATES, one passed
 //! and one failed, under names and times of their own. The probes of the first BROKEN gateways fail since their last three
-//! runs; elsewhere one run in a hundred failed, and the newest passed.
+//! runs; elsewhere one run in a hundred failed, and the newest passed. Of passed runs the texts are gone, as they are after three
+//! days.
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -33,10 +34,15 @@ impl Templates {
         let mut found = Vec::new();
         for verdict in [Verdict::Pass, Verdict::Fail] {
             let of_kind = listed.iter().find(|r| r.diagnosis.as_ref().is_some_and(|d| d.verdict == verdict));
-            let id = of_kind.map(|r| r.id.clone()).ok_or_else(|| format!("no run with the verdict {} among the templates", verdict.as_str()))?;
+            let id =
+                of_kind.map(|r| r.id.clone()).ok_or_else(|| format!("no run with the verdict {} among the templates", verdict.as_str()))?;
             found.extend(store.run(&id).await?);
         }
-        let [passed, failed] = <[Run; 2]>::try_from(found).map_err(|_| "a template went while it was read")?;
+        let [mut passed, failed] = <[Run; 2]>::try_from(found).map_err(|_| "a template went while it was read")?;
+        for mail in passed.mails.iter_mut().map(|seen| &mut seen.mail) {
+            (mail.text, mail.new_text, mail.html, mail.headers) = Default::default();
+        }
+        passed.observations.iter_mut().for_each(|seen| seen.raw = None);
         Ok(Templates { passed, failed })
     }
 }

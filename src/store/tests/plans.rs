@@ -104,7 +104,8 @@ fn what_a_page_reads_of_a_probe_costs_the_same_however_many_runs_there_are() {
              INSERT INTO history (run, probe, finished, verdict, json) SELECT id, probe, finished, verdict, '{}' FROM runs WHERE num % 3 > 0",
         )
         .unwrap();
-        let whole = format!("{} WHERE 1 AND r.probe = ? AND r.\"trigger\" <> 'control' ORDER BY r.started DESC, r.num DESC LIMIT ?", list::LIST);
+        let whole =
+            format!("{} WHERE 1 AND r.probe = ? AND r.\"trigger\" <> 'control' ORDER BY r.started DESC, r.num DESC LIMIT ?", list::LIST);
         [
             steps(&c, list::BRIEFS, &[&"p1", &40]),
             steps(&c, &whole, &[&"p1", &40]),
