@@ -37,6 +37,8 @@ impl Base {
 pub struct View<'a> {
     /// Who looks.
     pub viewer: Viewer,
+    /// The name by which they signed in.
+    pub user: Option<&'a str>,
     /// How other pages are reached.
     pub base: Base,
     /// The moment that the page tells of.
@@ -82,7 +84,7 @@ fn who(view: View<'_>) -> Markup {
         @match view.viewer {
             Viewer::Operator => form.inline method="post" action=(view.base.to("logout")) {
                 input type="hidden" name="csrf" value=(view.csrf);
-                button.quiet { "Sign out" }
+                button.quiet { "Sign out" @if let Some(user) = view.user { " " (user) } }
             },
             Viewer::Public => a.quiet href=(view.base.to("login")) { "Sign in" },
             Viewer::Local => span.quiet { "local" },

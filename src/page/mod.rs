@@ -109,7 +109,7 @@ impl Pages {
     /// When the store cannot be read.
     pub async fn configure(&self, config: &Config) -> Result<(), StoreError> {
         let unproven = |probe: &crate::model::Probe| probe.desk.as_ref().is_some_and(|d| config.unproven.contains(d));
-        self.guard.configure(Rules { token: config.page.token.clone(), public: config.page.public });
+        self.guard.configure(Rules { token: config.page.token.clone(), users: config.page.users.clone(), public: config.page.public });
         self.board.configure(config.probes.values().map(|p| (p, unproven(p))));
         self.board.restore(&self.store.standings().await?);
         self.live.changed();
