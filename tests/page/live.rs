@@ -1,6 +1,7 @@
 //! `/events`.
 
-use crate::kit::{World, at, blank};
+use crate::kit::{World, at};
+use crate::runs::blank;
 use futures_util::StreamExt;
 use replypath::daemon::Watcher;
 use replypath::engine::ports::RunEvent;

@@ -4,6 +4,7 @@ mod api;
 mod kit;
 mod live;
 mod places;
+mod runs;
 mod safety;
 mod starts;
 mod states;

@@ -1,6 +1,7 @@
 //! What the overview says first, whatever the state.
 
-use crate::kit::{World, at, between, blank, judge, sentence};
+use crate::kit::{World, at, between, sentence};
+use crate::runs::{blank, judge};
 use replypath::daemon::Watcher;
 use replypath::engine::ports::RunEvent;
 use replypath::model::{Stage, Trigger, Verdict};

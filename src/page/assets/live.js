@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const SILENT = 45000;
+  const AGAIN = 3000;
   const told = document.getElementById("live");
   if (!told || !window.EventSource) return;
   let heard = Date.now();
@@ -87,7 +88,15 @@
       if (beats % 2 === 0) soon();
     });
     for (const kind of ["run", "stage", "probe"]) on(kind, soon);
-    source.addEventListener("error", dead);
+    const mine = source;
+    source.addEventListener("error", () => {
+      dead();
+      // A stream that breaks is opened again by the browser. One that was refused is not: by a proxy while the daemon starts, or
+      // because the reader must sign in again.
+      if (source !== mine || mine.readyState !== EventSource.CLOSED) return;
+      leave();
+      setTimeout(() => document.hidden || look(), AGAIN);
+    });
   };
   const leave = () => {
     if (source) source.close();
