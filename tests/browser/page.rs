@@ -2,9 +2,8 @@
 
 use crate::chrome::Chrome;
 use crate::kit::here;
-use crate::page_site::{Daemon, Site};
+use crate::page_site::Site;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use thirtyfour::Key;
 
 /// The views of a run's evidence.
@@ -106,19 +105,4 @@ async fn the_keyboard_alone_reaches_the_evidence_and_a_telephone_shows_it_all() 
         let wide = chrome.value("[innerWidth, document.scrollingElement.scrollWidth]").await;
         assert_eq!(wide, json!([360, 360]), "{path} scrolls sideways");
     }
-}
-
-/// Pictures to be looked at, in the folder that `REPLYPATH_PICTURES` names.
-pub async fn pictures(chrome: &Chrome, daemon: &Daemon, state: &str, paths: &[(&str, &str)]) {
-    let Some(folder) = std::env::var_os("REPLYPATH_PICTURES").map(PathBuf::from) else { return };
-    for (name, path) in paths {
-        for (width, scheme) in [(1280, "light"), (1280, "dark"), (360, "light")] {
-            chrome.look(width, scheme).await;
-            if !path.is_empty() {
-                chrome.go(&daemon.url(path)).await;
-            }
-            chrome.picture(&folder.join(format!("{state}-{name}-{width}-{scheme}.png"))).await;
-        }
-    }
-    chrome.look(1280, "light").await;
 }

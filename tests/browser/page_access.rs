@@ -2,31 +2,64 @@
 
 use crate::chrome::Chrome;
 use crate::kit::here;
-use crate::page::{VIEWS, pictures};
-use crate::page_site::Site;
+use crate::page::VIEWS;
+use crate::page_site::{Daemon, Site};
+use serde_json::json;
+use std::path::PathBuf;
 
 /// Names the file of axe-core, which is no part of this repository: `npm install axe-core` brings node_modules/axe-core/axe.min.js.
 const AXE: &str = "REPLYPATH_AXE";
 
-/// Runs all rules that are on by default; keeps rule, place and reason of what is broken.
+const WHOLE: &str = "html";
+
+/// Runs the rules in a part of the page; keeps rule, place and reason of what is broken.
 const RUN: &str = "
-    const done = arguments[arguments.length - 1];
-    axe.run(document, { resultTypes: ['violations'] }).then(
-      found => done({ rules: found.passes.length, broken: found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target}: ${n.failureSummary}`)) }),
+    const [part, options, done] = arguments;
+    axe.run(part, { ...options, resultTypes: ['violations'] }).then(
+      found => done({
+        rules: found.passes.length + found.inapplicable.length,
+        broken: found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target}: ${n.failureSummary}`)),
+      }),
       error => done(String(error)));";
 
-/// What is broken on the page in hand, in both colour schemes.
-async fn broken(chrome: &Chrome, axe: &str, page: &str) -> Vec<String> {
-    chrome.script(axe, vec![]).await;
-    let mut all = Vec::new();
-    for scheme in ["light", "dark"] {
-        chrome.look(1280, scheme).await;
-        let found = chrome.later(RUN, vec![]).await;
-        assert!(found["rules"].as_u64().is_some_and(|n| n > 10), "it did not look: {found}");
-        let broken = found["broken"].as_array().into_iter().flatten();
-        all.extend(broken.map(|rule| format!("{page}, {scheme}: {}", rule.as_str().unwrap_or_default())));
+/// A browser with axe-core, and what it found.
+struct Reader {
+    chrome: Chrome,
+    axe: String,
+    wrong: Vec<String>,
+}
+
+impl Reader {
+    /// Opens a page and looks at all of it, or at a part.
+    async fn read(&mut self, state: &str, daemon: &Daemon, path: &str, part: &str) {
+        self.chrome.go(&daemon.url(path)).await;
+        self.look(&format!("{state}, {path}"), part).await;
     }
-    all
+
+    /// Looks at the page in hand by every rule that is on by default, then by those of colours in the other scheme: nothing
+    /// but colours depends on it.
+    async fn look(&mut self, page: &str, part: &str) {
+        self.chrome.script(&self.axe, vec![]).await;
+        let colours = json!({ "runOnly": { "type": "rule", "values": ["color-contrast", "link-in-text-block"] } });
+        for (scheme, options, rules) in [("light", json!({}), 50), ("dark", colours, 1)] {
+            self.chrome.look(1280, scheme).await;
+            let found = self.chrome.later(RUN, vec![json!(part), options]).await;
+            assert!(found["rules"].as_u64().is_some_and(|n| n >= rules), "it did not look: {found}");
+            let broken = found["broken"].as_array().into_iter().flatten().filter_map(|b| b.as_str());
+            self.wrong.extend(broken.map(|b| format!("{page}, {scheme}: {b}")));
+        }
+        self.pictures(page).await;
+    }
+
+    /// Pictures to be looked at, in the folder that `REPLYPATH_PICTURES` names.
+    async fn pictures(&self, page: &str) {
+        let Some(folder) = std::env::var_os("REPLYPATH_PICTURES").map(PathBuf::from) else { return };
+        let page = page.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        for (width, scheme) in [(1280, "light"), (1280, "dark"), (360, "light")] {
+            self.chrome.look(width, scheme).await;
+            self.chrome.picture(&folder.join(format!("{page}-{width}-{scheme}.png"))).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -39,45 +72,42 @@ async fn axe_finds_nothing_in_either_colour_scheme() {
         return;
     };
     let axe = std::fs::read_to_string(&axe).unwrap_or_else(|e| panic!("{}: {e}", axe.display()));
-    let chrome = Chrome::start().await;
-    let mut wrong = Vec::new();
+    let mut reader = Reader { chrome: Chrome::start().await, axe, wrong: Vec::new() };
 
-    let (well, broke) = (Site::new(None), Site::new(None));
-    well.well().await;
-    broke.broken().await;
-    let daemon = well.serve(0);
-    daemon.sign_in(&chrome).await;
-    let pages = [("overview", "/"), ("probe", "/probes/billing"), ("run", "/runs/rbilling15")];
-    for (_, path) in pages {
-        chrome.go(&daemon.url(path)).await;
-        wrong.extend(broken(&chrome, &axe, &format!("well, {}", path)).await);
-    }
-    pictures(&chrome, &daemon, "well", &pages).await;
-
-    let daemon = broke.serve(0);
-    // What the public sees.
+    let site = Site::new(None);
+    site.broken().await;
+    let daemon = site.serve(0);
     for path in ["/", "/runs/rbilling3", "/login", "/runs/none"] {
-        chrome.go(&daemon.url(path)).await;
-        wrong.extend(broken(&chrome, &axe, &format!("public, {}", path)).await);
+        reader.read("public", &daemon, path, WHOLE).await;
     }
-    daemon.sign_in(&chrome).await;
-    let views = VIEWS.map(|view| format!("/runs/rbilling3?view={view}"));
-    let places = ["/", "/probes/billing", "/probes/sales"].into_iter().map(str::to_owned).chain(views);
-    for path in places {
-        chrome.go(&daemon.url(&path)).await;
-        wrong.extend(broken(&chrome, &axe, &format!("broken state, {}", path)).await);
+    daemon.sign_in(&reader.chrome).await;
+    for path in ["/", "/probes/billing", "/runs/rbilling3"] {
+        reader.read("broken", &daemon, path, WHOLE).await;
     }
-    let shown = [("overview", "/"), ("probe", "/probes/billing"), ("run", "/runs/rbilling3"), ("answer", "/runs/rbilling3?view=answer")];
-    pictures(&chrome, &daemon, "broken", &shown).await;
-
-    chrome.go(&daemon.url("/")).await;
-    chrome.until("document.getElementById('live').innerText === 'Live'").await;
+    for view in VIEWS {
+        reader.read("broken", &daemon, &format!("/runs/rbilling3?view={view}"), "#evidence").await;
+    }
     drop(daemon);
-    chrome.until("document.body.classList.contains('stale')").await;
-    wrong.extend(broken(&chrome, &axe, "not live").await);
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // The test sees what it looks for.
-    chrome.script("document.querySelector('h1').insertAdjacentHTML('afterend', '<img src=\"assets/ok.svg\"><input>')", vec![]).await;
-    assert!(broken(&chrome, &axe, "spoilt").await.len() >= 4);
+    let site = Site::new(None);
+    site.well().await;
+    let daemon = site.serve(0);
+    daemon.sign_in(&reader.chrome).await;
+    for path in ["/runs/rbilling15", "/probes/billing", "/"] {
+        reader.read("well", &daemon, path, WHOLE).await;
+    }
+    reader.chrome.until("document.getElementById('live').innerText === 'Live'").await;
+    drop(daemon);
+    reader.chrome.until("document.body.classList.contains('stale')").await;
+    reader.look("dead, /", WHOLE).await;
+    assert!(reader.wrong.is_empty(), "{}", reader.wrong.join("\n"));
+
+    // The test sees what it looks for, also in what depends on the scheme.
+    let spoil = "
+        document.getElementById('main').insertAdjacentHTML('beforeend', '<input><p>All is well');
+        document.querySelector('main > p:last-child').style.color = 'light-dark(#000, #222)';";
+    reader.chrome.script(spoil, vec![]).await;
+    reader.look("spoilt", WHOLE).await;
+    let found = reader.wrong.join("\n");
+    assert!(found.contains("light: label: ") && found.contains("dark: color-contrast: "), "{found}");
 }

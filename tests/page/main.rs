@@ -6,5 +6,6 @@ mod live;
 mod places;
 mod runs;
 mod safety;
+mod schema;
 mod starts;
 mod states;
