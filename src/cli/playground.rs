@@ -285,7 +285,7 @@ pub fn headline(sandbox: &Sandbox, metrics: Option<&str>, faults: &[String]) -> 
     let mut text =
         format!("{}  a mail provider and a support desk work on loopback (seed {})\n", paint(STRONG, "replypath demo"), sandbox.seed);
     if let Some(address) = metrics {
-        text.push_str(&format!("metrics  http://{address}/metrics\n"));
+        text.push_str(&format!("page     http://{address}/\nmetrics  http://{address}/metrics\n"));
     }
     for fault in faults {
         let id = bare(fault);

@@ -270,7 +270,7 @@ fn warn_open(pages: &Pages, address: SocketAddr) {
         tracing::warn!(
             %address,
             "the status page is open for reading to everybody who reaches this address: verdicts, stages and times; evidence is shown only \
-             to who has the token of [page]"
+             to operators"
         );
     }
 }

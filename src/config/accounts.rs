@@ -72,7 +72,19 @@ impl Workshop<'_> {
             let help = "`openssl rand -hex 16` makes a good one".to_owned();
             self.doc.problem(span.clone(), format!("`token` must have at least {SHORTEST_TOKEN} characters"), help);
         }
-        PageAccess { token: token.map(|t| t.0), public: shape.public.as_ref().is_some_and(|p| p.value) }
+        let users = shape.users.as_ref().and_then(|path| self.users(path)).unwrap_or_default();
+        PageAccess { token: token.map(|t| t.0), users, public: shape.public.as_ref().is_some_and(|p| p.value) }
+    }
+
+    fn users(&mut self, path: &At<String>) -> Option<BTreeMap<String, SecretString>> {
+        let read = std::fs::read_to_string(absolute(self.dir, &path.value)).map_err(|e| in_words(&e));
+        let reason = match read.and_then(|text| super::users::parse(&text)) {
+            Ok(users) => return Some(users),
+            Err(reason) => reason,
+        };
+        let help = "`htpasswd -B -c FILE NAME` makes one; a relative path starts beside replypath.toml".to_owned();
+        self.doc.problem(path.span.clone(), format!("`users`: the file `{}` cannot be used: {reason}", path.value), help);
+        None
     }
 
     /// The programs of the browser; a path that leads to no file is noted.

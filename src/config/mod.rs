@@ -19,6 +19,7 @@ mod shape;
 mod stages;
 mod template;
 mod times;
+mod users;
 mod values;
 mod variants;
 mod ways;
@@ -91,12 +92,15 @@ pub struct Daemon {
     pub exchanger_ca: Option<PathBuf>,
 }
 
-/// Who may see what on the status page.
+/// Who may see what on the status page. Without a token and users nobody starts runs from the page, and evidence is shown on
+/// this machine alone.
 #[derive(Debug, Clone, Default)]
 pub struct PageAccess {
-    /// The operators' token; none: nobody starts runs from the page, and evidence is shown on this machine alone.
+    /// The operators' token.
     pub token: Option<SecretString>,
-    /// Verdicts without evidence are for everybody, though there is a token.
+    /// Operators who sign in by name: the bcrypt hashes of their passwords.
+    pub users: BTreeMap<String, SecretString>,
+    /// Verdicts without evidence are for everybody, though operators sign in.
     pub public: bool,
 }
 

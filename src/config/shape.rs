@@ -95,11 +95,13 @@ table! {
 
 table! {
     /// The status page. Verdicts, stages and times may be public; evidence (messages, tickets, headers, addresses) is for
-    /// operators. Without a token, it is shown on this machine alone, and no run can be started from the page.
+    /// operators. Without a token and users, it is shown on this machine alone, and no run can be started from the page.
     PageShape "[page]" {
         /// The operators' token, of at least 16 characters: with it one sees evidence and starts runs.
         optional token: SecretText,
-        /// Where there is a token: verdicts without evidence are for everybody who reaches the address. `false` asks everybody to sign in.
+        /// A file of people who are operators too and sign in by name: lines `NAME:HASH` of bcrypt, as `htpasswd -B` writes them. It is read anew with the configuration.
+        optional users: String,
+        /// Where there is a token or users: verdicts without evidence are for everybody who reaches the address. `false` asks everybody to sign in.
         optional public: bool = false,
     }
 }

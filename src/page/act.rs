@@ -57,11 +57,11 @@ pub enum NotStarted {
 }
 
 impl Pages {
-    /// Starts a run of the probe by hand.
+    /// Starts a run of the probe by hand. `by` is who asks, for the log.
     ///
     /// # Errors
     /// Says why none was started.
-    pub async fn start(&self, probe: &str) -> Result<RunId, NotStarted> {
+    pub async fn start(&self, probe: &str, by: &str) -> Result<RunId, NotStarted> {
         let seats = self.board.seats();
         let seat = seats.get(probe).ok_or(NotStarted::NoProbe)?;
         let not_now = |why: &str| NotStarted::NotNow(why.to_owned());
@@ -80,7 +80,7 @@ impl Pages {
         taken.map_err(|at| NotStarted::TooSoon(u64::try_from(at.as_second() - now.as_second()).unwrap_or(0).max(1)))?;
         match driver.start_run(&seat.probe, &account, Trigger::Manual, None).await {
             Ok(run) => {
-                tracing::info!(probe, %run, "started by hand from the page");
+                tracing::info!(probe, %run, by, "started by hand");
                 Ok(run)
             }
             Err(error) => {

@@ -19,14 +19,17 @@ pub struct Asked {
     pub viewer: Viewer,
     /// When.
     pub now: Timestamp,
+    /// The name by which they signed in.
+    pub user: Option<String>,
     csrf: String,
     open: bool,
+    told: String,
 }
 
 impl Asked {
     /// What a page for it is made with.
     pub fn view(&self, base: Base) -> View<'_> {
-        View { viewer: self.viewer, base, now: self.now, csrf: &self.csrf, open: self.open }
+        View { viewer: self.viewer, user: self.user.as_deref(), base, now: self.now, csrf: &self.csrf, open: self.open, told: &self.told }
     }
 }
 
@@ -35,10 +38,9 @@ impl FromRequestParts<Arc<Pages>> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, pages: &Arc<Pages>) -> Result<Asked, Response> {
         let now = pages.clock.now();
-        match pages.guard.viewer(&parts.headers, now) {
-            Some(viewer) => Ok(Asked { viewer, now, csrf: pages.guard.csrf(&parts.headers, now), open: pages.guard.is_open() }),
-            None => Err(to_login(parts.uri.path())),
-        }
+        let Some(viewer) = pages.guard.viewer(&parts.headers, now) else { return Err(to_login(parts.uri.path())) };
+        let user = pages.guard.user(&parts.headers, now);
+        Ok(Asked { viewer, now, user, csrf: pages.guard.csrf(&parts.headers, now), open: pages.guard.is_open(), told: pages.live.newest() })
     }
 }
 

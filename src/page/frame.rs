@@ -37,6 +37,8 @@ impl Base {
 pub struct View<'a> {
     /// Who looks.
     pub viewer: Viewer,
+    /// The name by which they signed in.
+    pub user: Option<&'a str>,
     /// How other pages are reached.
     pub base: Base,
     /// The moment that the page tells of.
@@ -45,6 +47,8 @@ pub struct View<'a> {
     pub csrf: &'a str,
     /// Everybody who reaches the address reads it.
     pub open: bool,
+    /// The last event that the page may know of; empty where nothing changes.
+    pub told: &'a str,
 }
 
 /// The whole document. `state` chooses the icon: `ok`, `broken`, `unknown`. What may change lies in `main`.
@@ -63,7 +67,7 @@ pub fn page(view: View<'_>, title: &str, state: &str, main: &Markup) -> Markup {
                 noscript { meta http-equiv="refresh" content="30"; }
                 script defer src=(asset("live.js")) {}
             }
-            body data-events=(view.base.to("events")) {
+            body data-events=(view.base.to("events")) data-told=(view.told) {
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
                     a.brand href=(view.base.to("")) { "replypath" }
@@ -82,7 +86,7 @@ fn who(view: View<'_>) -> Markup {
         @match view.viewer {
             Viewer::Operator => form.inline method="post" action=(view.base.to("logout")) {
                 input type="hidden" name="csrf" value=(view.csrf);
-                button.quiet { "Sign out" }
+                button.quiet { "Sign out" @if let Some(user) = view.user { " " (user) } }
             },
             Viewer::Public => a.quiet href=(view.base.to("login")) { "Sign in" },
             Viewer::Local => span.quiet { "local" },

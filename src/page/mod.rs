@@ -109,7 +109,7 @@ impl Pages {
     /// When the store cannot be read.
     pub async fn configure(&self, config: &Config) -> Result<(), StoreError> {
         let unproven = |probe: &crate::model::Probe| probe.desk.as_ref().is_some_and(|d| config.unproven.contains(d));
-        self.guard.configure(Rules { token: config.page.token.clone(), public: config.page.public });
+        self.guard.configure(Rules { token: config.page.token.clone(), users: config.page.users.clone(), public: config.page.public });
         self.board.configure(config.probes.values().map(|p| (p, unproven(p))));
         self.board.restore(&self.store.standings().await?);
         self.live.changed();
@@ -122,6 +122,7 @@ impl Pages {
         let seats = self.board.seats();
         self.recall(seats.keys()).await;
         self.recall_roots().await;
+        self.live.changed();
         loop {
             self.clock.sleep_until(after(self.clock.now(), RECALL)).await;
             let seats = self.board.seats();

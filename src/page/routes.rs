@@ -154,7 +154,7 @@ async fn run_now(State(pages): Site, asked: Asked, Path(name): Path<String>, hea
             html! { "The form was not sent by a page of an operator who is signed in. " a href=(Base::TWO.to("login")) { "Sign in" } };
         return refuse(StatusCode::FORBIDDEN, "Not started", &text);
     }
-    match pages.start(&name).await {
+    match pages.start(&name, asked.user.as_deref().unwrap_or("an operator")).await {
         Ok(run) => see_other(&Base::TWO.run(run.as_str())),
         Err(NotStarted::NoProbe) => gone(Base::TWO, asked.now, "There is no such reply path"),
         Err(NotStarted::UnderWay(run)) => {
@@ -176,20 +176,29 @@ async fn run_now(State(pages): Site, asked: Asked, Path(name): Path<String>, hea
 }
 
 async fn login(State(pages): Site) -> Response {
-    html_page(sign::sign_in(pages.guard.has_token(), false, pages.clock.now()))
+    html_page(sign::sign_in(pages.guard.ways(), false, pages.clock.now()))
 }
 
+/// Either the token, or a user with the password.
 #[derive(Deserialize)]
-struct TokenForm {
+struct SignIn {
     #[serde(default)]
     token: String,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    password: String,
 }
 
-async fn sign_in(State(pages): Site, headers: HeaderMap, Form(form): Form<TokenForm>) -> Response {
+async fn sign_in(State(pages): Site, headers: HeaderMap, Form(form): Form<SignIn>) -> Response {
     let now = pages.clock.now();
-    let session = guard::is_same_site(&headers).then(|| pages.guard.sign_in(form.token.trim(), now)).flatten();
+    let session = match guard::is_same_site(&headers) {
+        true if form.user.is_empty() => pages.guard.sign_in(form.token.trim(), now),
+        true => pages.guard.sign_in_user(form.user.trim(), &form.password, now).await,
+        false => None,
+    };
     let Some(session) = session else {
-        return (StatusCode::FORBIDDEN, html_page(sign::sign_in(pages.guard.has_token(), true, now))).into_response();
+        return (StatusCode::FORBIDDEN, html_page(sign::sign_in(pages.guard.ways(), true, now))).into_response();
     };
     with_cookie(see_other("./"), &headers, &session, "")
 }
@@ -341,7 +350,7 @@ async fn api_start(State(pages): Site, _: Asked, Path(name): Path<String>, heade
     if !pages.guard.bears_token(&headers) {
         return problem(StatusCode::FORBIDDEN, "a start needs `Authorization: Bearer` with the operators' token");
     }
-    match pages.start(&name).await {
+    match pages.start(&name, "the API").await {
         Ok(run) => json_answer(StatusCode::ACCEPTED, &StartedReport { run: run.0 }),
         Err(NotStarted::NoProbe) => problem(StatusCode::NOT_FOUND, "there is no such probe"),
         Err(NotStarted::UnderWay(run)) => {

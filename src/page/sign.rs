@@ -1,30 +1,41 @@
 //! Signing in and out, and pages that only say something.
 
 use super::frame::{Base, View, page};
-use super::guard::Viewer;
+use super::guard::{Viewer, Ways};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 /// A view of nobody in particular.
 fn plain(base: Base, now: Timestamp) -> View<'static> {
-    View { viewer: Viewer::Public, base, now, csrf: "", open: false }
+    View { viewer: Viewer::Public, user: None, base, now, csrf: "", open: false, told: "" }
 }
 
-/// The form, or where there is no token what to do about that.
-pub fn sign_in(has_token: bool, wrong: bool, now: Timestamp) -> Markup {
+/// The forms, or where nobody can sign in what to do about that.
+pub fn sign_in(ways: Ways, wrong: bool, now: Timestamp) -> Markup {
     let main = html! {
         h1 { "Sign in" }
-        @if has_token {
+        @if wrong { p.fail role="alert" { (if ways.users { "That is not right." } else { "That is not the token." }) } }
+        @if ways.users {
             form.signin method="post" action="login" {
-                @if wrong { p.fail role="alert" { "That is not the token." } }
-                label for="token" { "The operators' token" }
-                input #token type="password" name="token" autocomplete="current-password" required autofocus;
+                label for="user" { "Your name" }
+                input #user name="user" autocomplete="username" autocapitalize="none" required autofocus;
+                label for="password" { "Your password" }
+                input #password type="password" name="password" autocomplete="current-password" required;
                 button { "Sign in" }
             }
-        } @else {
+        }
+        @if ways.token {
+            form.signin method="post" action="login" {
+                label for="token" { @if ways.users { "Or the operators' token" } @else { "The operators' token" } }
+                input #token type="password" name="token" autocomplete="off" required autofocus[!ways.users];
+                button { @if ways.users { "Sign in by token" } @else { "Sign in" } }
+            }
+        }
+        @if !ways.token && !ways.users {
             p.notice {
-                "No token is configured, so nobody can sign in: evidence is shown to browsers on the machine of the daemon alone, and no run \
-                 can be started from here. Set " code { "token" } " in " code { "[page]" } " of " code { "replypath.toml" } "."
+                "Neither a token nor users are configured, so nobody can sign in: evidence is shown to browsers on the machine of the daemon \
+                 alone, and no run can be started from here. Set " code { "token" } " or " code { "users" } " in " code { "[page]" } " of "
+                code { "replypath.toml" } "."
             }
         }
     };

@@ -86,6 +86,8 @@ async fn a_run_that_ends_appears_by_itself_and_a_cut_stream_is_told_until_it_is_
     chrome.until("/^Not live since [0-9:]{8} UTC: what stands here may be old$/.test(document.getElementById('live').innerText)").await;
     chrome.until("document.title.startsWith('Not live: ') && document.body.classList.contains('stale')").await;
     assert_eq!(chrome.text("document.getElementById('live').getAttribute('role')").await, "status", "it is read aloud");
+    let over_the_news = chrome.text("getComputedStyle(document.querySelector('.headline'), '::before').content").await;
+    assert_eq!(over_the_news, "\"Not live. This was known last:\"", "nobody takes what stands there for the present state");
     proxy_without_daemon(port).await;
     let daemon = site.serve(port);
     chrome.until(&format!("{LIVE} && !document.title.startsWith('Not live') && !document.body.classList.contains('stale')")).await;

@@ -217,6 +217,7 @@ impl Daemon {
         chrome.go(&self.url("/login")).await;
         let fill = "document.getElementById('token').value = arguments[0]; document.querySelector('main form').submit()";
         chrome.script(fill, vec![json!(TOKEN)]).await;
-        chrome.until("location.pathname === '/' && document.querySelector('h1') !== null").await;
+        // Just after a start the page has no history yet; it takes it over by itself.
+        chrome.until("location.pathname === '/' && !document.body.innerText.includes('still being read')").await;
     }
 }

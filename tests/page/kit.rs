@@ -20,6 +20,10 @@ use tokio::sync::watch;
 /// The token of [`World::with_token`].
 pub const TOKEN: &str = "operators-token-0123";
 
+/// The password of [`World::with_users`], and its hash with a cost that tests can afford.
+pub const PASSWORD: &str = "correct horse";
+const HASH: &str = "$2b$08$vKNqEzNNe1zDYmfHQ7uVXuYFhO6yvTLye6OxVgTFaVHb047WeH/F.";
+
 /// 2026-11-25 08:00 UTC and some seconds.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_593_600 + seconds).unwrap()
@@ -100,6 +104,21 @@ impl World {
     /// With the operators' token, and public.
     pub async fn with_token(probes: &[&str], public: bool) -> World {
         World::with(probes, &format!("[page]\ntoken = \"{TOKEN}\"\npublic = {public}\n")).await
+    }
+
+    /// With this user, and not public.
+    pub async fn with_users(probes: &[&str], user: &str) -> World {
+        let world = World::with(probes, "").await;
+        world.users(user).await;
+        world
+    }
+
+    /// This user is the only one from now on.
+    pub async fn users(&self, user: &str) {
+        std::fs::write(self.dir.path().join("people"), format!("{user}:{HASH}\n")).unwrap();
+        let text = format!("{MAIN}[page]\nusers = \"people\"\n");
+        let config = config::load_from(self.dir.path(), Some(&text), &|_| None, &DeskFiles).unwrap();
+        self.pages.configure(&config).await.unwrap();
     }
 
     async fn with(probes: &[&str], more: &str) -> World {

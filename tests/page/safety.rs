@@ -1,6 +1,6 @@
 //! What a stranger can see, send and make a browser do: nothing.
 
-use crate::kit::{TOKEN, World, at, sentence};
+use crate::kit::{PASSWORD, TOKEN, World, at, between, sentence};
 use crate::runs::{blank, hostile, judge};
 use replypath::model::*;
 use reqwest::header::{COOKIE, HOST};
@@ -179,4 +179,35 @@ async fn a_page_that_is_not_public_asks_everybody_to_sign_in() {
     assert_eq!(with(format!("{forged}0{forged}")).await.unwrap().status(), 303, "forged");
     world.clock.advance(std::time::Duration::from_secs(12 * 3_600 + 1));
     assert_eq!(with(cookie).await.unwrap().status(), 303, "run out");
+}
+
+#[tokio::test]
+async fn a_user_signs_in_by_name_and_only_as_long_as_the_file_says_so() {
+    let world = World::with_users(&["billing"], "jane.doe").await;
+    world.ended(&hostile(&world)).await;
+    assert_eq!(world.get("/api/v1/status").await.status(), 401, "not public");
+    assert_eq!(world.get("/").await.headers()["location"], "login");
+    let form = world.page("/login").await;
+    assert!(form.contains("name=\"user\"") && !form.contains("name=\"token\""), "no token is configured: {form}");
+    let sign_in =
+        |user: &str, password: &str| world.client.post(world.url("/login")).form(&[("user", user), ("password", password)]).send();
+    for (user, password) in [("jane.doe", "wrong"), ("john", PASSWORD), ("", PASSWORD), ("jane.doe", ""), ("john", "")] {
+        let refused = sign_in(user, password).await.unwrap();
+        assert_eq!((refused.status().as_u16(), refused.headers().get("set-cookie")), (403, None), "{user} {password}");
+    }
+    let answer = sign_in("jane.doe", PASSWORD).await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let get = |path: &str, cookie: String| world.client.get(world.url(path)).header(COOKIE, cookie).send();
+    let page = get("/runs/rhostile?view=answer", cookie.clone()).await.unwrap().text().await.unwrap();
+    assert!(page.contains("Sign out jane.doe") && page.contains("Questions about invoices"), "{page}");
+    for forged in [cookie.replace("jane.doe", "john"), cookie.replace(".jane.doe", ""), cookie.replace("jane.doe", "jane")] {
+        assert_eq!(get("/api/v1/status", forged).await.unwrap().status(), 401);
+    }
+    assert_eq!(get("/api/v1/status", cookie.clone()).await.unwrap().status(), 200);
+    let csrf = between(&page, "name=\"csrf\" value=\"", "\"").to_owned();
+    let start = world.client.post(world.url("/probes/billing/run")).header(COOKIE, &cookie).form(&[("csrf", &csrf)]).send();
+    assert_eq!(start.await.unwrap().status(), 303, "an operator starts runs");
+
+    world.users("somebody-else").await;
+    assert_eq!(get("/api/v1/status", cookie).await.unwrap().status(), 401, "no longer in the file");
 }

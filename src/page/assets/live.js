@@ -4,6 +4,7 @@
   const SILENT = 45000;
   const AGAIN = 3000;
   const told = document.getElementById("live");
+  const known = document.body.dataset.told;
   if (!told || !window.EventSource) return;
   let heard = Date.now();
   let lastTime = told.dataset.at.slice(11, 19);
@@ -35,6 +36,9 @@
     const fresh = next.getElementById("main");
     if (!fresh) return;
     document.title = next.title;
+    // Who reads: a session may have ended.
+    const [who, newWho] = [document, next].map((page) => page.querySelector(".top > :last-child"));
+    if (who.outerHTML !== newWho.outerHTML) who.replaceWith(document.adoptNode(newWho));
     const icon = document.getElementById("icon");
     const newIcon = next.getElementById("icon");
     if (icon && newIcon && icon.getAttribute("href") !== newIcon.getAttribute("href")) icon.replaceWith(document.adoptNode(newIcon));
@@ -78,8 +82,8 @@
         live();
         then(event, was);
       });
-    // Also takes back the title that says "not live".
-    on("hello", (_, was) => was && soon());
+    // Also takes back the title that says "not live". What happened between the making of the page and now was not told.
+    on("hello", (event, was) => (was || (known && event.lastEventId !== known)) && soon());
     on("reset", soon);
     on("beat", (event) => {
       lastTime = JSON.parse(event.data).now.slice(11, 19);
