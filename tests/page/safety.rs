@@ -184,7 +184,7 @@ async fn a_page_that_is_not_public_asks_everybody_to_sign_in() {
 #[tokio::test]
 async fn a_user_signs_in_by_name_and_only_as_long_as_the_file_says_so() {
     let world = World::with_users(&["billing"], "jane.doe").await;
-    world.ended(&hostile(&world)).await;
+    world.ended(&hostile(world.probe("billing"), at(0))).await;
     assert_eq!(world.get("/api/v1/status").await.status(), 401, "not public");
     assert_eq!(world.get("/").await.headers()["location"], "login");
     let form = world.page("/login").await;
