@@ -98,7 +98,7 @@ fn init_writes_a_configuration_that_is_right_but_for_its_secrets() {
     let dir = dir.to_str().unwrap();
     replypath(&["init", dir]).expect(0);
     let check = replypath(&["check", "--config", dir]).expect(3);
-    assert!(check.err.contains("--> replypath.toml:38:20"), "{}", check.err);
+    assert!(check.err.contains("--> replypath.toml:39:20"), "{}", check.err);
     assert!(check.err.contains("ALICE_PASSWORD") && check.err.contains("RT_TOKEN") && check.err.contains("2 problems"), "{}", check.err);
     let again = replypath(&["init", dir]);
     assert_ne!(again.code, 0);

@@ -199,7 +199,7 @@ async fn a_user_signs_in_by_name_and_only_as_long_as_the_file_says_so() {
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let get = |path: &str, cookie: String| world.client.get(world.url(path)).header(COOKIE, cookie).send();
     let page = get("/runs/rhostile?view=answer", cookie.clone()).await.unwrap().text().await.unwrap();
-    assert!(page.contains("Sign out jane.doe") && page.contains("Questions about invoices"), "{page}");
+    assert!(page.contains("Sign out jane.doe") && page.contains("The agent's answer"), "{page}");
     for forged in [cookie.replace("jane.doe", "john"), cookie.replace(".jane.doe", ""), cookie.replace("jane.doe", "jane")] {
         assert_eq!(get("/api/v1/status", forged).await.unwrap().status(), 401);
     }

@@ -64,6 +64,6 @@ async fn without_a_token_nobody_starts_anything() {
     assert!(!world.page("/").await.contains("Run now"));
     assert_eq!(send(world.client.post(world.url("/probes/billing/run")), "").await.status(), 403);
     assert_eq!(world.client.post(world.url("/api/v1/probes/billing/runs")).bearer_auth("").send().await.unwrap().status(), 403);
-    assert!(world.page("/login").await.contains("No token is configured"));
+    assert!(world.page("/login").await.contains("nobody can sign in"));
     assert_eq!(world.started(), []);
 }
