@@ -1,6 +1,7 @@
 //! Links that hold wherever the pages are, and pages that stay small whatever happens.
 
-use crate::kit::{TOKEN, World, at, blank, judge};
+use crate::kit::{TOKEN, World, at};
+use crate::runs::{blank, judge};
 use replypath::engine::ports::RunEvent;
 use replypath::model::{Trigger, Verdict};
 use replypath::page;
