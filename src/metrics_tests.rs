@@ -40,6 +40,8 @@ fn the_exposition_is_the_golden_one() {
         .render()
         .unwrap()
         .lines()
+        // One of the catalogue's faults stands for all of them.
+        .filter(|line| !line.starts_with("replypath_fault_info{") || line.contains("\"return-in-spam\""))
         .map(|line| match line.rsplit_once(' ') {
             Some((name, _)) if line.starts_with("process_") => format!("{name} X\n"),
             _ => format!("{}\n", line.replace(env!("CARGO_PKG_VERSION"), "VERSION")),
@@ -403,7 +405,9 @@ fn the_documented_number_of_series_is_never_passed_and_nearly_reached() {
         }
         count(&metrics)
     };
-    let formula = |probes: usize, gateways: usize| crate::config::SERIES_OF_PROBE * probes + SERIES_OF_GATEWAY * gateways + 2 + 1 + 14;
+    let faults = crate::diagnosis::catalogue::all().len();
+    let formula =
+        |probes: usize, gateways: usize| crate::config::SERIES_OF_PROBE * probes + SERIES_OF_GATEWAY * gateways + 2 + 1 + faults + 14;
     for (probes, gateways) in [(1, 1), (6, 1), (6, 3)] {
         let (is, most) = (grown(probes, gateways), formula(probes, gateways));
         assert!(is <= most, "{probes} probes behind {gateways} gateways have {is} series, {most} are documented");

@@ -5,6 +5,7 @@ use super::known::Known;
 use super::process::Process;
 use super::series::{drop_series, set, touch};
 use super::{Metrics, NO_STAGE, SKIP_REASONS, security};
+use crate::diagnosis::catalogue;
 use crate::model::Stage;
 use prometheus::core::Collector;
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry};
@@ -39,6 +40,10 @@ impl Metrics {
         let counters = |name: &str, labels: &[&str], help: &str| registered(r, CounterVec::new(Opts::new(format!("replypath_{name}"), help), labels)?);
         let build = gauges("build_info", &["version", "revision"], "A constant 1 with the version as labels.")?;
         set(&build, &[env!("CARGO_PKG_VERSION"), option_env!("REPLYPATH_REVISION").unwrap_or("unknown")], 1.0);
+        let titles = gauges("fault_info", &["fault", "title"], "A constant 1 for each fault that can be named, with its title.")?;
+        for fault in catalogue::all() {
+            set(&titles, &[&fault.id, &fault.title], 1.0);
+        }
         let histogram = HistogramOpts::new("replypath_stage_duration_seconds", "How long stages took in passed scheduled runs.").buckets(BUCKETS.to_vec());
         let clock = |name: &str, help: &str| {
             let options = HistogramOpts::new(format!("replypath_{name}"), help).buckets(CLOCK.to_vec());
