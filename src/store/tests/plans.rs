@@ -1,6 +1,6 @@
 //! What is asked at every tick uses an index, whatever the number of waiting runs.
 
-use crate::store::{LAST_PASSED, history, list, mail, runs, schema};
+use crate::store::{LAST_PASSED, UNFINISHED, history, list, mail, runs, schema};
 use rusqlite::Connection;
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -89,7 +89,7 @@ fn ten_thousand_waiting_runs_cost_a_tick_no_more_than_ten() {
 }
 
 #[test]
-fn what_a_page_reads_of_a_probe_costs_the_same_however_many_runs_there_are() {
+fn what_a_page_and_a_start_read_of_a_probe_costs_the_same_however_many_runs_there_are() {
     let cost = |runs: i64| {
         let c = schema::open_in_memory().unwrap();
         c.execute(
@@ -110,6 +110,7 @@ fn what_a_page_reads_of_a_probe_costs_the_same_however_many_runs_there_are() {
             steps(&c, list::BRIEFS, &[&"p1", &40]),
             steps(&c, &whole, &[&"p1", &40]),
             steps(&c, LAST_PASSED, &[&"p1", &"r2"]),
+            steps(&c, UNFINISHED, &[&"p1"]),
             steps(&c, history::PASS_BEFORE, &[&"p1", &runs]),
         ]
     };
