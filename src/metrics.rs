@@ -8,14 +8,13 @@
 //! How many series there are at most:
 //!
 //! ```text
-//! 106 x probes + 237 x gateways + 2 x desks + accounts + certificates + 14
+//! 106 x probes + 237 x gateways + 2 x desks + accounts + certificates + faults of the catalogue + 14
 //! ```
 //!
 //! (A gateway that serves two desks or channels counts as two.) The configuration refuses more than `max_probes` probes; a
 //! test holds the numbers against what is exposed.
 
 mod certificates;
-mod exposition;
 mod families;
 mod faults;
 mod known;
@@ -30,13 +29,13 @@ pub use known::schedule_text;
 
 use crate::engine::ports::RunEvent;
 use crate::model::{Probe, Run, Stage};
-use exposition::{Exposition, Family, Histogram, Numbers};
 use jiff::Timestamp;
 use known::Known;
 use process::Process;
+use prometheus::{Counter, CounterVec, Encoder, Gauge, GaugeVec, HistogramVec, Registry, TextEncoder};
 use series::{add, drop_series, flag, seconds, set, touch};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The Content-Type of [`Metrics::render`].
@@ -54,45 +53,45 @@ const NO_STAGE: &str = "none";
 
 /// All metrics of one process.
 pub struct Metrics {
-    exposition: Exposition,
-    probe_info: Arc<Numbers>,
-    success: Arc<Numbers>,
-    unknown: Arc<Numbers>,
-    duration: Arc<Numbers>,
-    consecutive: Arc<Numbers>,
-    failing_since: Arc<Numbers>,
-    unknown_since: Arc<Numbers>,
-    last_run: Arc<Numbers>,
-    last_success: Arc<Numbers>,
-    expected: Arc<Numbers>,
-    paused: Arc<Numbers>,
-    running: Arc<Numbers>,
-    stage_success: Arc<Numbers>,
-    stage_last: Arc<Numbers>,
-    stage_limit: Arc<Numbers>,
-    runs: Arc<Numbers>,
-    failures: Arc<Numbers>,
-    unknowns: Arc<Numbers>,
-    skipped: Arc<Numbers>,
-    stage_seconds: Arc<Family<Histogram>>,
-    landing: Arc<Family<Histogram>>,
-    acknowledgement: Arc<Family<Histogram>>,
-    human_answer: Arc<Family<Histogram>>,
-    fault: Arc<Numbers>,
-    late: Arc<Numbers>,
-    security: Arc<Numbers>,
-    security_faults: Arc<Numbers>,
-    leftovers: Arc<Numbers>,
-    desk_up: Arc<Numbers>,
-    mailbox_up: Arc<Numbers>,
+    registry: Registry,
+    probe_info: GaugeVec,
+    success: GaugeVec,
+    unknown: GaugeVec,
+    duration: GaugeVec,
+    consecutive: GaugeVec,
+    failing_since: GaugeVec,
+    unknown_since: GaugeVec,
+    last_run: GaugeVec,
+    last_success: GaugeVec,
+    expected: GaugeVec,
+    paused: GaugeVec,
+    running: GaugeVec,
+    stage_success: GaugeVec,
+    stage_last: GaugeVec,
+    stage_limit: GaugeVec,
+    runs: CounterVec,
+    failures: CounterVec,
+    unknowns: CounterVec,
+    skipped: CounterVec,
+    stage_seconds: HistogramVec,
+    landing: HistogramVec,
+    acknowledgement: HistogramVec,
+    human_answer: HistogramVec,
+    fault: GaugeVec,
+    late: CounterVec,
+    security: GaugeVec,
+    security_faults: CounterVec,
+    leftovers: GaugeVec,
+    desk_up: GaugeVec,
+    mailbox_up: GaugeVec,
     /// The ends of certificates.
     pub certificates: Certificates,
-    tick: Arc<Numbers>,
-    in_progress: Arc<Numbers>,
-    reload_ok: Arc<Numbers>,
-    reload_at: Arc<Numbers>,
-    store_errors: Arc<Numbers>,
-    blind_after: Arc<Numbers>,
+    tick: Gauge,
+    in_progress: Gauge,
+    reload_ok: Gauge,
+    reload_at: Gauge,
+    store_errors: Counter,
+    blind_after: Gauge,
     process: Process,
     state: Mutex<State>,
 }
@@ -185,12 +184,12 @@ impl Metrics {
         match event {
             RunEvent::Started(run) | RunEvent::Stage(run, _) => {
                 if run.finished.is_none() && state.open.entry(probe.clone()).or_default().insert(id.clone()) {
-                    self.in_progress.more(1.0);
+                    self.in_progress.inc();
                 }
             }
             RunEvent::Finished(run) => {
                 if state.open.get_mut(probe).is_some_and(|open| open.remove(id)) {
-                    self.in_progress.more(-1.0);
+                    self.in_progress.dec();
                 }
                 state.exposed.retain(|(exposed, _)| exposed != id);
                 if let Some(known) = state.probes.get_mut(probe) {
@@ -210,7 +209,7 @@ impl Metrics {
     }
 
     fn show_open(&self, state: &State) {
-        self.in_progress.put(state.open.values().map(BTreeSet::len).sum::<usize>() as f64);
+        self.in_progress.set(state.open.values().map(BTreeSet::len).sum::<usize>() as f64);
         for (name, known) in &state.probes {
             set(&self.running, &known.labels, flag(state.open.get(name).is_some_and(|open| !open.is_empty())));
         }
@@ -255,25 +254,25 @@ impl Metrics {
 
     /// The scheduler looked for due probes.
     pub fn tick(&self, now: Timestamp) {
-        self.tick.put(seconds(Some(now)));
+        self.tick.set(seconds(Some(now)));
     }
 
     /// The configuration was loaded (`Some`) or a reload was refused.
     pub fn reloaded(&self, loaded: Option<Timestamp>) {
-        self.reload_ok.put(flag(loaded.is_some()));
+        self.reload_ok.set(flag(loaded.is_some()));
         if loaded.is_some() {
-            self.reload_at.put(seconds(loaded));
+            self.reload_at.set(seconds(loaded));
         }
     }
 
     /// How long a probe may be unknown before that is an alert of its own.
     pub fn blind_after(&self, time: Duration) {
-        self.blind_after.put(time.as_secs_f64());
+        self.blind_after.set(time.as_secs_f64());
     }
 
     /// The store could not do a step.
     pub fn store_error(&self) {
-        self.store_errors.more(1.0);
+        self.store_errors.inc();
     }
 
     /// Whether the last call to a desk's API was answered.
@@ -291,15 +290,14 @@ impl Metrics {
     }
 
     /// The exposition in text format 0.0.4.
-    pub fn render(&self) -> String {
+    ///
+    /// # Errors
+    /// When a family cannot be written.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
         self.process.refresh();
-        self.exposition.render()
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Metrics {
-        Metrics::new()
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
     }
 }
 

@@ -61,7 +61,10 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: impl Future<Outp
 }
 
 async fn exposition(State(site): State<Site>) -> Response {
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], site.metrics.render()).into_response()
+    match site.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {error}\n")).into_response(),
+    }
 }
 
 async fn ready(State(site): State<Site>) -> (StatusCode, String) {
@@ -98,7 +101,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_come_with_the_content_type_that_prometheus_asks_for() {
         let clock = Arc::new(ManualClock::new(sample::at(0)));
-        let site = Site { metrics: Arc::new(Metrics::new()), pulse: Arc::default(), clock };
+        let site = Site { metrics: Arc::new(Metrics::new().unwrap()), pulse: Arc::default(), clock };
         let answer = ask(&site, "/metrics").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{answer}");
@@ -108,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn ready_means_that_the_scheduler_looked_within_two_minutes() {
         let clock = Arc::new(ManualClock::new(sample::at(0)));
-        let site = Site { metrics: Arc::new(Metrics::new()), pulse: Arc::default(), clock: clock.clone() };
+        let site = Site { metrics: Arc::new(Metrics::new().unwrap()), pulse: Arc::default(), clock: clock.clone() };
         assert!(ask(&site, "/readyz").await.starts_with("HTTP/1.1 503"));
         site.pulse.beat(clock.now());
         clock.advance(Duration::from_secs(119));

@@ -116,7 +116,7 @@ impl Daemon {
     /// # Errors
     /// When the store, a part or the listener fails for good.
     pub async fn serve(mut self, mut config: Config, listener: TcpListener) -> Result<(), Failure> {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new().map_err(|e| Failure::ours(format!("the metrics cannot be made: {e}")))?);
         let pulse = Arc::new(Pulse::default());
         let inner = assemble::store(&config, &self.clock).await?;
         let store: Arc<dyn Store> = Arc::new(WatchedStore { inner, metrics: metrics.clone() });

@@ -1,19 +1,19 @@
 //! The ends of the certificates that customers and their providers meet.
 
-use super::exposition::Numbers;
 use super::series::{drop_series, seconds, set};
 use jiff::Timestamp;
+use prometheus::GaugeVec;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 /// One series a place, `HOST:PORT`.
 pub struct Certificates {
-    expiry: Arc<Numbers>,
+    expiry: GaugeVec,
     shown: Mutex<BTreeSet<String>>,
 }
 
 impl Certificates {
-    pub(super) fn new(expiry: Arc<Numbers>) -> Certificates {
+    pub(super) fn new(expiry: GaugeVec) -> Certificates {
         Certificates { expiry, shown: Mutex::default() }
     }
 

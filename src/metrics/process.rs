@@ -1,30 +1,31 @@
 //! The metrics of the process itself.
 
-use super::exposition::{Exposition, Numbers};
+use super::families::registered;
 use super::series::seconds;
 use jiff::Timestamp;
-use std::sync::Arc;
+use prometheus::{Counter, Gauge, Registry};
 
 /// The `process_*` metrics, read from `/proc/self` where there is one.
 pub(super) struct Process {
-    cpu: Arc<Numbers>,
-    resident: Arc<Numbers>,
-    virtual_size: Arc<Numbers>,
-    open: Arc<Numbers>,
-    threads: Arc<Numbers>,
+    cpu: Counter,
+    resident: Gauge,
+    virtual_size: Gauge,
+    open: Gauge,
+    threads: Gauge,
 }
 
 impl Process {
     #[rustfmt::skip]
-    pub(super) fn new(e: &mut Exposition) -> Process {
-        e.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.").put(seconds(Some(Timestamp::now())));
-        Process {
-            cpu: e.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds."),
-            resident: e.gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
-            virtual_size: e.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes."),
-            open: e.gauge("process_open_fds", "Number of open file descriptors."),
-            threads: e.gauge("process_threads", "Number of OS threads in the process."),
-        }
+    pub(super) fn new(registry: &Registry) -> Result<Process, prometheus::Error> {
+        let gauge = |name: &str, help: &str| registered(registry, Gauge::new(name, help)?);
+        gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.")?.set(seconds(Some(Timestamp::now())));
+        Ok(Process {
+            cpu: registered(registry, Counter::new("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.")?)?,
+            resident: gauge("process_resident_memory_bytes", "Resident memory size in bytes.")?,
+            virtual_size: gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.")?,
+            open: gauge("process_open_fds", "Number of open file descriptors.")?,
+            threads: gauge("process_threads", "Number of OS threads in the process.")?,
+        })
     }
 
     pub(super) fn refresh(&self) {
@@ -34,15 +35,18 @@ impl Process {
             let line = status.lines().find_map(|l| l.strip_prefix(name))?;
             line.split_whitespace().next()?.parse().ok()
         };
-        self.resident.put(field("VmRSS:").unwrap_or(0.0) * 1024.0);
-        self.virtual_size.put(field("VmSize:").unwrap_or(0.0) * 1024.0);
-        self.threads.put(field("Threads:").unwrap_or(0.0));
-        self.open.put(std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as f64);
+        self.resident.set(field("VmRSS:").unwrap_or(0.0) * 1024.0);
+        self.virtual_size.set(field("VmSize:").unwrap_or(0.0) * 1024.0);
+        self.threads.set(field("Threads:").unwrap_or(0.0));
+        self.open.set(std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as f64);
         // Fields 14 and 15 of proc(5) stat, counted after the command's closing bracket; USER_HZ is 100.
         let stat = read("/proc/self/stat");
         let ticks = stat
             .rsplit_once(')')
             .map(|(_, rest)| rest.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum::<f64>());
-        self.cpu.change::<&str>(&[], |old| *old = old.max(ticks.unwrap_or(0.0) / 100.0));
+        let passed = ticks.unwrap_or(0.0) / 100.0 - self.cpu.get();
+        if passed > 0.0 {
+            self.cpu.inc_by(passed);
+        }
     }
 }

@@ -57,8 +57,10 @@ impl Metrics {
             Verdict::Unknown => add(&self.unknowns, &known.with(&[trigger, stage])),
         }
         let (before, left) = (std::mem::replace(&mut known.leftovers, run.leftovers.len()), run.leftovers.len());
-        if !known.labels[1].is_empty() {
-            self.leftovers.change(&[&known.labels[1]], |sum| *sum += left as f64 - before as f64);
+        if let Ok(gauge) = self.leftovers.get_metric_with_label_values(&[&known.labels[1]])
+            && !known.labels[1].is_empty()
+        {
+            gauge.add(left as f64 - before as f64);
         }
         if run.trigger != Trigger::Scheduled {
             return;
@@ -88,14 +90,18 @@ impl Metrics {
     fn count_times(&self, known: &Known, run: &Run, passed: bool) {
         let timed = run.stages.iter().filter(|_| passed).filter_map(|(s, r)| Some((*s, between(r.opened?, r.closed?))));
         for (stage, took) in timed {
-            self.stage_seconds.change(&known.gateway(Some(stage)), |histogram| histogram.observe(took));
+            if let Ok(histogram) = self.stage_seconds.get_metric_with_label_values(&known.gateway(Some(stage))) {
+                histogram.observe(took);
+            }
         }
         let clocks = Clocks::of(run);
         let times = [clocks.landed, clocks.acknowledged, clocks.answered];
         for ((clock, counted), took) in self.clocks().into_iter().zip(known.clocks).zip(times) {
             // Asking for a series makes it.
-            if let Some(took) = took.filter(|_| counted) {
-                clock.change(&known.gateway(None), |histogram| histogram.observe(took));
+            if let Some(took) = took.filter(|_| counted)
+                && let Ok(histogram) = clock.get_metric_with_label_values(&known.gateway(None))
+            {
+                histogram.observe(took);
             }
         }
     }

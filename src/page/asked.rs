@@ -23,12 +23,13 @@ pub struct Asked {
     pub user: Option<String>,
     csrf: String,
     open: bool,
+    told: String,
 }
 
 impl Asked {
     /// What a page for it is made with.
     pub fn view(&self, base: Base) -> View<'_> {
-        View { viewer: self.viewer, user: self.user.as_deref(), base, now: self.now, csrf: &self.csrf, open: self.open }
+        View { viewer: self.viewer, user: self.user.as_deref(), base, now: self.now, csrf: &self.csrf, open: self.open, told: &self.told }
     }
 }
 
@@ -39,7 +40,7 @@ impl FromRequestParts<Arc<Pages>> for Asked {
         let now = pages.clock.now();
         let Some(viewer) = pages.guard.viewer(&parts.headers, now) else { return Err(to_login(parts.uri.path())) };
         let user = pages.guard.user(&parts.headers, now);
-        Ok(Asked { viewer, now, user, csrf: pages.guard.csrf(&parts.headers, now), open: pages.guard.is_open() })
+        Ok(Asked { viewer, now, user, csrf: pages.guard.csrf(&parts.headers, now), open: pages.guard.is_open(), told: pages.live.newest() })
     }
 }
 

@@ -47,6 +47,8 @@ pub struct View<'a> {
     pub csrf: &'a str,
     /// Everybody who reaches the address reads it.
     pub open: bool,
+    /// The last event that the page may know of; empty where nothing changes.
+    pub told: &'a str,
 }
 
 /// The whole document. `state` chooses the icon: `ok`, `broken`, `unknown`. What may change lies in `main`.
@@ -65,7 +67,7 @@ pub fn page(view: View<'_>, title: &str, state: &str, main: &Markup) -> Markup {
                 noscript { meta http-equiv="refresh" content="30"; }
                 script defer src=(asset("live.js")) {}
             }
-            body data-events=(view.base.to("events")) {
+            body data-events=(view.base.to("events")) data-told=(view.told) {
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
                     a.brand href=(view.base.to("")) { "replypath" }

@@ -73,7 +73,12 @@ impl Live {
         self.tell(kind, json!({ "run": run.id, "probe": run.probe.name, "stage": stage, "verdict": verdict }).to_string());
     }
 
-    /// The configuration, a pause or a due time changed.
+    /// The id of the newest event. A page carries it, so that its script sees what happened before it listened.
+    pub fn newest(&self) -> String {
+        format!("{}-{}", self.life, *self.newest.borrow())
+    }
+
+    /// The configuration, a pause or a due time changed, or the history is read.
     pub fn changed(&self) {
         self.tell("probe", "{}".to_owned());
     }

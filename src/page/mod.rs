@@ -122,6 +122,7 @@ impl Pages {
         let seats = self.board.seats();
         self.recall(seats.keys()).await;
         self.recall_roots().await;
+        self.live.changed();
         loop {
             self.clock.sleep_until(after(self.clock.now(), RECALL)).await;
             let seats = self.board.seats();

@@ -54,11 +54,11 @@ impl News {
         };
         if self.count(State::Failing) > 0 {
             let head = paths(self.count(State::Failing), "is broken", "are broken");
-            return (format!("{head}{}", self.worst(Verdict::Fail, now)), "broken");
+            return (format!("{head}{}", self.worst(Verdict::Fail, seats, now)), "broken");
         }
         if self.count(State::Unknown) > 0 {
             let head = paths(self.count(State::Unknown), "could not be judged", "could not be judged");
-            return (format!("{head}{}", self.worst(Verdict::Unknown, now)), "unknown");
+            return (format!("{head}{}", self.worst(Verdict::Unknown, seats, now)), "unknown");
         }
         if self.count(State::Overdue) > 0 {
             let head = paths(self.count(State::Overdue), "is overdue", "are overdue");
@@ -85,9 +85,9 @@ impl News {
     }
 
     /// The worst incident of that kind in a sentence, and how many there are beside it.
-    fn worst(&self, verdict: Verdict, now: Timestamp) -> String {
+    fn worst(&self, verdict: Verdict, seats: &Seats, now: Timestamp) -> String {
         let mut of_kind = self.incidents.iter().filter(|i| i.verdict == verdict);
-        let Some(worst) = of_kind.next() else { return String::new() };
+        let Some(worst) = of_kind.next() else { return first_of(seats, verdict) };
         let more = match of_kind.count() {
             0 => String::new(),
             1 => "; and one more incident".to_owned(),
@@ -95,6 +95,17 @@ impl News {
         };
         format!(": {}{more}", worst.sentence(now))
     }
+}
+
+/// A probe whose last run ended so, while the history that tells of incidents is still being read.
+fn first_of(seats: &Seats, verdict: Verdict) -> String {
+    let mut last = seats.values().filter(|s| !s.due.resting).filter_map(|s| Some((&s.probe.name, &s.last.as_ref()?.run)));
+    let found = last.find(|(_, run)| run.verdict == Some(verdict));
+    let told = |(name, run): (&String, &super::brief::Brief)| match run.stage {
+        Some(stage) => format!(": {name} at {stage}"),
+        None => format!(": {name}"),
+    };
+    found.map(told).unwrap_or_default()
 }
 
 /// The incidents that last. A probe that rests is told by its own row.

@@ -182,7 +182,7 @@ pub fn start(view: View<'_>, probe: &str) -> Markup {
     html! {
         form.inline method="post" action=(view.base.to(&format!("probes/{probe}/run"))) {
             input type="hidden" name="csrf" value=(view.csrf);
-            button aria-label=(format!("Run {probe} now")) { "Run now" }
+            button aria-label=(format!("Run now: {probe}")) { "Run now" }
         }
     }
 }

@@ -274,6 +274,7 @@ async fn api_status(State(pages): Site, asked: Asked) -> Response {
 
 /// From when on incidents are listed.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Since {
     since: Option<Timestamp>,
 }
@@ -310,8 +311,9 @@ async fn api_probe(State(pages): Site, asked: Asked, Path(name): Path<String>) -
     }
 }
 
-/// Which runs are listed.
+/// Which runs are listed. A misspelt name is refused: it would list all of them.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Listing {
     probe: Option<String>,
     #[serde(default)]

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 /// A view of nobody in particular.
 fn plain(base: Base, now: Timestamp) -> View<'static> {
-    View { viewer: Viewer::Public, user: None, base, now, csrf: "", open: false }
+    View { viewer: Viewer::Public, user: None, base, now, csrf: "", open: false, told: "" }
 }
 
 /// The forms, or where nobody can sign in what to do about that.

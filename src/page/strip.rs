@@ -37,6 +37,8 @@ pub fn words(seat: &Seat) -> String {
     let parts = [(count(Verdict::Fail), "failed"), (count(Verdict::Unknown), "unknown")];
     let parts: Vec<String> = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     match (seat.history.len(), parts.is_empty()) {
+        // The daemon has just started.
+        (0, _) if seat.last.is_some() => "still being read".to_owned(),
         (0, _) => "no run yet".to_owned(),
         (n, true) => format!("all {n} passed"),
         (n, false) => format!("{} of {n}", parts.join(", ")),

@@ -1,5 +1,6 @@
 //! A daemon's pages on loopback, with a store in memory, runs made by hand, and a clock that the test moves.
 
+use crate::runs::{blank, judge};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use replypath::clock::{Clock, ManualClock};
@@ -10,7 +11,6 @@ use replypath::model::*;
 use replypath::page::{self, Pages};
 use replypath::store::SqliteStore;
 use replypath::web::{self, Pulse};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -80,92 +80,6 @@ impl Driver for Starter {
     async fn run_until_stopped(&self, _: watch::Receiver<bool>) -> Result<(), StoreError> {
         Ok(())
     }
-}
-
-/// A run of the probe that has just begun.
-pub fn blank(id: &str, probe: &Probe, trigger: Trigger, started: Timestamp) -> Run {
-    Run {
-        id: RunId(id.to_owned()),
-        probe: probe.clone(),
-        address: "alice@customers.test".to_owned(),
-        display_name: Some("Alice".to_owned()),
-        trigger,
-        parent: None,
-        until: None,
-        started,
-        finished: None,
-        phase: Phase::Active,
-        position: None,
-        stages: BTreeMap::new(),
-        messages: vec![Message {
-            stage: Stage::Send,
-            turn: 0,
-            party: Party::Customer,
-            token: Token(format!("rp{id}")),
-            message_id: Some(format!("{id}@customers.test")),
-            subject: format!("Invoice rp{id}"),
-        }],
-        acts: vec![],
-        mails: vec![],
-        chat: None,
-        form: None,
-        senders: vec![],
-        desk_ids: vec![],
-        ticket: None,
-        tickets: vec![],
-        polls: BTreeMap::new(),
-        observations: vec![],
-        leftovers: vec![],
-        settle_until: None,
-        context: Context::default(),
-        notes: vec![],
-        interrupted: false,
-        diagnosis: None,
-    }
-}
-
-/// Decides a stage, from and to seconds after the run's begin.
-pub fn decide(run: &mut Run, stage: Stage, outcome: Outcome, from: i64, to: i64) -> &mut StageRecord {
-    let time = |s: i64| run.started + jiff::SignedDuration::from_secs(s);
-    let record = StageRecord { opened: Some(time(from)), closed: Some(time(to)), outcome: Some(outcome), ..StageRecord::default() };
-    run.stages.insert(stage, record);
-    run.stages.get_mut(&stage).unwrap()
-}
-
-/// Gives the run its verdict, at `return`, half a minute after its begin.
-pub fn judge(run: &mut Run, verdict: Verdict) {
-    decide(run, Stage::Send, Outcome::Pass, 0, 1);
-    decide(run, Stage::Accept, Outcome::Pass, 1, 2);
-    let outcome = match verdict {
-        Verdict::Pass => Outcome::Pass,
-        Verdict::Fail => Outcome::Fail,
-        Verdict::Unknown => Outcome::Unknown,
-    };
-    let record = decide(run, Stage::Return, outcome, 2, 29);
-    if verdict != Verdict::Pass {
-        let (expected, found) = ("INBOX".to_owned(), "Junk of alice@customers.test".to_owned());
-        record.checks.push(Check { check: "folder".to_owned(), outcome, expected, found });
-    }
-    let bad = verdict != Verdict::Pass;
-    let fault = match verdict {
-        Verdict::Pass => None,
-        Verdict::Fail => Some("return-in-spam".to_owned()),
-        Verdict::Unknown => Some("mailbox-unavailable".to_owned()),
-    };
-    run.phase = Phase::Finished;
-    run.finished = Some(run.started + jiff::SignedDuration::from_secs(30));
-    run.diagnosis = Some(Diagnosis {
-        verdict,
-        stage: bad.then_some(Stage::Return),
-        candidates: fault.iter().cloned().collect(),
-        fault,
-        blame: bad.then_some(if verdict == Verdict::Fail { Blame::Desk } else { Blame::Monitor }),
-        severity: bad.then_some(Severity::Critical),
-        security: false,
-        summary: if bad { "the answer to alice@customers.test lies in Junk".to_owned() } else { "every stage was seen to work".to_owned() },
-        notes: vec![],
-        rules_version: 1,
-    });
 }
 
 /// Pages that are being served.

@@ -1,6 +1,7 @@
 //! `/events`.
 
-use crate::kit::{World, at, blank};
+use crate::kit::{World, at, between};
+use crate::runs::blank;
 use futures_util::StreamExt;
 use replypath::daemon::Watcher;
 use replypath::engine::ports::RunEvent;
@@ -63,6 +64,18 @@ async fn a_finished_run_is_told_at_once_and_silence_has_a_beat() {
         () = async { loop { world.clock.advance(Duration::from_secs(16)); tokio::task::yield_now().await; } } => String::new(),
     };
     assert_eq!(beat, "beat", "and nothing of a control");
+}
+
+#[tokio::test]
+async fn a_page_carries_the_last_event_that_it_may_know_of() {
+    let world = World::new(&["billing"]).await;
+    for verdict in [Verdict::Pass, Verdict::Fail] {
+        let page = world.page("/").await;
+        let told = between(&page, "data-told=\"", "\"");
+        assert_eq!(Reader::new(&world, None).await.next().await.unwrap().1, told, "nothing happened since");
+        world.run(&format!("r{verdict:?}"), "billing", verdict, 0).await;
+        assert_ne!(Reader::new(&world, None).await.next().await.unwrap().1, told);
+    }
 }
 
 #[tokio::test]

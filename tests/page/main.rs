@@ -4,6 +4,8 @@ mod api;
 mod kit;
 mod live;
 mod places;
+mod runs;
 mod safety;
+mod schema;
 mod starts;
 mod states;

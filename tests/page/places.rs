@@ -1,6 +1,7 @@
 //! Links that hold wherever the pages are, and pages that stay small whatever happens.
 
-use crate::kit::{TOKEN, World, at, blank, judge};
+use crate::kit::{TOKEN, World, at};
+use crate::runs::{blank, judge};
 use replypath::engine::ports::RunEvent;
 use replypath::model::{Trigger, Verdict};
 use replypath::page;
@@ -28,7 +29,7 @@ async fn every_link_holds_below_a_path_of_a_proxy() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let root: Url = format!("http://{}/ops/replypath/", listener.local_addr().unwrap()).parse().unwrap();
     // What a proxy does: it takes the folder away and hands on the rest.
-    let metrics = std::sync::Arc::new(replypath::metrics::Metrics::new());
+    let metrics = std::sync::Arc::new(replypath::metrics::Metrics::new().unwrap());
     let others = web::router(web::Site { metrics, pulse: world.pulse.clone(), clock: world.clock.clone() });
     let below = axum::Router::new().nest("/ops/replypath/", page::router(world.pages.clone()).merge(others));
     tokio::spawn(web::serve(listener, below, std::future::pending()));

@@ -1,59 +1,9 @@
 //! What a stranger can see, send and make a browser do: nothing.
 
-use crate::kit::{PASSWORD, TOKEN, World, at, between, blank, judge, sentence};
+use crate::kit::{PASSWORD, TOKEN, World, at, between, sentence};
+use crate::runs::{blank, hostile, judge};
 use replypath::model::*;
 use reqwest::header::{COOKIE, HOST};
-
-const SCRIPT: &str = "<script>alert(1)</script>";
-const MARKUP: &str = "\"><img src=x onerror=alert(2)>'&lt;b>";
-
-/// A run in whose evidence a stranger had a hand wherever one can have it.
-fn hostile(world: &World) -> Run {
-    let mut run = blank("rhostile", world.probe("billing"), Trigger::Scheduled, at(0));
-    judge(&mut run, Verdict::Fail);
-    let evil = format!("{SCRIPT}{MARKUP}");
-    let mail = ReceivedMail {
-        key: MailKey { folder: format!("Junk{MARKUP}"), uidvalidity: 1, uid: 7 },
-        in_junk: true,
-        from: evil.clone(),
-        from_name: evil.clone(),
-        subject: evil.clone(),
-        text: format!("{evil}\nsecond line"),
-        new_text: evil.clone(),
-        html: Some(format!("<p>{evil}</p>")),
-        attachments: vec![Attachment { name: format!("{evil}.pdf"), content_type: evil.clone(), size: Some(9), sha256: None }],
-        headers: vec![
-            ("Subject".to_owned(), evil.clone()),
-            (format!("X-{evil}"), evil.clone()),
-            ("Received".to_owned(), format!("from {evil} by {evil}; Wed, 25 Nov 2026 08:00:02 +0000")),
-        ],
-        bounce: Some(Bounce {
-            action: BounceAction::Failed,
-            status: Some(evil.clone()),
-            recipient: Some(evil.clone()),
-            diagnostic: Some(evil.clone()),
-            reporting_mta: None,
-            original_message_id: None,
-        }),
-        ..ReceivedMail::default()
-    };
-    run.mails.push(SeenMail { role: MailRole::Answer, seen: at(20), mail });
-    run.ticket = Some(TicketRef { id: "1".to_owned(), number: evil.clone() });
-    run.tickets = vec![TicketRef { id: evil.clone(), number: evil.clone() }];
-    let look = Observation::new(at(5), Some(Stage::Return), Source::Desk, format!("ticket {evil}"), evil.clone(), Looked::Found)
-        .fact("subject", evil.clone())
-        .fact(&evil, vec![evil.clone()])
-        .fact("screenshot", format!("screenshots/../{evil}"))
-        .raw(evil.clone());
-    run.observations.push(look);
-    run.leftovers.push(Leftover { what: evil.clone(), why: evil.clone() });
-    run.notes.push(evil.clone());
-    let checks = &mut run.stages.get_mut(&Stage::Return).unwrap().checks;
-    checks[0].found = evil.clone();
-    let d = run.diagnosis.as_mut().unwrap();
-    (d.summary, d.notes) = (evil.clone(), vec![evil]);
-    run
-}
 
 /// Tags and attributes that a stranger's text would have made. Read by the HTML parser that browsers' rules describe.
 fn made_by_a_stranger(page: &str) -> Vec<String> {
@@ -80,7 +30,7 @@ fn made_by_a_stranger(page: &str) -> Vec<String> {
 async fn script_and_markup_of_a_mail_show_as_text_everywhere() {
     let world = World::new(&["billing"]).await;
     world.run("rgood", "billing", Verdict::Pass, -900).await;
-    world.ended(&hostile(&world)).await;
+    world.ended(&hostile(world.probe("billing"), at(0))).await;
     let views = ["checks", "sent", "ticket", "answer", "hops", "differences", "compare", "log"];
     let mut paths: Vec<String> = views.iter().map(|v| format!("/runs/rhostile?view={v}")).collect();
     paths.extend(["/".to_owned(), "/probes/billing".to_owned(), format!("/?q={}", "%3Cscript%3Ealert(1)%3C/script%3E%22%3E")]);
@@ -234,7 +184,7 @@ async fn a_page_that_is_not_public_asks_everybody_to_sign_in() {
 #[tokio::test]
 async fn a_user_signs_in_by_name_and_only_as_long_as_the_file_says_so() {
     let world = World::with_users(&["billing"], "jane.doe").await;
-    world.ended(&hostile(&world)).await;
+    world.ended(&hostile(world.probe("billing"), at(0))).await;
     assert_eq!(world.get("/api/v1/status").await.status(), 401, "not public");
     assert_eq!(world.get("/").await.headers()["location"], "login");
     let form = world.page("/login").await;

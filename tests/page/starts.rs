@@ -46,7 +46,7 @@ async fn the_api_starts_runs_for_the_token_alone_and_not_too_often() {
     assert_eq!(begun.status(), 202);
     assert_eq!(begun.json::<serde_json::Value>().await.unwrap()["run"], "rhand1");
     let mut run = world.store_run("rhand1").await;
-    crate::kit::judge(&mut run, replypath::model::Verdict::Pass);
+    crate::runs::judge(&mut run, replypath::model::Verdict::Pass);
     world.finish(&run).await;
     let again = post("billing").bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!((again.status().as_u16(), again.headers()["retry-after"].to_str().unwrap()), (429, "60"));

@@ -1,6 +1,7 @@
 //! What the overview says first, whatever the state.
 
-use crate::kit::{World, at, between, blank, judge, sentence};
+use crate::kit::{World, at, between, sentence};
+use crate::runs::{blank, judge};
 use replypath::daemon::Watcher;
 use replypath::engine::ports::RunEvent;
 use replypath::model::{Stage, Trigger, Verdict};
@@ -129,6 +130,9 @@ async fn a_restart_forgets_nothing_and_a_late_finding_turns_a_pass() {
     }
     world.go_to(2_400);
     world.pages.configure(&world.config).await.unwrap();
+    let page = world.page("/").await;
+    assert_eq!(sentence(&page), "1 of 1 reply path is broken: billing at return.", "what is known before the history is read");
+    assert!(row(&page, "billing").contains("still being read"), "{page}");
     world.pages.recall(world.config.probes.keys()).await;
     let page = world.page("/").await;
     assert!(sentence(&page).ends_with("since 08:15 UTC (25 min), last good 08:00."), "{}", sentence(&page));

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the test stack needs and is missing: Debian packages (starts none of their services), and the desks and
-# the chat server that come from PyPI.
+# Installs what the tests need and is missing: Debian packages (starts none of their services), the desks, the chat server and
+# schemathesis, which come from PyPI, and axe-core, which comes from npm.
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 export DEBIAN_FRONTEND=noninteractive
 PACKAGES=(postfix dovecot-core dovecot-imapd dovecot-lmtpd openssl curl request-tracker5 rt5-db-sqlite rt5-clients rt5-standalone starlet msmtp python3-venv chromium chromium-driver prometheus prometheus-alertmanager)
+command -v npm >/dev/null || PACKAGES+=(npm)
 
 missing() {
   local p
@@ -41,25 +42,37 @@ debian() {
   rm -f "$log"
 }
 
-# pypi NAME: every package of NAME/requirements.txt, into a folder of its own.
-pypi() {
-  local at log
-  at=$(venv "$1")
+# once NAME FOLDER COMMAND...: fills the folder by the command, unless that was done before.
+once() {
+  local name=$1 at=$2 log
+  shift 2
   [ ! -e "$at/ready" ] || return 0
-  lock "$1"
+  lock "$name"
   [ ! -e "$at/ready" ] || return 0
-  echo "tests: installing $1" >&2
+  echo "tests: installing $name" >&2
   rm -rf "$at"
-  mkdir -p "$VENVS"
+  mkdir -p "$KEPT"
   log=$(mktemp)
-  { /usr/bin/python3 -m venv "$at" &&
-    timeout 600 "$at/bin/pip" -q --disable-pip-version-check --no-input install --retries 3 --only-binary :all: --no-deps -r "$HERE/$1/requirements.txt"; } \
-    </dev/null >"$log" 2>&1 || { tail -30 "$log" >&2; echo "tests: installation of $1 failed" >&2; exit 1; }
+  "$@" </dev/null >"$log" 2>&1 || { tail -30 "$log" >&2; echo "tests: installation of $name failed" >&2; exit 1; }
   rm -f "$log"
   touch "$at/ready"
+}
+
+# pypi NAME: every package of NAME/requirements.txt, into a folder of its own.
+pypi() { once "$1" "$(venv "$1")" fill_venv "$(venv "$1")" "$HERE/$1/requirements.txt"; }
+fill_venv() {
+  /usr/bin/python3 -m venv "$1" &&
+    timeout 600 "$1/bin/pip" -q --disable-pip-version-check --no-input install --retries 3 --only-binary :all: --no-deps -r "$2"
+}
+
+# npm_package NAME@VERSION: it alone, into a folder of its own.
+npm_package() {
+  once "$1" "$KEPT/$1" timeout 600 npm install --prefix "$KEPT/$1" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund "$1"
 }
 
 command -v dpkg-query >/dev/null || { echo "tests: the real parts come from Debian packages, and this is no Debian" >&2; exit 1; }
 debian
 pypi helpdesk
 pypi synapse
+pypi schemathesis
+npm_package "$AXE"

@@ -3,7 +3,8 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bi
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 LANES=48        # desk addresses with a queue of their own: lane01@desk.test is queue Lane01, and so on
 CUSTOMERS=99    # customer1@customers.test and so on
-VENVS=/var/cache/replypath-tests    # what install.sh takes from PyPI; every stack uses it, none writes to it
+KEPT=/var/cache/replypath-tests    # what install.sh takes from PyPI and npm; every stack uses it, none writes to it
+AXE=axe-core@4.14.1
 
 die() { echo "stack: $*" >&2; exit 1; }
 
@@ -84,5 +85,8 @@ put_gate() {
 venv() {
   local key
   key=$({ /usr/bin/python3 --version; cat "$HERE/$1/requirements.txt"; } | sha256sum)
-  echo "$VENVS/$1-${key:0:12}"
+  echo "$KEPT/$1-${key:0:12}"
 }
+
+# axe: the script of axe-core.
+axe() { echo "$KEPT/$AXE/node_modules/axe-core/axe.min.js"; }

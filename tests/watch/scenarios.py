@@ -59,7 +59,7 @@ def broken_gateway(rig):
     [alert] = rig.page("firing ReplypathGatewayDown", 1)
     labels, said = alert["labels"], alert["annotations"]
     need("gateway and stage", (labels["gateway"], labels["stage"]) == ("mx-desk", "accept"), labels)
-    words = ["mx-desk", "stage accept", "mx rejects alias", "since 20", "last good 20"]
+    words = ["mx-desk", "stage accept", "(mx-rejects-alias)", "since 20", "last good 20"]
     need("the page in words", all(word in said["description"] for word in words), said)
     need("the command that explains it", said["explain"] == "replypath faults mx-rejects-alias", said)
     path = said["run_url"].removeprefix(f"http://127.0.0.1:{rig.port}/probes/")

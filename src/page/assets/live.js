@@ -2,7 +2,9 @@
 (() => {
   "use strict";
   const SILENT = 45000;
+  const AGAIN = 3000;
   const told = document.getElementById("live");
+  const known = document.body.dataset.told;
   if (!told || !window.EventSource) return;
   let heard = Date.now();
   let lastTime = told.dataset.at.slice(11, 19);
@@ -34,6 +36,9 @@
     const fresh = next.getElementById("main");
     if (!fresh) return;
     document.title = next.title;
+    // Who reads: a session may have ended.
+    const [who, newWho] = [document, next].map((page) => page.querySelector(".top > :last-child"));
+    if (who.outerHTML !== newWho.outerHTML) who.replaceWith(document.adoptNode(newWho));
     const icon = document.getElementById("icon");
     const newIcon = next.getElementById("icon");
     if (icon && newIcon && icon.getAttribute("href") !== newIcon.getAttribute("href")) icon.replaceWith(document.adoptNode(newIcon));
@@ -77,8 +82,8 @@
         live();
         then(event, was);
       });
-    // Also takes back the title that says "not live".
-    on("hello", (_, was) => was && soon());
+    // Also takes back the title that says "not live". What happened between the making of the page and now was not told.
+    on("hello", (event, was) => (was || (known && event.lastEventId !== known)) && soon());
     on("reset", soon);
     on("beat", (event) => {
       lastTime = JSON.parse(event.data).now.slice(11, 19);
@@ -87,7 +92,15 @@
       if (beats % 2 === 0) soon();
     });
     for (const kind of ["run", "stage", "probe"]) on(kind, soon);
-    source.addEventListener("error", dead);
+    const mine = source;
+    source.addEventListener("error", () => {
+      dead();
+      // A stream that breaks is opened again by the browser. One that was refused is not: by a proxy while the daemon starts, or
+      // because the reader must sign in again.
+      if (source !== mine || mine.readyState !== EventSource.CLOSED) return;
+      leave();
+      setTimeout(() => document.hidden || look(), AGAIN);
+    });
   };
   const leave = () => {
     if (source) source.close();

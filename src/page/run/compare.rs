@@ -20,7 +20,7 @@ pub fn compare(view: View<'_>, run: &Run, good: Option<&Run>) -> Markup {
             thead { tr { th scope="col" { "Stage" } th scope="col" { "Last good" } th scope="col" { "This run" } th scope="col" { "Change" } } }
             tbody { @for (was, is) in cells(good).iter().zip(cells(run)) {
                 @if !(skipped(was) && skipped(&is)) { tr {
-                    th scope="row" { (is.stage) } td { (told(was)) } td.(is.outcome.map_or("waiting", Outcome::as_str)) { (told(&is)) } td { (change(was, &is)) }
+                    th scope="row" { (is.stage) } td data-label="Last good" { (told(was)) } td.(is.outcome.map_or("waiting", Outcome::as_str)) data-label="This run" { (told(&is)) } td { (change(was, &is)) }
                 } }
             } }
         } }

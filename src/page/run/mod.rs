@@ -165,7 +165,7 @@ fn checks(run: &Run) -> Markup {
                 thead { tr { th scope="col" { "Stage" } th scope="col" { "Check" } th scope="col" { "Outcome" } th scope="col" { "Expected" } th scope="col" { "Found" } } }
                 tbody { @for (stage, check) in all { tr {
                     td { (stage) } td { (check.check) } td.(check.outcome.as_str()) { (outcome_word(Some(check.outcome))) }
-                    td { (evidence::text(&check.expected)) } td { (evidence::text(&check.found)) }
+                    td data-label="Expected" { (evidence::text(&check.expected)) } td data-label="Found" { (evidence::text(&check.found)) }
                 } } }
             } }
         }
