@@ -33,7 +33,7 @@ fn lines(agent: &Person, word: &str) -> Vec<Line> {
 }
 
 fn site(stack: &'static Stack, url: &str, lane: Lane, customer: &str) -> Site {
-    Site::at(stack, customer, Desk::matrix(url, lane))
+    Site::at(stack, customer, Desk::matrix(url, lane).patient())
 }
 
 #[test]

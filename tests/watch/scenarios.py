@@ -104,7 +104,7 @@ def one_run_and_two(rig):
     rig.fault("mx-rejects-alias", True)
     [alert] = rig.page("firing ReplypathProbeFailing", 1, seconds=120)
     need("stage", (alert["labels"]["probe"], alert["labels"]["stage"]) == ("billing", "accept"), alert)
-    need("runs in a row", "failed 2 scheduled runs in a row at stage accept: mx rejects alias" in alert["annotations"]["description"], alert)
+    need("runs in a row", "failed 2 scheduled runs in a row at stage accept: A published address is refused as unknown (mx-rejects-alias);" in alert["annotations"]["description"], alert)
     return f"one failed run, whose verdict stood for {long:.0f} s: no page; two in a row: one"
 
 
