@@ -156,7 +156,8 @@ impl Forwarder {
     }
 
     fn open(&self) {
-        self.serve(TcpListener::bind(self.address).expect("the same port"));
+        // Somebody's outgoing connection may have the port for a moment.
+        self.serve(until("the same port", || TcpListener::bind(self.address).ok()));
     }
 }
 
