@@ -30,7 +30,7 @@ const LEAST: Thresholds = Thresholds { detected: 84, stage_right: 82, cause_list
 const HEALTHY: [&str; 5] = ["support", "billing", "sales", "contact-form", "chat"];
 
 /// So many missed rows are played again at most; more are no matter of chance.
-const AGAIN: usize = 6;
+const AGAIN: usize = 8;
 /// So many of them at once.
 const FEW: usize = 3;
 
