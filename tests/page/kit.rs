@@ -22,7 +22,7 @@ pub const TOKEN: &str = "operators-token-0123";
 
 /// The password of [`World::with_users`], and its hash with a cost that tests can afford.
 pub const PASSWORD: &str = "correct horse";
-const HASH: &str = "$2b$08$vKNqEzNNe1zDYmfHQ7uVXuYFhO6yvTLye6OxVgTFaVHb047WeH/F.";
+const HASH: &str = "$2y$08$vKNqEzNNe1zDYmfHQ7uVXuYFhO6yvTLye6OxVgTFaVHb047WeH/F.";
 
 /// 2026-11-25 08:00 UTC and some seconds.
 pub fn at(seconds: i64) -> Timestamp {
