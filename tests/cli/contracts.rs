@@ -165,8 +165,9 @@ fn metrics_keep_the_rules_a_command_works_beside_the_daemon_and_no_log_level_tel
     let late = page();
     let stage = |name: &str| late.get(&format!("replypath_stage_success{{{},stage=\"{name}\"}}", labels("billing"))).copied();
     assert_eq!((stage("land"), stage("queue")), (Some(1.0), Some(0.0)));
-    // The documented formula: probes, gateways, and a few for desks, accounts and the process.
-    assert!(late.len() <= replypath::config::SERIES_OF_PROBE * PROBES.len() + 3 * 237 + 25 + 200, "{} series", late.len());
+    // The documented formula: probes, gateways, faults, and a few for desks, accounts and the process.
+    let faults = replypath::diagnosis::catalogue::all().len();
+    assert!(late.len() <= replypath::config::SERIES_OF_PROBE * PROBES.len() + 3 * 237 + 25 + faults, "{} series", late.len());
 
     // A command on the same store: its run is its own, and counted nowhere as a scheduled one.
     let report = site.run(&["run", "sales", "--until", "land", "--report", "json"]).expect(0).json();
