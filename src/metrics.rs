@@ -16,6 +16,7 @@
 
 mod certificates;
 mod families;
+mod family;
 mod faults;
 mod known;
 mod process;
@@ -29,13 +30,15 @@ pub use known::schedule_text;
 
 use crate::engine::ports::RunEvent;
 use crate::model::{Probe, Run, Stage};
+use family::Family;
 use jiff::Timestamp;
 use known::Known;
 use process::Process;
-use prometheus::{Counter, CounterVec, Encoder, Gauge, GaugeVec, HistogramVec, Registry, TextEncoder};
-use series::{add, drop_series, flag, seconds, set, touch};
+use prometheus::{Counter, Gauge, HistogramVec, Registry, TextEncoder};
+use series::{drop_series, flag, seconds};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The Content-Type of [`Metrics::render`].
@@ -53,37 +56,42 @@ const NO_STAGE: &str = "none";
 
 /// All metrics of one process.
 pub struct Metrics {
+    /// What has no labels, and histograms.
     registry: Registry,
-    probe_info: GaugeVec,
-    success: GaugeVec,
-    unknown: GaugeVec,
-    duration: GaugeVec,
-    consecutive: GaugeVec,
-    failing_since: GaugeVec,
-    unknown_since: GaugeVec,
-    last_run: GaugeVec,
-    last_success: GaugeVec,
-    expected: GaugeVec,
-    paused: GaugeVec,
-    running: GaugeVec,
-    stage_success: GaugeVec,
-    stage_last: GaugeVec,
-    stage_limit: GaugeVec,
-    runs: CounterVec,
-    failures: CounterVec,
-    unknowns: CounterVec,
-    skipped: CounterVec,
+    /// All gauges and counters with labels.
+    families: Vec<Arc<Family>>,
+    /// Bytes of the last exposition: the next one is about as long.
+    length: AtomicUsize,
+    probe_info: Arc<Family>,
+    success: Arc<Family>,
+    unknown: Arc<Family>,
+    duration: Arc<Family>,
+    consecutive: Arc<Family>,
+    failing_since: Arc<Family>,
+    unknown_since: Arc<Family>,
+    last_run: Arc<Family>,
+    last_success: Arc<Family>,
+    expected: Arc<Family>,
+    paused: Arc<Family>,
+    running: Arc<Family>,
+    stage_success: Arc<Family>,
+    stage_last: Arc<Family>,
+    stage_limit: Arc<Family>,
+    runs: Arc<Family>,
+    failures: Arc<Family>,
+    unknowns: Arc<Family>,
+    skipped: Arc<Family>,
     stage_seconds: HistogramVec,
     landing: HistogramVec,
     acknowledgement: HistogramVec,
     human_answer: HistogramVec,
-    fault: GaugeVec,
-    late: CounterVec,
-    security: GaugeVec,
-    security_faults: CounterVec,
-    leftovers: GaugeVec,
-    desk_up: GaugeVec,
-    mailbox_up: GaugeVec,
+    fault: Arc<Family>,
+    late: Arc<Family>,
+    security: Arc<Family>,
+    security_faults: Arc<Family>,
+    leftovers: Arc<Family>,
+    desk_up: Arc<Family>,
+    mailbox_up: Arc<Family>,
     /// The ends of certificates.
     pub certificates: Certificates,
     tick: Gauge,
@@ -135,7 +143,7 @@ impl Metrics {
         }
         let gateways = |known: &BTreeMap<String, Known>| known.values().map(|k| k.gateway(None)).collect::<BTreeSet<_>>();
         for gone in gateways(&state.probes).difference(&gateways(&wanted)) {
-            drop_series(&self.late, gone);
+            self.late.remove(gone);
             for clock in [&self.landing, &self.acknowledgement, &self.human_answer] {
                 drop_series(clock, gone);
             }
@@ -146,18 +154,18 @@ impl Metrics {
         }
         let desks: BTreeSet<String> = desks.into_iter().map(str::to_owned).collect();
         for gone in state.desks.difference(&desks) {
-            drop_series(&self.desk_up, &[gone]);
-            drop_series(&self.leftovers, &[gone]);
+            self.desk_up.remove(&[gone]);
+            self.leftovers.remove(&[gone]);
         }
         let accounts: BTreeSet<String> = accounts.into_iter().map(str::to_owned).collect();
         for gone in state.accounts.difference(&accounts) {
-            drop_series(&self.mailbox_up, &[gone]);
+            self.mailbox_up.remove(&[gone]);
         }
         for new in desks.difference(&state.desks) {
-            touch(&self.desk_up, &[new]);
+            self.desk_up.touch(&[new]);
         }
         for new in accounts.difference(&state.accounts) {
-            touch(&self.mailbox_up, &[new]);
+            self.mailbox_up.touch(&[new]);
         }
         *state =
             State { probes: wanted, desks, accounts, open: std::mem::take(&mut state.open), exposed: std::mem::take(&mut state.exposed) };
@@ -198,20 +206,20 @@ impl Metrics {
             }
             RunEvent::Late(run) => {
                 if let Some(known) = state.probes.get_mut(probe) {
-                    add(&self.late, &known.gateway(None));
+                    self.late.add(&known.gateway(None), 1.0);
                     self.turned(known, run);
                 }
             }
         }
         if let Some(known) = state.probes.get(probe) {
-            set(&self.running, &known.labels, flag(state.open.get(probe).is_some_and(|open| !open.is_empty())));
+            self.running.set(&known.labels, flag(state.open.get(probe).is_some_and(|open| !open.is_empty())));
         }
     }
 
     fn show_open(&self, state: &State) {
         self.in_progress.set(state.open.values().map(BTreeSet::len).sum::<usize>() as f64);
         for (name, known) in &state.probes {
-            set(&self.running, &known.labels, flag(state.open.get(name).is_some_and(|open| !open.is_empty())));
+            self.running.set(&known.labels, flag(state.open.get(name).is_some_and(|open| !open.is_empty())));
         }
     }
 
@@ -223,7 +231,7 @@ impl Metrics {
             }
         }
         for (desk, sum) in sums {
-            set(&self.leftovers, &[desk], sum as f64);
+            self.leftovers.set(&[desk], sum as f64);
         }
     }
 
@@ -236,19 +244,19 @@ impl Metrics {
     /// A scheduled run was not started; `reason` is one of [`SKIP_REASONS`].
     pub fn skipped(&self, probe: &str, reason: &str) {
         let reason = SKIP_REASONS.into_iter().find(|known| *known == reason).unwrap_or("error");
-        self.on_probe(probe, |known| add(&self.skipped, &known.with(&[reason])));
+        self.on_probe(probe, |known| self.skipped.add(&known.with(&[reason]), 1.0));
     }
 
     /// Whether the probe is paused or in maintenance.
     pub fn paused(&self, probe: &str, paused: bool) {
-        self.on_probe(probe, |known| set(&self.paused, &known.labels, flag(paused)));
+        self.on_probe(probe, |known| self.paused.set(&known.labels, flag(paused)));
     }
 
     /// When the next result is due at the latest; none: nothing is scheduled.
     pub fn expected(&self, probe: &str, at: Option<Timestamp>) {
         self.on_probe(probe, |known| match at {
-            Some(_) => set(&self.expected, &known.labels, seconds(at)),
-            None => drop_series(&self.expected, &known.labels),
+            Some(_) => self.expected.set(&known.labels, seconds(at)),
+            None => self.expected.remove(&known.labels),
         });
     }
 
@@ -278,14 +286,14 @@ impl Metrics {
     /// Whether the last call to a desk's API was answered.
     pub fn desk_up(&self, desk: &str, up: bool) {
         if self.state().desks.contains(desk) {
-            set(&self.desk_up, &[desk], flag(up));
+            self.desk_up.set(&[desk], flag(up));
         }
     }
 
     /// Whether the last look into an account's mailbox worked.
     pub fn mailbox_up(&self, account: &str, up: bool) {
         if self.state().accounts.contains(account) {
-            set(&self.mailbox_up, &[account], flag(up));
+            self.mailbox_up.set(&[account], flag(up));
         }
     }
 
@@ -295,9 +303,13 @@ impl Metrics {
     /// When a family cannot be written.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         self.process.refresh();
-        let mut out = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
-        Ok(String::from_utf8_lossy(&out).into_owned())
+        let mut out = String::with_capacity(self.length.load(Ordering::Relaxed) + 4096);
+        TextEncoder::new().encode_utf8(&self.registry.gather(), &mut out)?;
+        for family in &self.families {
+            family.encode(&mut out)?;
+        }
+        self.length.store(out.len(), Ordering::Relaxed);
+        Ok(out)
     }
 }
 

@@ -1,19 +1,19 @@
 //! The ends of the certificates that customers and their providers meet.
 
-use super::series::{drop_series, seconds, set};
+use super::family::Family;
+use super::series::seconds;
 use jiff::Timestamp;
-use prometheus::GaugeVec;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// One series a place, `HOST:PORT`.
 pub struct Certificates {
-    expiry: GaugeVec,
+    expiry: Arc<Family>,
     shown: Mutex<BTreeSet<String>>,
 }
 
 impl Certificates {
-    pub(super) fn new(expiry: GaugeVec) -> Certificates {
+    pub(super) fn new(expiry: Arc<Family>) -> Certificates {
         Certificates { expiry, shown: Mutex::default() }
     }
 
@@ -24,12 +24,12 @@ impl Certificates {
         let mut named = BTreeSet::new();
         for (of, end) in seen {
             if end.is_some() {
-                set(&self.expiry, &[&of], seconds(end));
+                self.expiry.set(&[&of], seconds(end));
             }
             named.insert(of);
         }
         for gone in shown.difference(&named) {
-            drop_series(&self.expiry, &[gone]);
+            self.expiry.remove(&[gone]);
         }
         *shown = named;
     }

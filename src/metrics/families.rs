@@ -1,15 +1,19 @@
 //! The families of metrics, and which series of them exist from the start.
 
 use super::certificates::Certificates;
+use super::family::Family;
 use super::known::Known;
 use super::process::Process;
-use super::series::{drop_series, set, touch};
+use super::series::touch;
 use super::{Metrics, NO_STAGE, SKIP_REASONS, security};
 use crate::diagnosis::catalogue;
 use crate::model::Stage;
 use prometheus::core::Collector;
-use prometheus::{Counter, CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry};
-use std::sync::Mutex;
+use prometheus::proto::MetricType;
+use prometheus::{Counter, Gauge, HistogramOpts, HistogramVec, Registry};
+use std::cell::RefCell;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 
 const PROBE: [&str; 4] = ["probe", "desk", "channel", "gateway"];
 const PROBE_STAGE: [&str; 5] = ["probe", "desk", "channel", "gateway", "stage"];
@@ -36,13 +40,19 @@ impl Metrics {
         let registry = Registry::new();
         let r = &registry;
         let gauge = |name: &str, help: &str| registered(r, Gauge::new(format!("replypath_{name}"), help)?);
-        let gauges = |name: &str, labels: &[&str], help: &str| registered(r, GaugeVec::new(Opts::new(format!("replypath_{name}"), help), labels)?);
-        let counters = |name: &str, labels: &[&str], help: &str| registered(r, CounterVec::new(Opts::new(format!("replypath_{name}"), help), labels)?);
+        let families = RefCell::new(Vec::new());
+        let family = |kind: MetricType, name: &str, labels: &[&str], help: &str| {
+            let family = Arc::new(Family::new(kind, &format!("replypath_{name}"), labels, help)?);
+            families.borrow_mut().push(Arc::clone(&family));
+            Ok::<_, prometheus::Error>(family)
+        };
+        let gauges = |name: &str, labels: &[&str], help: &str| family(MetricType::GAUGE, name, labels, help);
+        let counters = |name: &str, labels: &[&str], help: &str| family(MetricType::COUNTER, name, labels, help);
         let build = gauges("build_info", &["version", "revision"], "A constant 1 with the version as labels.")?;
-        set(&build, &[env!("CARGO_PKG_VERSION"), option_env!("REPLYPATH_REVISION").unwrap_or("unknown")], 1.0);
+        build.set(&[env!("CARGO_PKG_VERSION"), option_env!("REPLYPATH_REVISION").unwrap_or("unknown")], 1.0);
         let titles = gauges("fault_info", &["fault", "title"], "A constant 1 for each fault that can be named, with its title.")?;
         for fault in catalogue::all() {
-            set(&titles, &[&fault.id, &fault.title], 1.0);
+            titles.set(&[&fault.id, &fault.title], 1.0);
         }
         let histogram = HistogramOpts::new("replypath_stage_duration_seconds", "How long stages took in passed scheduled runs.").buckets(BUCKETS.to_vec());
         let clock = |name: &str, help: &str| {
@@ -89,41 +99,43 @@ impl Metrics {
             blind_after: gauge("watch_blind_after_seconds", "How long a probe may be unknown before that is an alert of its own.")?,
             process: Process::new(r)?,
             state: Mutex::default(),
+            length: AtomicUsize::new(0),
+            families: families.take(),
             registry,
         })
     }
 
     /// Makes every series of a probe exist that can.
     pub(super) fn introduce(&self, known: &Known) {
-        set(&self.probe_info, &known.with(&[&known.info[0], &known.info[1], &known.info[2]]), 1.0);
+        self.probe_info.set(&known.with(&[&known.info[0], &known.info[1], &known.info[2]]), 1.0);
         let since = [&self.failing_since, &self.unknown_since];
         let others = [&self.unknown, &self.consecutive, &self.last_run, &self.last_success, &self.paused, &self.running];
         for vec in since.into_iter().chain(others) {
-            touch(vec, &known.labels);
+            vec.touch(&known.labels);
         }
         for reason in SKIP_REASONS {
-            touch(&self.skipped, &known.with(&[reason]));
+            self.skipped.touch(&known.with(&[reason]));
         }
         for fault in security::faults() {
-            touch(&self.security, &[&known.labels[0], fault]);
-            touch(&self.security_faults, &[&known.labels[0], fault]);
+            self.security.touch(&[&known.labels[0], fault]);
+            self.security_faults.touch(&[&known.labels[0], fault]);
         }
         for trigger in TRIGGERS {
-            touch(&self.runs, &known.with(&[trigger]));
-            touch(&self.unknowns, &known.with(&[trigger, NO_STAGE]));
-            touch(&self.failures, &known.with(&[trigger, NO_STAGE]));
+            self.runs.touch(&known.with(&[trigger]));
+            self.unknowns.touch(&known.with(&[trigger, NO_STAGE]));
+            self.failures.touch(&known.with(&[trigger, NO_STAGE]));
             for stage in &known.stages {
-                touch(&self.unknowns, &known.with(&[trigger, stage.as_str()]));
+                self.unknowns.touch(&known.with(&[trigger, stage.as_str()]));
                 if *stage != Stage::CleanUp {
-                    touch(&self.failures, &known.with(&[trigger, stage.as_str()]));
+                    self.failures.touch(&known.with(&[trigger, stage.as_str()]));
                 }
             }
         }
         for (stage, limit) in &known.limits {
-            set(&self.stage_limit, &known.with(&[stage.as_str()]), *limit);
+            self.stage_limit.set(&known.with(&[stage.as_str()]), *limit);
             touch(&self.stage_seconds, &known.gateway(Some(*stage)));
         }
-        touch(&self.late, &known.gateway(None));
+        self.late.touch(&known.gateway(None));
         for (clock, counted) in self.clocks().into_iter().zip(known.clocks) {
             if counted {
                 touch(clock, &known.gateway(None));
@@ -133,31 +145,31 @@ impl Metrics {
 
     /// Removes every series of a probe.
     pub(super) fn forget(&self, known: &Known) {
-        drop_series(&self.probe_info, &known.with(&[&known.info[0], &known.info[1], &known.info[2]]));
+        self.probe_info.remove(&known.with(&[&known.info[0], &known.info[1], &known.info[2]]));
         let flat = [&self.success, &self.duration, &self.unknown, &self.consecutive, &self.last_run, &self.last_success];
         for vec in flat.into_iter().chain([&self.failing_since, &self.unknown_since, &self.expected, &self.paused, &self.running]) {
-            drop_series(vec, &known.labels);
+            vec.remove(&known.labels);
         }
         for named in &known.named {
-            drop_series(&self.fault, &named.labels(&known.labels[0]));
+            self.fault.remove(&named.labels(&known.labels[0]));
         }
         for reason in SKIP_REASONS {
-            drop_series(&self.skipped, &known.with(&[reason]));
+            self.skipped.remove(&known.with(&[reason]));
         }
         for fault in security::faults() {
-            drop_series(&self.security, &[&known.labels[0], fault]);
-            drop_series(&self.security_faults, &[&known.labels[0], fault]);
+            self.security.remove(&[&known.labels[0], fault]);
+            self.security_faults.remove(&[&known.labels[0], fault]);
         }
         for stage in Stage::ALL.map(Stage::as_str) {
             for vec in [&self.stage_success, &self.stage_last, &self.stage_limit] {
-                drop_series(vec, &known.with(&[stage]));
+                vec.remove(&known.with(&[stage]));
             }
         }
         for trigger in TRIGGERS {
-            drop_series(&self.runs, &known.with(&[trigger]));
+            self.runs.remove(&known.with(&[trigger]));
             for stage in Stage::ALL.map(Stage::as_str).into_iter().chain([NO_STAGE]) {
-                drop_series(&self.unknowns, &known.with(&[trigger, stage]));
-                drop_series(&self.failures, &known.with(&[trigger, stage]));
+                self.unknowns.remove(&known.with(&[trigger, stage]));
+                self.failures.remove(&known.with(&[trigger, stage]));
             }
         }
     }

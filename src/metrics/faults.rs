@@ -3,7 +3,6 @@
 
 use super::Metrics;
 use super::known::Known;
-use super::series::{drop_series, set};
 use crate::diagnosis::catalogue;
 use crate::model::{Blame, Run, Stage, Verdict};
 
@@ -50,10 +49,10 @@ impl Metrics {
         let blind = last.and_then(Named::of).filter(|n| n.unknown);
         let named: Vec<Named> = failed.into_iter().chain(blind).collect();
         for old in &known.named {
-            drop_series(&self.fault, &old.labels(&known.labels[0]));
+            self.fault.remove(&old.labels(&known.labels[0]));
         }
         for new in &named {
-            set(&self.fault, &new.labels(&known.labels[0]), 1.0);
+            self.fault.set(&new.labels(&known.labels[0]), 1.0);
         }
         known.named = named;
     }

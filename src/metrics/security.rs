@@ -1,7 +1,7 @@
 //! Private content in the wrong hands: said as soon as a run shows it, not only with its verdict.
 
 use super::known::Known;
-use super::series::{add, flag, set};
+use super::series::flag;
 use super::{Metrics, State};
 use crate::diagnosis::catalogue;
 use crate::model::{Outcome, Run, Trigger, Verdict};
@@ -28,7 +28,7 @@ impl Metrics {
             let before_verdict = state.exposed.insert((run.id.0.clone(), fault.to_owned()));
             let late = run.finished.is_some() && known.security.contains(&(run.id.0.clone(), fault.to_owned()));
             if before_verdict && !late {
-                add(&self.security_faults, &[&known.labels[0], fault]);
+                self.security_faults.add(&[&known.labels[0], fault], 1.0);
             }
         }
         if run.trigger == Trigger::Scheduled {
@@ -45,7 +45,7 @@ impl Metrics {
         let shown = shown(run);
         for fault in faults() {
             if lower || shown.contains(fault) {
-                set(&self.security, &[&known.labels[0], fault], flag(shown.contains(fault)));
+                self.security.set(&[&known.labels[0], fault], flag(shown.contains(fault)));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How a verdict moves the series of its probe.
 
 use super::known::{Known, Row};
-use super::series::{add, between, drop_series, flag, seconds, set};
+use super::series::{between, flag, seconds};
 use super::{Metrics, NO_STAGE};
 use crate::engine::ports::ProbeStanding;
 use crate::model::{Clocks, Outcome, Run, Stage, Trigger, Verdict};
@@ -33,8 +33,8 @@ impl Metrics {
             };
             known.before = Row { last_pass: standing.last_pass, ..Row::default() };
             if let Some((run, verdict)) = standing.last.as_ref().and_then(|r| r.diagnosis.as_ref().map(|d| (r, d.verdict))) {
-                set(&self.last_run, &known.labels, seconds(run.finished));
-                set(&self.unknown, &known.labels, flag(verdict == Verdict::Unknown));
+                self.last_run.set(&known.labels, seconds(run.finished));
+                self.unknown.set(&known.labels, flag(verdict == Verdict::Unknown));
                 known.last = Some((run.id.0.clone(), verdict));
                 known.leftovers = run.leftovers.len();
             }
@@ -50,24 +50,22 @@ impl Metrics {
         let Some(diagnosis) = run.diagnosis.as_ref().filter(|_| run.trigger != Trigger::Control) else { return };
         let stage = diagnosis.stage.filter(|s| known.stages.contains(s)).map_or(NO_STAGE, Stage::as_str);
         let trigger = run.trigger.as_str();
-        add(&self.runs, &known.with(&[trigger]));
+        self.runs.add(&known.with(&[trigger]), 1.0);
         match diagnosis.verdict {
             Verdict::Pass => {}
-            Verdict::Fail => add(&self.failures, &known.with(&[trigger, stage])),
-            Verdict::Unknown => add(&self.unknowns, &known.with(&[trigger, stage])),
+            Verdict::Fail => self.failures.add(&known.with(&[trigger, stage]), 1.0),
+            Verdict::Unknown => self.unknowns.add(&known.with(&[trigger, stage]), 1.0),
         }
         let (before, left) = (std::mem::replace(&mut known.leftovers, run.leftovers.len()), run.leftovers.len());
-        if let Ok(gauge) = self.leftovers.get_metric_with_label_values(&[&known.labels[1]])
-            && !known.labels[1].is_empty()
-        {
-            gauge.add(left as f64 - before as f64);
+        if !known.labels[1].is_empty() {
+            self.leftovers.add(&known.labels[1..2], left as f64 - before as f64);
         }
         if run.trigger != Trigger::Scheduled {
             return;
         }
         known.last = Some((run.id.0.clone(), diagnosis.verdict));
-        set(&self.last_run, &known.labels, seconds(run.finished));
-        set(&self.unknown, &known.labels, flag(diagnosis.verdict == Verdict::Unknown));
+        self.last_run.set(&known.labels, seconds(run.finished));
+        self.unknown.set(&known.labels, flag(diagnosis.verdict == Verdict::Unknown));
         match diagnosis.verdict {
             Verdict::Unknown => known.row.unknown_since = known.row.unknown_since.or(run.finished),
             Verdict::Fail => known.row.fail(run.started),
@@ -107,10 +105,10 @@ impl Metrics {
     }
 
     fn show_row(&self, known: &Known) {
-        set(&self.consecutive, &known.labels, f64::from(known.row.failures));
-        set(&self.last_success, &known.labels, seconds(known.row.last_pass));
-        set(&self.failing_since, &known.labels, seconds(known.row.failing_since));
-        set(&self.unknown_since, &known.labels, seconds(known.row.unknown_since));
+        self.consecutive.set(&known.labels, f64::from(known.row.failures));
+        self.last_success.set(&known.labels, seconds(known.row.last_pass));
+        self.failing_since.set(&known.labels, seconds(known.row.failing_since));
+        self.unknown_since.set(&known.labels, seconds(known.row.unknown_since));
     }
 
     /// A pass that a late finding turned into a failure.
@@ -121,7 +119,7 @@ impl Metrics {
         }
         known.last = Some((run.id.0.clone(), Verdict::Fail));
         let stage = d.stage.filter(|s| known.stages.contains(s)).map_or(NO_STAGE, Stage::as_str);
-        add(&self.failures, &known.with(&[run.trigger.as_str(), stage]));
+        self.failures.add(&known.with(&[run.trigger.as_str(), stage]), 1.0);
         known.row = known.before;
         known.row.fail(run.started);
         self.show_row(known);
@@ -131,19 +129,19 @@ impl Metrics {
 
     fn show_judged(&self, known: &Known, run: &Run) {
         let Some(diagnosis) = &run.diagnosis else { return };
-        set(&self.success, &known.labels, flag(diagnosis.verdict == Verdict::Pass));
-        set(&self.duration, &known.labels, between(run.started, run.finished.unwrap_or(run.started)));
+        self.success.set(&known.labels, flag(diagnosis.verdict == Verdict::Pass));
+        self.duration.set(&known.labels, between(run.started, run.finished.unwrap_or(run.started)));
         for stage in Stage::ALL {
             let labels = known.with(&[stage.as_str()]);
             let record = run.stages.get(&stage).cloned().unwrap_or_default();
             match record.outcome {
-                Some(Outcome::Pass) => set(&self.stage_success, &labels, 1.0),
-                Some(Outcome::Fail) => set(&self.stage_success, &labels, 0.0),
-                _ => drop_series(&self.stage_success, &labels),
+                Some(Outcome::Pass) => self.stage_success.set(&labels, 1.0),
+                Some(Outcome::Fail) => self.stage_success.set(&labels, 0.0),
+                _ => self.stage_success.remove(&labels),
             }
             match record.opened.zip(record.closed) {
-                Some((from, to)) => set(&self.stage_last, &labels, between(from, to)),
-                None => drop_series(&self.stage_last, &labels),
+                Some((from, to)) => self.stage_last.set(&labels, between(from, to)),
+                None => self.stage_last.remove(&labels),
             }
         }
     }
