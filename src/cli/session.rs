@@ -123,6 +123,8 @@ impl Session {
         let mut redraw = tokio::time::interval(Duration::from_millis(200));
         let mut ask = tokio::time::interval(Duration::from_secs(2));
         let mut not_asked: Vec<RunId> = Vec::new();
+        // Before anything is waited for: runs as short as theirs may have ended by now.
+        self.adopt(progress).await?;
         while !open.is_empty() || !self.orphans.is_empty() {
             tokio::select! {
                 Some(event) = self.events.recv() => {
@@ -181,7 +183,7 @@ impl Session {
     /// Stops the runs of commands that died: they clean up here and end as unknown.
     async fn adopt(&mut self, progress: &mut Progress) -> Result<(), Failure> {
         for (run, dead) in self.store.others_by_hand().await? {
-            if dead && self.driver.interrupt(&run).await? {
+            if dead && !self.orphans.contains(&run) && self.driver.interrupt(&run).await? {
                 progress.note(&format!("run {run} was left under way by a command that died; it cleans up now and ends as unknown"));
                 self.orphans.insert(run);
             }

@@ -9,13 +9,19 @@ use crate::clock::after;
 use crate::diagnosis;
 use crate::model::{
     ActKind, ActState, Capability, CleanUp, ClosingNotice, Leftover, MailKey, MailRole, Outcome, Phase, SeenMail, Stage, TicketRef,
-    TicketStatus, View,
+    TicketStatus, Verdict, View,
 };
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// Set once conversation and tickets were ended: a process that dies between them leaves the rest to the next.
 const ENDED: &str = "ended";
+
+/// The name of the looks for tickets that open after the verdict.
+const LATE_TICKETS: &str = "late tickets";
+
+/// The first of these looks comes so long after the verdict, each other one after twice the time.
+const FIRST_LATE_LOOK: Duration = Duration::from_secs(5);
 
 impl Journey<'_> {
     /// A ticket that was deleted and is there again under another number was imported anew.
@@ -246,7 +252,45 @@ impl Journey<'_> {
             self.remove_mails().await?;
             self.parts.tell(RunEvent::Late(Box::new(self.run.clone())));
         }
-        Ok((self.now() < until).then_some(until))
+        let look = self.close_late_tickets(finished).await?;
+        Ok((self.now() < until).then(|| look.map_or(until, |look| look.min(until))))
+    }
+
+    /// A ticket can open after the verdict too: a request that was held back comes through, a second copy is fetched. It is
+    /// looked for where something was amiss, ever more seldom, and closed. Gives the time of the next look.
+    async fn close_late_tickets(&mut self, finished: Timestamp) -> Walk<Option<Timestamp>> {
+        let passed = self.run.diagnosis.as_ref().is_some_and(|d| d.verdict == Verdict::Pass);
+        let amiss = !passed || self.run.mails.iter().any(|m| m.seen > finished && m.role.is_from_desk());
+        let (Some(desk), true) = (self.desk(), amiss && self.is_sent() && self.run.probe.clean_up != CleanUp::Keep) else {
+            return Ok(None);
+        };
+        if !self.run.polls.contains_key(LATE_TICKETS) {
+            self.poll_after(LATE_TICKETS, false, FIRST_LATE_LOOK);
+        } else if self.poll_due(LATE_TICKETS) {
+            let (known, mut answered) = (self.run.tickets.len(), true);
+            for stage in [Stage::Send, Stage::FollowUp] {
+                let Some(token) = self.token(stage) else { continue };
+                match desk.find(&self.needle(&token), View::Normal).await {
+                    Ok(found) => self.remember_tickets(&found),
+                    Err(_) => answered = false,
+                }
+            }
+            let ending = |kind| matches!(kind, ActKind::Close | ActKind::Delete);
+            let broken_off = |state: &ActState| matches!(state, ActState::Intent | ActState::Uncertain);
+            let late: Vec<String> = self.run.tickets[known..].iter().map(|t| t.number.clone()).collect();
+            if !late.is_empty() || self.run.acts.iter().any(|a| ending(a.kind) && broken_off(&a.state)) {
+                self.end_tickets().await?;
+            }
+            for number in &late {
+                self.late_note(&format!("ticket {number} opened after the verdict"));
+            }
+            if !late.is_empty() {
+                self.parts.tell(RunEvent::Late(Box::new(self.run.clone())));
+            }
+            let looks = self.run.polls.get(LATE_TICKETS).map_or(0, |poll| poll.count);
+            self.poll_after(LATE_TICKETS, answered, FIRST_LATE_LOOK * 2u32.saturating_pow(looks));
+        }
+        Ok(Some(self.poll_next(LATE_TICKETS)))
     }
 
     fn late_note(&mut self, text: &str) {

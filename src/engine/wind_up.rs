@@ -50,7 +50,7 @@ impl Journey<'_> {
     }
 
     /// True when the first message may be on its way, as far as anybody knows.
-    fn is_sent(&self) -> bool {
+    pub(super) fn is_sent(&self) -> bool {
         self.act(ActKind::Send, "").is_some_and(|state| !matches!(state, ActState::Failed(_)))
     }
 

@@ -5,6 +5,7 @@ mod chat;
 mod controls;
 mod exchangers;
 mod form;
+mod late;
 mod promise;
 mod variants;
 mod web;

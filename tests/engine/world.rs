@@ -265,7 +265,7 @@ impl World {
     }
 
     /// The desk takes a mail in.
-    fn import(&self, mail: &OutgoingMail, weather: &Weather) {
+    pub fn import(&self, mail: &OutgoingMail, weather: &Weather) {
         let now = self.clock.now();
         let raw = compose(mail).unwrap();
         let parsed = parse_mail(&raw, MailKey { folder: "x".into(), uidvalidity: 1, uid: 1 }, false, None, &self.key);

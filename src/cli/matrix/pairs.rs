@@ -86,10 +86,7 @@ impl Excluded {
         while drawn.len() < count && !left.is_empty() {
             let place = usize::try_from(rng.below(left.len() as u64)).unwrap_or(0);
             let (a, b) = left.swap_remove(place);
-            // A greylisted request of the probe beside can arrive after its run has ended: `sweep` closes that ticket, no run tells of it.
-            let late = [a, b].iter().any(|row| row.fault == "mx-greylists");
-            let probes = if late { vec![a.probe.clone()] } else { super::together(a) };
-            let case = Case { tidy: true, ..Case::of(&[&a.fault, &b.fault], probes, rng.below(1_000_000)) };
+            let case = Case { tidy: true, ..Case::of(&[&a.fault, &b.fault], super::together(a), rng.below(1_000_000)) };
             drawn.push((a.clone(), b.clone(), case));
         }
         drawn
