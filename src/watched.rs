@@ -8,7 +8,7 @@ use crate::engine::ports::{
 use crate::metrics::Metrics;
 use crate::model::{
     Brief, Budget, Capability, Delivery, HistoryEntry, Judged, MailKey, Position, ReceivedMail, ReplyContent, ReplyReceipt, ResultClass,
-    Run, RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, View,
+    Run, RunId, Ticket, TicketMessage, TicketRef, Token, TokenKey, Verdict, View,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -213,8 +213,8 @@ impl Store for WatchedStore {
     async fn wake(&self, run: &RunId) -> Result<(), StoreError> {
         self.counted(self.inner.wake(run).await)
     }
-    async fn last_passed(&self, probe: &str, not: &RunId) -> Result<Option<Run>, StoreError> {
-        self.counted(self.inner.last_passed(probe, not).await)
+    async fn last_with(&self, probe: &str, verdict: Verdict, not: Option<&RunId>) -> Result<Option<Run>, StoreError> {
+        self.counted(self.inner.last_with(probe, verdict, not).await)
     }
     async fn keep(&self, name: &str, sealed: Option<&str>) -> Result<(), StoreError> {
         self.counted(self.inner.keep(name, sealed).await)

@@ -4,7 +4,7 @@ use super::journey::{Journey, Walk};
 use super::judge::first_line;
 use super::stop::filled;
 use super::ways::{FormOrder, Seen, Stop, Thanks};
-use crate::model::{ActKind, ActState, Channel, FormMemory, Looked, Outcome, ResultClass, Run, Stage};
+use crate::model::{ActKind, ActState, Channel, FormMemory, Looked, Outcome, ResultClass, Run, Stage, Verdict};
 use jiff::Timestamp;
 
 const PAGE: &str = "form";
@@ -67,7 +67,7 @@ impl Journey<'_> {
 
     /// Gives the probe's last good run, and remembers from where the desk wrote then.
     pub(super) async fn remember_last_pass(&mut self) -> Walk<Option<Run>> {
-        let last = self.parts.store.last_passed(&self.run.probe.name, &self.run.id).await?;
+        let last = self.parts.store.last_with(&self.run.probe.name, Verdict::Pass, Some(&self.run.id)).await?;
         let wrote = last.iter().flat_map(|r| r.mails.iter().filter(|m| m.role.is_from_desk()).map(|m| m.mail.from.clone()));
         let told = self.run.probe.expect.from.clone();
         for from in wrote.chain(told).collect::<Vec<_>>() {

@@ -7,7 +7,7 @@ mod desk;
 pub use super::around::{Directory, Exchangers, FixedDirectory, Intakes, NoExchangers, NoIntakes, no_intake};
 use crate::model::{
     Act, Brief, Budget, Delivery, Judged, MailKey, Observation, OutgoingMail, Position, ReceivedMail, ResultClass, Run, RunId, Token,
-    TokenKey,
+    TokenKey, Verdict,
 };
 use async_trait::async_trait;
 pub use desk::{Acted, Desk, Desks, FoundTicket, Needle};
@@ -185,8 +185,8 @@ pub trait Store: Send + Sync {
 
     /// Makes a run due at once, unless it is finished and no longer watched.
     async fn wake(&self, run: &RunId) -> Result<(), StoreError>;
-    /// The newest passed run of the probe with its observations, other than `not`.
-    async fn last_passed(&self, probe: &str, not: &RunId) -> Result<Option<Run>, StoreError>;
+    /// The newest run of the probe with that verdict, with its observations and other than `not`.
+    async fn last_with(&self, probe: &str, verdict: Verdict, not: Option<&RunId>) -> Result<Option<Run>, StoreError>;
     /// Keeps a small secret by name (a kept visitor), already encrypted; none removes it.
     async fn keep(&self, name: &str, sealed: Option<&str>) -> Result<(), StoreError>;
     /// What was kept under that name.

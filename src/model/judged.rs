@@ -106,6 +106,29 @@ impl Judged {
         })
     }
 
+    /// What stays of a run of the same probe that passed, without its times.
+    pub fn passed(&self, run: RunId, started: Timestamp, finished: Timestamp) -> Judged {
+        let (stage, fault, blame, severity, promise) = (None, None, None, None, None);
+        let (candidates, security, took, clocks) = (Vec::new(), false, BTreeMap::new(), Clocks::default());
+        let verdict = Verdict::Pass;
+        Judged {
+            run,
+            started,
+            finished,
+            verdict,
+            stage,
+            fault,
+            candidates,
+            blame,
+            severity,
+            security,
+            took,
+            clocks,
+            promise,
+            ..self.clone()
+        }
+    }
+
     /// The fault that was singled out, else the likeliest one.
     pub fn likeliest(&self) -> Option<&str> {
         self.fault.as_deref().or_else(|| self.candidates.first().map(String::as_str))

@@ -61,6 +61,9 @@ pub struct RunReport {
     pub conversation: Option<ConversationReport>,
     /// Begin, RFC 3339.
     pub started: String,
+    /// The verdict's time, RFC 3339; null while under way.
+    #[serde(default)]
+    pub finished: Option<String>,
     /// Begin to verdict.
     pub duration_seconds: f64,
     /// All ten stages in order.
@@ -205,6 +208,7 @@ impl RunReport {
             ticket: run.ticket.as_ref().map(|t| t.number.clone()),
             conversation: run.chat.as_ref().map(ConversationReport::of),
             started: run.started.to_string(),
+            finished: run.finished.map(|at| at.to_string()),
             duration_seconds: seconds(run.started, end),
             stages: Stage::ALL.into_iter().map(|s| stage_report(run, s)).collect(),
         }

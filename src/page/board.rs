@@ -106,7 +106,10 @@ impl Seat {
     /// Puts a finished run into the history; one that is there already is replaced (a pass may turn into a fail).
     fn remember(&mut self, run: Brief) {
         match self.history.iter().rposition(|b| b.id == run.id) {
-            Some(place) => self.history[place] = run,
+            Some(place) => {
+                self.history[place] = run;
+                self.recall_plain_passes(place);
+            }
             None => {
                 let place = self.history.partition_point(|b| b.at() <= run.at());
                 self.history.insert(place, run);
@@ -122,9 +125,7 @@ impl Seat {
     /// Of passes in a row incidents need the last one alone; most probes mostly pass.
     fn forget_plain_pass(&mut self, place: usize) {
         let passed = |b: &Brief| b.trigger == Trigger::Scheduled && b.verdict == Some(Verdict::Pass);
-        let scheduled = |b: &Brief| b.trigger == Trigger::Scheduled;
-        let earlier = (0..place).rev().find(|i| scheduled(&self.history[*i]));
-        let later = (place + 1..self.history.len()).find(|i| scheduled(&self.history[*i]));
+        let [earlier, later] = self.beside(place);
         for (first, second) in [(earlier, Some(place)), (Some(place), later)] {
             if let Some((first, second)) = first.zip(second)
                 && passed(&self.history[first])
@@ -133,6 +134,24 @@ impl Seat {
                 self.history[first].judged = None;
             }
         }
+    }
+
+    /// A pass that turned into a failure parts the passes before and after it: incidents need both again.
+    fn recall_plain_passes(&mut self, place: usize) {
+        let Some(turned) = self.history[place].judged.clone().filter(|j| j.verdict != Verdict::Pass) else { return };
+        for beside in self.beside(place).into_iter().flatten() {
+            let brief = &mut self.history[beside];
+            let Some(finished) = brief.finished.filter(|_| brief.judged.is_none() && brief.verdict == Some(Verdict::Pass)) else {
+                continue;
+            };
+            brief.judged = Some(Arc::new(turned.passed(brief.id.clone(), brief.started, finished)));
+        }
+    }
+
+    /// The scheduled runs before and after one.
+    fn beside(&self, place: usize) -> [Option<usize>; 2] {
+        let scheduled = |at: &usize| self.history[*at].trigger == Trigger::Scheduled;
+        [(0..place).rev().find(scheduled), (place + 1..self.history.len()).find(scheduled)]
     }
 
     /// Keeps what is left of a run that leaves the history, if trouble that lasts began with it.

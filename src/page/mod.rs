@@ -35,7 +35,7 @@ use crate::config::Config;
 use crate::daemon::{Driver, Due, Watcher};
 use crate::engine::ports::{RunEvent, Store, StoreError};
 use crate::incident::Incident;
-use crate::model::{Account, Run, Trigger};
+use crate::model::{Account, Run, Trigger, Verdict};
 use crate::web::{Pulse, READY_WITHIN};
 use board::{Board, HISTORY, Seats};
 use guard::{Guard, Rules};
@@ -208,13 +208,13 @@ impl Pages {
     async fn last_good(&self, run: &Run) -> Result<Option<Run>, StoreError> {
         let seats = self.board.seats();
         let before = seats.get(&run.probe.name).and_then(|seat| {
-            let passed = seat.history.iter().rev().filter(|b| b.verdict == Some(crate::model::Verdict::Pass));
+            let passed = seat.history.iter().rev().filter(|b| b.verdict == Some(Verdict::Pass));
             passed.filter(|b| b.started < run.started).map(|b| b.id.clone()).next()
         });
         if let Some(id) = before {
             return self.store.run(&id).await;
         }
-        let last = self.store.last_passed(&run.probe.name, &run.id).await?;
+        let last = self.store.last_with(&run.probe.name, Verdict::Pass, Some(&run.id)).await?;
         Ok(last.filter(|good| good.started < run.started && good.trigger != Trigger::Control))
     }
 }

@@ -82,14 +82,12 @@ async fn one_probe(State(pages): Site, asked: Asked, Path(name): Path<String>) -
 }
 
 async fn last_failure(State(pages): Site, asked: Asked, Path(name): Path<String>) -> Result<Response, Fault> {
-    let filter = RunFilter { probe: Some(name.clone()), not_passed: true, limit: MOST_RUNS, ..RunFilter::default() };
-    let runs = pages.store.runs(&filter).await.map_err(|e| Fault::page(&e))?;
-    let failed = runs.iter().find(|r| r.diagnosis.as_ref().is_some_and(|d| d.verdict == Verdict::Fail));
-    Ok(to_run(asked.now, failed.map(|r| &r.id), "No failed run of this reply path is on record"))
+    let failed = pages.store.last_with(&name, Verdict::Fail, None).await.map_err(|e| Fault::page(&e))?;
+    Ok(to_run(asked.now, failed.as_ref().map(|r| &r.id), "No failed run of this reply path is on record"))
 }
 
 async fn last_good(State(pages): Site, asked: Asked, Path(name): Path<String>) -> Result<Response, Fault> {
-    let good = pages.store.last_passed(&name, &RunId(String::new())).await.map_err(|e| Fault::page(&e))?;
+    let good = pages.store.last_with(&name, Verdict::Pass, None).await.map_err(|e| Fault::page(&e))?;
     Ok(to_run(asked.now, good.as_ref().map(|r| &r.id), "No passed run of this reply path is on record"))
 }
 

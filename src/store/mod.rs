@@ -19,7 +19,7 @@ mod worker;
 
 use crate::clock::Clock;
 use crate::engine::ports::{BudgetAnswer, Claimed, ProbeStanding, Retention, RunFilter, Step, Store, StoreError};
-use crate::model::{Brief, Budget, Delivery, Judged, Position, Run, RunId, Token, TokenKey};
+use crate::model::{Brief, Budget, Delivery, Judged, Position, Run, RunId, Token, TokenKey, Verdict};
 use async_trait::async_trait;
 use failure::Fail;
 use jiff::Timestamp;
@@ -38,8 +38,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Left alone SQLite takes the index of all runs of the probe, which has as many columns in common.
 const UNFINISHED: &str =
     "SELECT 1 FROM runs INDEXED BY runs_unfinished WHERE probe = ?1 AND phase <> 'finished' AND \"trigger\" <> 'control' LIMIT 1";
-const LAST_PASSED: &str = "SELECT num, id FROM runs
-     WHERE probe = ?1 AND verdict = 'pass' AND id <> ?2 AND \"trigger\" <> 'control' ORDER BY started DESC LIMIT 1";
+const LAST_WITH: &str = "SELECT num, id FROM runs
+     WHERE probe = ?1 AND verdict = ?2 AND id IS NOT ?3 AND \"trigger\" <> 'control' ORDER BY started DESC LIMIT 1";
 
 /// A [`Store`] in one SQLite file.
 pub struct SqliteStore {
@@ -284,12 +284,14 @@ impl Store for SqliteStore {
         self.step(false, move |c| runs::wake(c, &id, now)).await
     }
 
-    async fn last_passed(&self, probe: &str, not: &RunId) -> Result<Option<Run>, StoreError> {
-        let (probe, not) = (probe.to_owned(), not.0.clone());
+    async fn last_with(&self, probe: &str, verdict: Verdict, not: Option<&RunId>) -> Result<Option<Run>, StoreError> {
+        let (probe, not) = (probe.to_owned(), not.map(|run| run.0.clone()));
         let stored = self
             .read(move |c| {
-                let found: Option<(i64, String)> =
-                    c.prepare_cached(LAST_PASSED)?.query_row([&probe, &not], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+                let found: Option<(i64, String)> = c
+                    .prepare_cached(LAST_WITH)?
+                    .query_row(params![probe, verdict.as_str(), not], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
                 found.map(|(num, id)| runs::load(c, num, id)).transpose()
             })
             .await?;

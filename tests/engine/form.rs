@@ -281,5 +281,8 @@ async fn the_last_good_run_tells_from_where_the_desk_writes() {
     let run = trial.run(&probe()).await;
     assert_eq!(run.senders, ["support@desk.test"]);
     let (_, store, _) = trial.world.engine(trial.dir.path(), "look").await;
-    assert_eq!(store.last_passed("support", &run.id).await.unwrap().map(|r| r.senders), Some(vec!["support@desk.test".to_owned()]));
+    assert_eq!(
+        store.last_with("support", Verdict::Pass, Some(&run.id)).await.unwrap().map(|r| r.senders),
+        Some(vec!["support@desk.test".to_owned()])
+    );
 }

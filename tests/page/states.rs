@@ -150,6 +150,24 @@ async fn a_restart_forgets_nothing_and_a_late_finding_turns_a_pass() {
 }
 
 #[tokio::test]
+async fn a_pass_that_turns_later_leaves_the_passes_before_and_after_it() {
+    let world = World::new(&["billing"]).await;
+    let mut runs = Vec::new();
+    for n in 0..3 {
+        runs.push(world.run(&format!("r{n}"), "billing", Verdict::Pass, 900 * n).await);
+    }
+    world.go_to(2_000);
+    judge(&mut runs[2], Verdict::Fail);
+    world.pages.observe(&RunEvent::Late(Box::new(runs[2].clone())));
+    let page = world.page("/").await;
+    assert!(sentence(&page).contains("since 08:30 UTC") && sentence(&page).ends_with("last good 08:15."), "{}", sentence(&page));
+    judge(&mut runs[1], Verdict::Fail);
+    world.pages.observe(&RunEvent::Late(Box::new(runs[1].clone())));
+    let page = world.page("/").await;
+    assert!(sentence(&page).contains("since 08:15 UTC") && sentence(&page).ends_with("last good 08:00."), "{}", sentence(&page));
+}
+
+#[tokio::test]
 async fn a_probe_without_a_schedule_is_judged_by_the_runs_of_other_programs() {
     let mut world = World::new(&["billing"]).await;
     world.config.probes.get_mut("billing").unwrap().schedule = None;

@@ -20,10 +20,10 @@ pub fn explain(view: View<'_>, run: &Run) -> Markup {
         @if let Some((first, others)) = found.split_first() {
             h2 { @if d.fault.is_some() { "What broke: " } @else { "Most likely: " } (first.title) }
             dl.facts {
-                dt { "Customers see" } dd { (first.customer_sees) }
-                dt { "Usual cause" } dd { (first.usual_cause) }
-                dt { "What to look at" } dd { (first.look_at) }
-                dt { "Told apart by" } dd { (first.separates) }
+                dt { "Customers see" } dd { (with_code(&first.customer_sees)) }
+                dt { "Usual cause" } dd { (with_code(&first.usual_cause)) }
+                dt { "What to look at" } dd { (with_code(&first.look_at)) }
+                dt { "Told apart by" } dd { (with_code(&first.separates)) }
                 dt { "In the terminal" } dd { code { "replypath faults " (first.id) } }
             }
             @if !others.is_empty() {
@@ -43,6 +43,15 @@ pub fn explain(view: View<'_>, run: &Run) -> Markup {
     }
 }
 
+/// The catalogue sets commands and settings between backticks.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 fn beside(facts: &[&ContextReport], view: View<'_>) -> Markup {
     html! {
         div.scroll tabindex="0" { table.log {
@@ -52,5 +61,19 @@ fn beside(facts: &[&ContextReport], view: View<'_>) -> Markup {
                 td { @if let Some(run) = &fact.run { a href=(view.base.run(run)) { (run) } } }
             } } }
         } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_all_of_it_is_escaped() {
+        let shown = |text| with_code(text).into_string();
+        assert_eq!(shown("Set `a < b`, then look."), "Set <code>a &lt; b</code>, then look.");
+        assert_eq!(shown("<b>"), "&lt;b&gt;");
+        let all = catalogue::all().iter().flat_map(|f| [&f.customer_sees, &f.usual_cause, &f.look_at, &f.separates]);
+        assert!(all.into_iter().all(|text| text.matches('`').count() % 2 == 0), "a backtick without its other");
     }
 }

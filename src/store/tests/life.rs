@@ -381,7 +381,13 @@ async fn controls_stand_in_no_list_have_no_standing_and_block_nobody() {
     let list = async |filter: RunFilter| store.runs(&filter).await.unwrap().iter().map(|r| r.id.0.clone()).collect::<Vec<_>>();
     assert_eq!(list(RunFilter { limit: 10, ..RunFilter::default() }).await, ["r1"]);
     assert_eq!(list(RunFilter { limit: 10, controls: true, ..RunFilter::default() }).await.len(), 4);
-    assert_eq!(store.last_passed("a", &RunId("r9".to_owned())).await.unwrap().unwrap().id.0, "r1");
+    let last = async |verdict, not: Option<&str>| {
+        let not = not.map(|id| RunId(id.to_owned()));
+        store.last_with("a", verdict, not.as_ref()).await.unwrap().map(|run| run.id.0)
+    };
+    assert_eq!(last(Verdict::Pass, None).await.as_deref(), Some("r1"));
+    assert_eq!(last(Verdict::Pass, Some("r9")).await.as_deref(), Some("r1"));
+    assert_eq!((last(Verdict::Pass, Some("r1")).await, last(Verdict::Fail, None).await), (None, None));
     assert!(!store.has_unfinished("a").await.unwrap());
     assert_eq!(store.standings().await.unwrap().iter().map(|s| s.probe.as_str()).collect::<Vec<_>>(), ["a"]);
 }

@@ -1,6 +1,6 @@
 //! What is asked at every tick uses an index, whatever the number of waiting runs.
 
-use crate::store::{LAST_PASSED, UNFINISHED, history, list, mail, runs, schema};
+use crate::store::{LAST_WITH, UNFINISHED, history, list, mail, runs, schema};
 use rusqlite::Connection;
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -109,7 +109,7 @@ fn what_a_page_and_a_start_read_of_a_probe_costs_the_same_however_many_runs_ther
         [
             steps(&c, list::BRIEFS, &[&"p1", &40]),
             steps(&c, &whole, &[&"p1", &40]),
-            steps(&c, LAST_PASSED, &[&"p1", &"r2"]),
+            steps(&c, LAST_WITH, &[&"p1", &"pass", &"r2"]),
             steps(&c, UNFINISHED, &[&"p1"]),
             steps(&c, history::PASS_BEFORE, &[&"p1", &runs]),
         ]
