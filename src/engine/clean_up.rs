@@ -64,10 +64,12 @@ impl Journey<'_> {
         self.remove_mails().await?;
         self.judge_clean_up();
         self.give_verdict();
-        let watch_until = after(self.now(), self.run.probe.watch_after);
+        let now = self.now();
+        let watch_until = after(now, self.run.probe.watch_after);
         if let Some(position) = self.run.position.filter(|_| !self.run.probe.watch_after.is_zero()) {
             self.parts.mailboxes.watch(&self.run.probe.account, position, watch_until, false);
-            return Ok(Some(watch_until));
+            let look = self.close_late_tickets(now).await?;
+            return Ok(Some(look.map_or(watch_until, |look| look.min(watch_until))));
         }
         Ok(None)
     }

@@ -17,9 +17,9 @@ async fn rest(world: &Arc<World>, engine: &Engine, store: &Arc<SqliteStore>) {
     panic!("something is due for ever");
 }
 
-/// A run whose request is lost until after its verdict, with the end of its life. What comes through comes for `requester`; the
-/// process may die when it closes the ticket.
-async fn late_request(requester: Option<&str>, dies: bool) -> (Arc<World>, Run, usize) {
+/// A run whose request is lost until after its verdict, with the end of its life. What comes through comes for `requester`, and is
+/// acknowledged or not; the process may die when it closes the ticket.
+async fn late_request(requester: Option<&str>, acknowledged: bool, dies: bool) -> (Arc<World>, Run, usize) {
     let trial = Trial::new().await;
     trial.world.weather(|w| w.intake_dead = true);
     let controls = Controls { built_in: false, ..Controls::default() };
@@ -34,7 +34,7 @@ async fn late_request(requester: Option<&str>, dies: bool) -> (Arc<World>, Run, 
         mail.from = requester.into();
     }
     let calls = trial.world.state.lock().unwrap().calls;
-    trial.world.weather(|w| (w.intake_dead, w.die_after) = (false, dies.then_some(calls + 1)));
+    trial.world.weather(|w| (w.intake_dead, w.no_acknowledgement, w.die_after) = (false, !acknowledged, dies.then_some(calls + 1)));
     let weather = trial.world.state.lock().unwrap().weather.clone();
     trial.world.clock.advance(Duration::from_secs(1));
     trial.world.import(&mail, &weather);
@@ -63,7 +63,13 @@ async fn late_request(requester: Option<&str>, dies: bool) -> (Arc<World>, Run, 
 
 #[tokio::test]
 async fn a_ticket_that_opens_after_the_verdict_is_closed_and_told() {
-    let (world, run, told) = late_request(None, false).await;
+    for acknowledged in [true, false] {
+        let (world, run, told) = late_request(None, acknowledged, false).await;
+        is_closed_and_told(&world, run, told);
+    }
+}
+
+fn is_closed_and_told(world: &World, run: Run, told: usize) {
     let state = world.state.lock().unwrap();
     assert_eq!(state.tickets.iter().map(|t| t.closed).collect::<Vec<_>>(), [true]);
     assert_eq!(state.closes, 1);
@@ -76,7 +82,7 @@ async fn a_ticket_that_opens_after_the_verdict_is_closed_and_told() {
 
 #[tokio::test]
 async fn a_strangers_late_ticket_that_holds_our_words_stays_as_it_is() {
-    let (world, run, _) = late_request(Some("stranger@customers.test"), false).await;
+    let (world, run, _) = late_request(Some("stranger@customers.test"), true, false).await;
     let state = world.state.lock().unwrap();
     assert_eq!((state.tickets.len(), state.tickets[0].closed, state.closes), (1, false, 0));
     assert!(run.leftovers.iter().any(|l| l.what == "ticket 1" && l.why.contains("another requester")), "{:?}", run.leftovers);
@@ -84,7 +90,7 @@ async fn a_strangers_late_ticket_that_holds_our_words_stays_as_it_is() {
 
 #[tokio::test]
 async fn death_while_a_late_ticket_is_closed_closes_it_once() {
-    let (world, run, _) = late_request(None, true).await;
+    let (world, run, _) = late_request(None, false, true).await;
     let state = world.state.lock().unwrap();
     assert_eq!((state.tickets[0].closed, state.closes), (true, 1));
     assert!(run.acts.iter().any(|a| a.kind == ActKind::Close && a.state == ActState::FoundDone), "{:?}", run.acts);
