@@ -36,17 +36,18 @@ impl Reader {
         self.look(&format!("{state}, {path}"), part).await;
     }
 
-    /// Looks at the page in hand by every rule that is on by default, then by those of colours in the other scheme: nothing
-    /// but colours depends on it.
+    /// Looks at the page in hand by every rule that is on by default, then by those of colours in the other scheme and by those
+    /// of places and sizes on a telephone: nothing else depends on them.
     async fn look(&mut self, page: &str, part: &str) {
         self.chrome.script(&self.axe, vec![]).await;
         let colours = json!({ "runOnly": { "type": "rule", "values": ["color-contrast", "link-in-text-block"] } });
-        for (scheme, options, rules) in [("light", json!({}), 50), ("dark", colours, 1)] {
-            self.chrome.look(1280, scheme).await;
+        let places = json!({ "runOnly": { "type": "rule", "values": ["target-size", "scrollable-region-focusable", "color-contrast"] } });
+        for (width, scheme, options, rules) in [(1280, "light", json!({}), 50), (1280, "dark", colours, 1), (360, "light", places, 1)] {
+            self.chrome.look(width, scheme).await;
             let found = self.chrome.later(RUN, vec![json!(part), options]).await;
             assert!(found["rules"].as_u64().is_some_and(|n| n >= rules), "it did not look: {found}");
             let broken = found["broken"].as_array().into_iter().flatten().filter_map(|b| b.as_str());
-            self.wrong.extend(broken.map(|b| format!("{page}, {scheme}: {b}")));
+            self.wrong.extend(broken.map(|b| format!("{page}, {scheme}, {width} wide: {b}")));
         }
         self.pictures(page).await;
     }
@@ -102,12 +103,16 @@ async fn axe_finds_nothing_in_either_colour_scheme() {
     reader.look("dead, /", WHOLE).await;
     assert!(reader.wrong.is_empty(), "{}", reader.wrong.join("\n"));
 
-    // The test sees what it looks for, also in what depends on the scheme.
+    // The test sees what it looks for, also in what depends on the scheme and on the size.
     let spoil = "
         document.getElementById('main').insertAdjacentHTML('beforeend', '<input><p>All is well');
-        document.querySelector('main > p:last-child').style.color = 'light-dark(#000, #222)';";
+        document.querySelector('main > p:last-child').style.color = 'light-dark(#000, #222)';
+        document.getElementById('main').insertAdjacentHTML('beforeend', '<button>a</button><button>b</button>');
+        document.querySelectorAll('main > button').forEach(b => b.style.cssText = 'width: 8px; height: 8px; padding: 0; border: 0; margin: 0');";
     reader.chrome.script(spoil, vec![]).await;
     reader.look("spoilt", WHOLE).await;
     let found = reader.wrong.join("\n");
-    assert!(found.contains("light: label: ") && found.contains("dark: color-contrast: "), "{found}");
+    for seen in ["light, 1280 wide: label: ", "dark, 1280 wide: color-contrast: ", "light, 360 wide: target-size: "] {
+        assert!(found.contains(seen), "{seen} not in:\n{found}");
+    }
 }

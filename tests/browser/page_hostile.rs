@@ -5,6 +5,7 @@ use crate::kit::here;
 use crate::page::VIEWS;
 use crate::page_site::Site;
 use crate::runs::{MARKUP, SCRIPT};
+use rustix::process::Signal;
 use serde_json::json;
 
 /// What a page has that it does not have by itself.
@@ -57,7 +58,7 @@ async fn a_strangers_script_and_markup_are_text_on_every_page() {
     }
 
     // The page's script takes over what the server makes anew.
-    daemon.reload();
+    daemon.signal(Signal::HUP);
     chrome.until("document.getElementById('main').dataset.seen !== undefined").await;
     assert_only_text(&chrome, "taken over by the script").await;
 

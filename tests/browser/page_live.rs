@@ -6,6 +6,7 @@ use crate::page_site::{Daemon, Site};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use replypath::sandbox::{Options, start};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -94,4 +95,30 @@ async fn a_run_that_ends_appears_by_itself_and_a_cut_stream_is_told_until_it_is_
     assert_eq!(chrome.value("window.told[0][0]").await, json!("under way: support"), "in one and the same document");
     drop(daemon);
     sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_told_until_it_speaks_again() {
+    if !here() {
+        return;
+    }
+    let site = Site::new(None);
+    site.well().await;
+    let daemon = site.serve(0);
+    let chrome = Chrome::start().await;
+    daemon.sign_in(&chrome).await;
+    chrome.until(LIVE).await;
+    daemon.signal(Signal::STOP);
+    // The connection stands, so that nothing but time tells; the page's clock stands too, and jumps.
+    let jump = |seconds: u32| format!("const at = Date.now() + {seconds}000; Date.now = () => at; window.rounds = 0;");
+    chrome.script(&jump(10), vec![]).await;
+    chrome.script("setInterval(() => rounds += 1, 1000)", vec![]).await;
+    chrome.until("rounds > 1").await;
+    assert_eq!(chrome.value(LIVE).await, json!(true), "one sign of life may be late");
+    chrome.script(&jump(45), vec![]).await;
+    chrome
+        .until("document.getElementById('live').innerText.startsWith('Not live since ') && document.body.classList.contains('stale')")
+        .await;
+    daemon.signal(Signal::CONT);
+    chrome.until(&format!("{LIVE} && !document.body.classList.contains('stale')")).await;
 }

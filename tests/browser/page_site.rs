@@ -9,6 +9,7 @@ use replypath::engine::ports::{Step, Store};
 use replypath::model::*;
 use replypath::sandbox::Sandbox;
 use replypath::store::SqliteStore;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -206,10 +207,10 @@ impl Daemon {
         answer.json().await.expect("JSON")
     }
 
-    /// Tells it to read its configuration again.
-    pub fn reload(&self) {
+    /// Sends it a signal: `HUP` lets it read its configuration again, `STOP` halts it and keeps its connections.
+    pub fn signal(&self, signal: Signal) {
         let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::HUP).expect("a signal");
+        rustix::process::kill_process(id, signal).expect("a signal");
     }
 
     /// Signs the reader of this browser in, by the form.
