@@ -82,7 +82,7 @@ impl Workshop<'_> {
             Ok(users) => return Some(users),
             Err(reason) => reason,
         };
-        let help = "`htpasswd -B -c FILE NAME` makes one; a relative path starts beside replypath.toml".to_owned();
+        let help = "`htpasswd -B -C 10 -c FILE NAME` makes one; a relative path starts beside replypath.toml".to_owned();
         self.doc.problem(path.span.clone(), format!("`users`: the file `{}` cannot be used: {reason}", path.value), help);
         None
     }

@@ -99,7 +99,7 @@ table! {
     PageShape "[page]" {
         /// The operators' token, of at least 16 characters: with it one sees evidence and starts runs.
         optional token: SecretText,
-        /// A file of people who are operators too and sign in by name: lines `NAME:HASH` of bcrypt, as `htpasswd -B` writes them. It is read anew with the configuration.
+        /// A file of people who are operators too and sign in by name: lines `NAME:HASH` of bcrypt, as `htpasswd -B -C 10` writes them. It is read anew with the configuration.
         optional users: String,
         /// Where there is a token or users: verdicts without evidence are for everybody who reaches the address. `false` asks everybody to sign in.
         optional public: bool = false,

@@ -20,7 +20,8 @@ const ENDED: &str = "ended";
 /// The name of the looks for tickets that open after the verdict.
 const LATE_TICKETS: &str = "late tickets";
 
-/// The first of these looks comes so long after the verdict, each other one after twice the time.
+/// The first of these looks comes so long after the verdict, each other one after three times the time: seven in an hour, since
+/// where one path is broken many runs look.
 const FIRST_LATE_LOOK: Duration = Duration::from_secs(5);
 
 impl Journey<'_> {
@@ -290,7 +291,7 @@ impl Journey<'_> {
                 self.parts.tell(RunEvent::Late(Box::new(self.run.clone())));
             }
             let looks = self.run.polls.get(LATE_TICKETS).map_or(0, |poll| poll.count);
-            self.poll_after(LATE_TICKETS, answered, FIRST_LATE_LOOK * 2u32.saturating_pow(looks));
+            self.poll_after(LATE_TICKETS, answered, FIRST_LATE_LOOK * 3u32.saturating_pow(looks));
         }
         Ok(Some(self.poll_next(LATE_TICKETS)))
     }

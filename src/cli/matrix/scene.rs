@@ -36,7 +36,7 @@ const LONGEST: Duration = Duration::from_secs(240);
 const RARELY: Duration = Duration::from_secs(60);
 
 /// How long a late ticket may take to be closed after the verdict.
-const TIDY: Duration = Duration::from_secs(20);
+const TIDY: Duration = Duration::from_secs(30);
 
 /// What is to be played.
 #[derive(Debug, Clone)]
