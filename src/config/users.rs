@@ -24,7 +24,11 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, SecretString>, String> {
         }
         let parts = HashParts::from_str(hash).map_err(|_| wrong("the hash is not of bcrypt; `htpasswd -B -C 10` makes such"))?;
         if !COST.contains(&parts.get_cost()) {
-            return Err(wrong(&format!("the cost of the hash must be from {} to {} (htpasswd takes 5 unless told): `htpasswd -B -C 10`", COST.start(), COST.end())));
+            return Err(wrong(&format!(
+                "the cost of the hash must be from {} to {} (htpasswd takes 5 unless told): `htpasswd -B -C 10`",
+                COST.start(),
+                COST.end()
+            )));
         }
         if users.insert(name.to_owned(), hash.into()).is_some() {
             return Err(wrong("that name stands further above too"));
@@ -59,7 +63,10 @@ mod tests {
             ("\njane:hunter2", "line 2: the hash is not of bcrypt; `htpasswd -B -C 10` makes such"),
             (&format!("ja ne:{HASH}"), "line 1: a name has at most 64 of a-z, A-Z, 0-9 and `.@_-`"),
             (&format!("j:{HASH}\nj:{HASH}"), "line 2: that name stands further above too"),
-            (&format!("j:{}", HASH.replace("$10$", "$04$")), "line 1: the cost of the hash must be from 8 to 15 (htpasswd takes 5 unless told): `htpasswd -B -C 10`"),
+            (
+                &format!("j:{}", HASH.replace("$10$", "$04$")),
+                "line 1: the cost of the hash must be from 8 to 15 (htpasswd takes 5 unless told): `htpasswd -B -C 10`",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text).unwrap_err(), expected, "{text}");

@@ -8,7 +8,7 @@ use super::ports::{Acted, Desk, RunEvent};
 use crate::clock::after;
 use crate::diagnosis;
 use crate::model::{
-    ActKind, ActState, Capability, CleanUp, ClosingNotice, Leftover, MailKey, MailRole, Outcome, Phase, SeenMail, Stage, TicketRef,
+    Act, ActKind, ActState, Capability, CleanUp, ClosingNotice, Leftover, MailKey, MailRole, Outcome, Phase, SeenMail, Stage, TicketRef,
     TicketStatus, Verdict, View,
 };
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ const ENDED: &str = "ended";
 /// The name of the looks for tickets that open after the verdict.
 const LATE_TICKETS: &str = "late tickets";
 
-/// The first of these looks comes so long after the verdict, each other one after three times the time: seven in an hour, since
+/// The first of these looks comes so long after the verdict, each other one after three times the time: six in an hour, since
 /// where one path is broken many runs look.
 const FIRST_LATE_LOOK: Duration = Duration::from_secs(5);
 
@@ -270,30 +270,39 @@ impl Journey<'_> {
         if !self.run.polls.contains_key(LATE_TICKETS) {
             self.poll_after(LATE_TICKETS, false, FIRST_LATE_LOOK);
         } else if self.poll_due(LATE_TICKETS) {
-            let (known, mut answered) = (self.run.tickets.len(), true);
-            for stage in [Stage::Send, Stage::FollowUp] {
-                let Some(token) = self.token(stage) else { continue };
-                match desk.find(&self.needle(&token), View::Normal).await {
-                    Ok(found) => self.remember_tickets(&found),
-                    Err(_) => answered = false,
-                }
-            }
-            let ending = |kind| matches!(kind, ActKind::Close | ActKind::Delete);
-            let broken_off = |state: &ActState| matches!(state, ActState::Intent | ActState::Uncertain);
-            let late: Vec<String> = self.run.tickets[known..].iter().map(|t| t.number.clone()).collect();
-            if !late.is_empty() || self.run.acts.iter().any(|a| ending(a.kind) && broken_off(&a.state)) {
-                self.end_tickets().await?;
-            }
-            for number in &late {
-                self.late_note(&format!("ticket {number} opened after the verdict"));
-            }
-            if !late.is_empty() {
-                self.parts.tell(RunEvent::Late(Box::new(self.run.clone())));
-            }
+            let answered = self.look_for_late_tickets(&*desk).await?;
             let looks = self.run.polls.get(LATE_TICKETS).map_or(0, |poll| poll.count);
             self.poll_after(LATE_TICKETS, answered, FIRST_LATE_LOOK * 3u32.saturating_pow(looks));
         }
         Ok(Some(self.poll_next(LATE_TICKETS)))
+    }
+
+    /// Closes what is there now, and what a dead process may have begun to close. False: the desk could not be asked.
+    async fn look_for_late_tickets(&mut self, desk: &dyn Desk) -> Walk<bool> {
+        let (known, mut answered) = (self.run.tickets.len(), true);
+        for stage in [Stage::Send, Stage::FollowUp] {
+            let Some(token) = self.token(stage) else { continue };
+            // What is held back where no agent looks is removed too.
+            for view in desk.views().to_vec() {
+                match desk.find(&self.needle(&token), view).await {
+                    Ok(found) => self.remember_tickets(&found),
+                    Err(_) => answered = false,
+                }
+            }
+        }
+        let late: Vec<String> = self.run.tickets[known..].iter().map(|t| t.number.clone()).collect();
+        let begun =
+            |a: &Act| matches!(a.kind, ActKind::Close | ActKind::Delete) && matches!(a.state, ActState::Intent | ActState::Uncertain);
+        if !late.is_empty() || self.run.acts.iter().any(begun) {
+            self.end_tickets().await?;
+        }
+        for number in &late {
+            self.late_note(&format!("ticket {number} opened after the verdict"));
+        }
+        if !late.is_empty() {
+            self.parts.tell(RunEvent::Late(Box::new(self.run.clone())));
+        }
+        Ok(answered)
     }
 
     fn late_note(&mut self, text: &str) {
