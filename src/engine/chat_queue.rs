@@ -14,7 +14,8 @@ impl Journey<'_> {
         if !self.in_conversation() {
             return Ok(false);
         }
-        if ticket.status == Some(TicketStatus::Bot) {
+        self.memory().with_bot = ticket.status == Some(TicketStatus::Bot);
+        if self.memory().with_bot {
             self.held_by_bot(final_look).await?;
             return Ok(true);
         }

@@ -109,8 +109,10 @@ impl Journey<'_> {
     /// True while the agent's answer has to wait for something in the conversation.
     pub(super) fn answer_waits(&self) -> bool {
         let Some(chat) = self.chat().filter(|_| self.in_conversation()) else { return false };
-        // The bot must have handed over by itself, and the greeting is seen only while the visitor is there.
-        let asks = chat.hand_over.is_some() && self.is_open(Stage::Queue) && self.now() < self.deadline(Stage::Queue);
+        // The bot must have handed over by itself, and the greeting is seen only while the visitor is there. A bot that was still
+        // there at the last look is judged first: an agent's answer would take the conversation from it.
+        let with_bot = self.run.chat.as_ref().is_some_and(|c| c.with_bot);
+        let asks = chat.hand_over.is_some() && self.is_open(Stage::Queue) && (with_bot || self.now() < self.deadline(Stage::Queue));
         asks || (chat.answer == AnswerBy::Email && self.is_open(Stage::Acknowledge))
     }
 

@@ -177,6 +177,9 @@ pub struct ChatMemory {
     pub offline: bool,
     /// How often a person was asked for.
     pub turns: u32,
+    /// A bot had the conversation when the ticket was last read.
+    #[serde(default)]
+    pub with_bot: bool,
     /// The window was reloaded.
     pub reloaded: bool,
     /// The lines seen so far.

@@ -179,6 +179,12 @@ async fn a_bot_is_asked_for_a_person_as_often_as_the_probe_allows() {
     assert_eq!(run.acts.iter().filter(|a| a.kind == ActKind::HandOver).count(), 3);
     assert!(trial.world.state.lock().unwrap().web.said <= 4);
 
+    // Where the desk is slow to tell, the agent's answer, which takes the conversation from the bot, still comes after the look.
+    let trial = Trial::new().await;
+    trial.world.weather(|w| (w.chat.bot_turns, w.slow_reads) = (Some(99), probe.limit(Stage::Queue) * 7 / 10));
+    let run = trial.run(&probe).await;
+    assert_eq!(diagnosis(&run).2, ["bot-never-hands-over"], "{:#?}", run.stages);
+
     // A probe that knows of no bot cannot tell.
     let (_, run) = run_of(&crate::chat::probe(), |w| w.bot_turns = Some(99)).await;
     assert_eq!(is(&run, Stage::Queue), Some(Outcome::Unknown), "{:#?}", run.stages);

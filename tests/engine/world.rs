@@ -57,6 +57,8 @@ pub struct Weather {
     pub no_acknowledgement: bool,
     /// What the automatic reply says beside that it has the request.
     pub promise: String,
+    /// Reading a ticket takes so long.
+    pub slow_reads: Duration,
     /// Answers are kept as notes.
     pub internal: bool,
     /// Answers do not leave.
@@ -414,6 +416,7 @@ impl Desk for FakeDesk {
     }
     async fn read(&self, id: &TicketRef) -> Result<Option<Ticket>, Trouble> {
         let state = self.up()?;
+        self.0.clock.advance(state.weather.slow_reads);
         let now = |from: Option<usize>| from.is_some_and(|n| state.replies.len() >= n);
         let (stranger, stripped) = (now(state.weather.stranger), now(state.weather.stripped));
         Ok(state.tickets.iter().find(|t| t.id.to_string() == id.id).map(|t| Ticket {
@@ -463,6 +466,8 @@ impl Desk for FakeDesk {
                     let weather = state.weather.clone();
                     state.replies.push(content.text.clone());
                     let found = state.tickets.iter_mut().find(|t| t.id.to_string() == ticket.reference.id).unwrap();
+                    // Whoever answers has it.
+                    found.bot = false;
                     found.messages.push(TicketMessage {
                         id: "r".into(),
                         public: Some(!weather.internal),
