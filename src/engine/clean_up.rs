@@ -238,6 +238,8 @@ impl Journey<'_> {
         let fresh: Vec<(MailRole, MailKey)> = late.into_iter().filter(|(_, k)| !self.run.polls.contains_key(&late_name(k))).collect();
         if !fresh.is_empty() {
             let account = self.run.probe.account.clone();
+            // So late it may be about anything: a note, no verdict.
+            let never = self.run.probe.policy.closing_notice == ClosingNotice::Never;
             for (role, key) in &fresh {
                 if role.is_from_desk()
                     && let Some(seen) = self.run.mails.iter().find(|m| m.mail.key == *key)
@@ -248,7 +250,7 @@ impl Journey<'_> {
                 self.poll_after(&late_name(key), true, Duration::ZERO);
                 if *role == MailRole::Answer && self.outcome(Stage::Return) == Some(Outcome::Pass) {
                     self.late_duplicate();
-                } else if *role != MailRole::ClosingNotice && *role != MailRole::Own {
+                } else if *role != MailRole::Own && (*role != MailRole::ClosingNotice || never) {
                     self.late_note(&format!("a mail came after the verdict ({} in {})", role_word(*role), key.folder));
                 }
             }
