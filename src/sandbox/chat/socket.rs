@@ -28,7 +28,9 @@ pub(crate) async fn open(
 ) -> Result<Response, Failure> {
     let (visitor, secret) = visitor(&world, &headers, &asked.key)?;
     let limited = upgrade.max_message_size(FRAME_LIMIT).max_frame_size(FRAME_LIMIT);
-    Ok(limited.on_upgrade(move |socket| Session { world, visitor, secret, echoed: HashSet::new() }.talk(socket)))
+    // Before the other side learns that the socket is open: what is said from then on is pushed.
+    let listener = Listener::after(visitor.feed.clone(), visitor.feed.last());
+    Ok(limited.on_upgrade(move |socket| Session { world, visitor, secret, echoed: HashSet::new() }.talk(socket, listener)))
 }
 
 /// Says farewell, as far as the other side still listens.
@@ -60,9 +62,8 @@ struct Session {
 }
 
 impl Session {
-    async fn talk(mut self, mut socket: WebSocket) {
+    async fn talk(mut self, mut socket: WebSocket, mut listener: Listener) {
         let mut severed = pin!(severed(self.world.clone()));
-        let mut listener = Listener::after(self.visitor.feed.clone(), self.visitor.feed.last());
         loop {
             let answers = tokio::select! {
                 () = &mut severed => return farewell(socket).await,
