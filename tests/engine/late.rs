@@ -11,8 +11,7 @@ async fn rest(world: &Arc<World>, engine: &Engine, store: &Arc<SqliteStore>) {
             continue;
         }
         let Some(due) = store.next_due().await.unwrap() else { return };
-        let wait = due.as_microsecond() - world.clock.now().as_microsecond();
-        world.clock.advance(Duration::from_micros(u64::try_from(wait).unwrap_or(0).max(1)));
+        go_on(world, due);
     }
     panic!("something is due for ever");
 }

@@ -108,13 +108,17 @@ async fn finish(world: &Arc<World>, engine: &Engine, store: &Arc<SqliteStore>, i
             if run.phase == Phase::Finished {
                 return run;
             }
-            let now = world.clock.now();
-            let due = store.next_due().await.unwrap().unwrap_or(now);
-            let wait = due.as_microsecond() - now.as_microsecond();
-            world.clock.advance(Duration::from_micros(u64::try_from(wait).unwrap_or(0).max(1)));
+            let due = store.next_due().await.unwrap();
+            go_on(world, due.unwrap_or_else(|| world.clock.now()));
         }
     }
     panic!("no verdict: {:#?}", store.run(id).await.unwrap().unwrap().stages);
+}
+
+/// Moves the clock to a due time, and on in any case.
+fn go_on(world: &World, due: Timestamp) {
+    let wait = due.as_microsecond() - world.clock.now().as_microsecond();
+    world.clock.advance(Duration::from_micros(u64::try_from(wait).unwrap_or(0).max(1)));
 }
 
 struct Trial {
